@@ -1,0 +1,1 @@
+"""DCPose: multi-frame human pose estimation in video."""

@@ -1,0 +1,133 @@
+"""What travels between data, network, inference and evaluation.
+
+Legend: J joints; F frames of a clip, 3 (prev, cur, next) or 1 for a model that looks at the
+current frame alone; H x W crop pixels; B clips in a batch. Points are (x, y). Boxes are left,
+top, width, height in image pixels. Matrices are (2, 3) affine maps.
+
+Importing this file does not import torch, so the evaluation works without it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+IMAGE_MEAN = (0.485, 0.456, 0.406)
+"""Mean of RGB values in [0, 1] (ImageNet), what all published pose weights expect."""
+IMAGE_STD = (0.229, 0.224, 0.225)
+"""Standard deviation that goes with `IMAGE_MEAN`."""
+
+
+@dataclass(frozen=True, eq=False)
+class PersonRecord:
+    """One person in one frame, as an annotation or detections file gives it.
+
+    Attributes:
+        video: name of the annotation file without `.json`; also names the predictions file.
+        image_id: id of the frame in the annotation file.
+        frame: number of the frame in its file name (first frame 0 in 2018 files, 1 in 2017 files).
+        box_xywh: (4,) float64 person box as given, in image pixels.
+        box_score: detector score; 1 for ground-truth boxes.
+        joints: (J, 3) float64 x, y in image pixels and visibility 0 or 1; None for detections.
+        track_id: identity in the video; None for detections.
+    """
+
+    video: str
+    image_id: int
+    frame: int
+    box_xywh: np.ndarray
+    box_score: float = 1.0
+    joints: np.ndarray | None = None
+    track_id: int | None = None
+
+    @property
+    def person_id(self) -> str:
+        """What messages call this person: video, frame and box."""
+        box = ", ".join(f"{value:.1f}" for value in self.box_xywh)
+        return f"{self.video} frame {self.frame} box [{box}]"
+
+
+@dataclass(frozen=True, eq=False)
+class ClipSample:
+    """The crops of one person, in NumPy, as a worker process makes them.
+
+    Attributes:
+        person: where the clip comes from.
+        frames: (F, H, W, 3) uint8 RGB crops.
+        gaps: (2,) float32 distances c - p and n - c in frames, each >= 1.
+        crop_to_image: (2, 3) float64, from crop pixels to image pixels.
+        joints: (J, 2) float32 in crop pixels; None at inference.
+        joint_weights: (J,) float32, 0 for joints that the loss leaves out; None at inference.
+    """
+
+    person: PersonRecord
+    frames: np.ndarray
+    gaps: np.ndarray
+    crop_to_image: np.ndarray
+    joints: np.ndarray | None = None
+    joint_weights: np.ndarray | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class ClipBatch:
+    """Clips of B people, in tensors.
+
+    Attributes:
+        people: B records, in the order of the rows.
+        frames: (B, F, H, W, 3) uint8 RGB; a quarter of the traffic of normalised floats.
+        gaps: (B, 2) float32 distances c - p and n - c in frames, each >= 1.
+        crop_to_image: (B, 2, 3) float64, from crop pixels to image pixels.
+        joints: (B, J, 2) float32 in crop pixels; None at inference.
+        joint_weights: (B, J) float32, 0 for joints that the loss leaves out; None at inference.
+    """
+
+    people: list[PersonRecord]
+    frames: Tensor
+    gaps: Tensor
+    crop_to_image: Tensor
+    joints: Tensor | None = None
+    joint_weights: Tensor | None = None
+
+    def __len__(self) -> int:
+        """B."""
+        return len(self.people)
+
+    def to(self, device: torch.device | str) -> ClipBatch:
+        """Return the batch with its tensors on `device`; pinned memory is copied asynchronously."""
+        return self._map(lambda tensor: tensor.to(device, non_blocking=True))
+
+    def pin_memory(self) -> ClipBatch:
+        """Return the batch in page-locked memory; the DataLoader calls this."""
+        return self._map(lambda tensor: tensor.pin_memory())
+
+    def network_input(self) -> Tensor:
+        """Return (B, F, 3, H, W) float32 normalised RGB, computed on the device of the batch."""
+        frames = self.frames.float().div_(255)
+        mean, std = frames.new_tensor(IMAGE_MEAN), frames.new_tensor(IMAGE_STD)
+        return frames.sub_(mean).div_(std).permute(0, 1, 4, 2, 3)
+
+    def _map(self, move) -> ClipBatch:  # noqa: ANN001 - Callable[[Tensor], Tensor]
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        moved = {k: move(v) for k, v in values.items() if k != "people" and v is not None}
+        return replace(self, **moved)
+
+
+@dataclass(frozen=True, eq=False)
+class PosePrediction:
+    """The pose of one person in one frame.
+
+    Attributes:
+        person: whose pose; carries video, image id, box and box score.
+        joints: (J, 2) float64 in image pixels.
+        heatmap_scores: (J,) float64 heatmap peaks, before any box score is applied.
+    """
+
+    person: PersonRecord
+    joints: np.ndarray
+    heatmap_scores: np.ndarray
