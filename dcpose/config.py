@@ -1,0 +1,291 @@
+"""The typed configuration: schema, YAML files with `base:`, overrides, dump.
+
+A config file holds only the keys that differ from its parent; `base:` names the parent relative to
+the file. Command-line overrides come last, as `key=value` or `key value`; values are YAML. Unknown
+keys and wrong types are errors that name the file, the key, the value and what was expected.
+
+Paths inside a config (`data.root`, weights) are relative to the working directory.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from dcpose.config_files import Layer, merge_layers, read_layers, read_overrides
+from dcpose.config_messages import ConfigError, describe_problems
+
+# YAML has lists; the config is immutable, so it holds tuples
+YAML_TUPLE = BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)
+Positive = Annotated[int, Field(gt=0)]
+Count = Annotated[int, Field(ge=0)]
+Probability = Annotated[float, Field(ge=0, le=1)]
+Size = Annotated[tuple[Positive, Positive], YAML_TUPLE]
+Integers = Annotated[tuple[Positive, ...], YAML_TUPLE]
+
+
+class Section(BaseModel):
+    """A group of keys: immutable, no unknown keys, no silent type conversion."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class AugmentConfig(Section):
+    """Random changes of training clips (dcpose/data/augment.py); zero switches one off."""
+
+    flip_prob: Probability = 0.5
+    """Probability of a mirrored clip."""
+    rotation_deg: Annotated[float, Field(ge=0, le=90)] = 45.0
+    """Standard deviation of the rotation, in degrees; clipped at twice this."""
+    rotation_prob: Probability = 0.6
+    """Probability of any rotation."""
+    scale: Annotated[float, Field(ge=0, lt=1)] = 0.35
+    """Standard deviation of the box scale around 1; clipped at 1 +- this."""
+    half_body_prob: Probability = 0.3
+    """Probability of a box around the upper or lower body alone."""
+    half_body_min_joints: Count = 8
+    """Only people with more visible joints than this are cut in half."""
+
+
+class DataConfig(Section):
+    """Where the data lie and how a clip is cut from them."""
+
+    layout: Literal["posetrack18"] = "posetrack18"
+    """Form and numbering of the files; PoseTrack 2018: a JSON per video, frames from 000000."""
+    root: str
+    """Folder that the other paths of this section, and image paths in files, are relative to."""
+    train_annotations: str = "annotations/train"
+    """Folder of per-video JSON files."""
+    val_annotations: str = "annotations/val"
+    """Folder of per-video JSON files."""
+    test_annotations: str = "annotations/test"
+    """Folder of per-video JSON files; images alone are enough."""
+    val_detections: str | None = None
+    """JSON of person boxes; null takes the ground-truth boxes."""
+    test_detections: str | None = "detections/test.json"
+    """JSON of person boxes; null takes the boxes of the annotation files, if they have any."""
+    min_box_score: float = 0.2
+    """Detections below this score are left out."""
+    crop_wh: Size = (288, 384)
+    """Network input, (width, height), multiples of 32."""
+    box_enlarge: Annotated[float, Field(gt=0)] = 1.25
+    """Factor on the person box after padding it to the aspect of the crop."""
+    max_gap: Positive = 1
+    """T of the paper: a neighbour is at most this many frames away."""
+    missing_neighbors: Literal["error", "repeat"] = "error"
+    """What to do when a neighbour the clip should have is not on disk."""
+    sigma: Annotated[float, Field(gt=0)] = 3.0
+    """Standard deviation of target Gaussians, in heatmap pixels."""
+    workers: Count = 4
+    """Loader processes in training; 0 loads in the main process."""
+    augment: AugmentConfig = AugmentConfig()
+
+    @field_validator("crop_wh")
+    @classmethod
+    def _check_multiples_of_32(cls, crop_wh: Size) -> Size:
+        if any(side % 32 for side in crop_wh):
+            nearest = [max(32, round(side / 32) * 32) for side in crop_wh]
+            raise ValueError(
+                f"both sides must be multiples of 32 (HRNet halves them five times); "
+                f"the nearest size is {nearest}"
+            )
+        return crop_wh
+
+
+class BackboneConfig(Section):
+    """The network that gives the initial heatmaps of each frame."""
+
+    name: Literal["hrnet"] = "hrnet"
+    width: Positive = 48
+    """Channels of the highest resolution."""
+    modules: Annotated[tuple[Positive, Positive, Positive], YAML_TUPLE] = (1, 4, 3)
+    """Exchange modules of stages 2, 3 and 4; smaller for tiny runs."""
+    blocks: Positive = 4
+    """Residual blocks per branch of a module."""
+    weights: str | None = None
+    """File to start training from: HRNet pose weights, DCPose weights or our own checkpoint."""
+    frozen: bool = True
+    """Train the heads alone; must be false for `single_frame`."""
+    frozen_bn: bool = True
+    """Keep BatchNorm statistics of a frozen backbone; false lets them drift, as the release did."""
+
+
+class PrfConfig(Section):
+    """Pose Residual Fusion: a chain of residual-steps blocks."""
+
+    blocks: Positive = 2
+    channels: Positive = 34
+    """Output channels."""
+
+
+class PtmConfig(Section):
+    """Pose Temporal Merger: a chain of residual-steps blocks."""
+
+    blocks: Positive = 1
+    channels: Positive = 17
+    """Output channels; they are the merged heatmaps, so one per joint."""
+
+
+class FusionConfig(Section):
+    """Joint trunk in front of offsets and masks: a chain of residual-steps blocks."""
+
+    blocks: Positive = 2
+    channels: Positive = 64
+    """Output channels."""
+
+
+class PcnConfig(Section):
+    """Pose Correction Network."""
+
+    dilations: Integers = (3, 6, 9, 12, 15)
+    """One deformable convolution each."""
+    deform_conv: Literal["auto", "torchvision", "gather", "mmcv"] = "auto"
+    """Implementation of the deformable convolution; auto takes the fastest for the device."""
+
+    @field_validator("dilations")
+    @classmethod
+    def _check_dilations(cls, dilations: Integers) -> Integers:
+        if not dilations or len(set(dilations)) != len(dilations):
+            raise ValueError("expected at least one dilation, each once")
+        return dilations
+
+
+class ModelConfig(Section):
+    """The network."""
+
+    name: Literal["dcpose", "single_frame"] = "dcpose"
+    """single_frame: the backbone alone, stage one of training and the baseline."""
+    num_joints: Positive = 17
+    backbone: BackboneConfig = BackboneConfig()
+    prf: PrfConfig = PrfConfig()
+    ptm: PtmConfig = PtmConfig()
+    fusion: FusionConfig = FusionConfig()
+    pcn: PcnConfig = PcnConfig()
+
+    @model_validator(mode="after")
+    def _check_combinations(self) -> "ModelConfig":
+        if self.ptm.channels != self.num_joints:
+            raise ValueError(
+                f"model.ptm.channels is {self.ptm.channels}, expected model.num_joints "
+                f"({self.num_joints}): the merged heatmaps have one channel per joint"
+            )
+        if self.name == "single_frame" and self.backbone.frozen:
+            raise ValueError(
+                "model.name is single_frame with model.backbone.frozen true, which leaves nothing "
+                "to train; set model.backbone.frozen=false"
+            )
+        return self
+
+
+class TrainConfig(Section):
+    """The training loop."""
+
+    epochs: Positive = 20
+    batch_size: Positive = 32
+    """Clips per process and step."""
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    """auto: bf16 on CUDA, fp32 on a CPU."""
+    accumulate: Positive = 1
+    """Batches per optimizer step."""
+    clip_grad_norm: Annotated[float, Field(gt=0)] | None = None
+    """Largest gradient norm; null does not clip."""
+    ema_decay: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """Decay of an exponential moving average of the weights; null keeps none."""
+    validate_every: Count = 1
+    """Epochs between validations by AP; 0 validates after the last epoch only."""
+    log_every: Positive = 50
+    """Steps between lines of log and TensorBoard points."""
+
+
+class OptimConfig(Section):
+    """Optimizer and learning rate."""
+
+    name: Literal["adam", "adamw", "sgd"] = "adam"
+    lr: Annotated[float, Field(gt=0)] = 1e-4
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    milestones: Integers = (4, 8, 12, 16)
+    """Epochs after which the rate is multiplied by gamma."""
+    gamma: Annotated[float, Field(gt=0, le=1)] = 0.1
+
+    @field_validator("milestones")
+    @classmethod
+    def _check_rising(cls, milestones: Integers) -> Integers:
+        if list(milestones) != sorted(set(milestones)):
+            raise ValueError("expected rising epochs")
+        return milestones
+
+
+class TestConfig(Section):
+    """Inference in val and test."""
+
+    __test__ = False  # not a test class, whatever its name makes pytest think
+
+    batch_size: Positive = 64
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    """auto: bf16 on CUDA, fp32 on a CPU."""
+    joint_score: Literal["heatmap_times_box", "heatmap"] = "heatmap_times_box"
+    """Score of a joint: its heatmap peak, times the box score or alone."""
+    flip: bool = False
+    """Average with the heatmaps of the mirrored clip."""
+
+
+class Config(Section):
+    """Everything that defines a run."""
+
+    experiment: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    """Name of the run folder's parent: letters, digits, dot, dash, underscore."""
+    seed: Count = 0
+    data: DataConfig
+    model: ModelConfig = ModelConfig()
+    train: TrainConfig = TrainConfig()
+    optim: OptimConfig = OptimConfig()
+    test: TestConfig = TestConfig()
+
+
+def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
+    """Read a config file, its parents and overrides.
+
+    Args:
+        path: YAML file; `base:` inside it names its parent, relative to the file.
+        overrides: `key=value` tokens, or `key`, `value` pairs of tokens, mixed freely.
+
+    Raises:
+        ConfigError: (a ValueError) one line for each problem: missing file, bad YAML, cycle of
+            `base:`, unknown key with the nearest valid names, wrong type or value.
+    """
+    layers = [*read_layers(Path(path)), read_overrides(overrides)]
+    return parse_config(layers)
+
+
+def parse_config(layers: Sequence[Layer]) -> Config:
+    """Merge layers, later ones over earlier ones, and check the result; see `load_config`."""
+    values, origins = merge_layers(layers)
+    try:
+        return Config.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(describe_problems(error, values, origins, Config)) from None
+
+
+def config_from_dict(values: dict[str, Any], origin: str) -> Config:
+    """Check a plain dict, such as the one a checkpoint carries; `origin` names it in errors."""
+    return parse_config([Layer(origin=origin, values=values)])
+
+
+def config_to_dict(cfg: Config) -> dict[str, Any]:
+    """Return plain, YAML- and JSON-safe values of every key, defaults included."""
+    return cfg.model_dump(mode="json")
+
+
+def dump_config(cfg: Config) -> str:
+    """Return the resolved config as YAML that `load_config` reads back."""
+    return yaml.safe_dump(config_to_dict(cfg), sort_keys=False, default_flow_style=None)

@@ -1,0 +1,165 @@
+"""Reading config layers: YAML files with `base:` and command-line overrides."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from dcpose.config_messages import ConfigError
+
+COMMAND_LINE = "command line"
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Values of one file or of the command line, nested like the schema."""
+
+    origin: str
+    values: dict[str, Any]
+
+
+class _ConfigLoader(yaml.SafeLoader):
+    """SafeLoader that reads 1e-4 as a number and refuses a key that stands twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[object] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if isinstance(key, str | int) and key in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"key {key!r} stands twice", key_node.start_mark
+                )
+            if isinstance(key, str | int):
+                seen.add(key)
+        return super().construct_mapping(node, deep=deep)
+
+
+# YAML 1.1, which PyYAML implements, takes 1e-4 for a string; everybody writes rates that way.
+_ConfigLoader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+$"),
+    list("-+.0123456789"),
+)
+
+
+def read_layers(path: Path) -> list[Layer]:
+    """Read a config file and its parents, the oldest ancestor first.
+
+    Raises:
+        ConfigError: missing or unreadable file, bad YAML, or a cycle of `base:`.
+    """
+    layers: list[Layer] = []
+    chain: list[Path] = []
+    current: Path | None = path
+    while current is not None:
+        if current.resolve() in [visited.resolve() for visited in chain]:
+            names = " -> ".join(str(visited) for visited in [*chain, current])
+            raise ConfigError(f"{path}: base: goes in a circle: {names}; remove one of them")
+        values = _read_yaml(current, named_by=chain[-1] if chain else None)
+        chain.append(current)
+        base = values.pop("base", None)
+        if base is not None and not isinstance(base, str):
+            raise ConfigError(
+                f"{current}: base: found {base!r}, expected the path of one YAML file"
+            )
+        layers.insert(0, Layer(origin=str(current), values=values))
+        current = None if base is None else current.parent / base
+    return layers
+
+
+def _read_yaml(path: Path, named_by: Path | None) -> dict[str, Any]:
+    named = f" (named by base: in {named_by})" if named_by else ""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (FileNotFoundError, NotADirectoryError):
+        raise ConfigError(f"{path}: no such config file{named}; check the path") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read as UTF-8 text{named}: {error}") from None
+    values = _parse_yaml(text, origin=str(path))
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path}: found {type(values).__name__}, expected `key: value` lines")
+    return values
+
+
+def _parse_yaml(text: str, origin: str) -> Any:  # noqa: ANN401 - YAML holds anything
+    try:
+        return yaml.load(text, Loader=_ConfigLoader)  # noqa: S506 - a SafeLoader
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" line {mark.line + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or "not valid"
+        raise ConfigError(f"{origin}{where}: bad YAML: {problem}") from None
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"{origin}: bad YAML: {type(error).__name__}: {error}") from None
+
+
+def read_overrides(tokens: Sequence[str]) -> Layer:
+    """Turn `key=value` and `key value` tokens into a layer; values are YAML.
+
+    Raises:
+        ConfigError: a key without a value, or a token that is no key.
+    """
+    values: dict[str, Any] = {}
+    remaining = iter(tokens)
+    for token in remaining:
+        key, text = _split_override(token, remaining)
+        if not re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", key):
+            raise ConfigError(f"{COMMAND_LINE}: {token!r} is no key; write key=value or key value")
+        section = values
+        *parents, leaf = key.split(".")
+        for parent in parents:
+            section = section.setdefault(parent, {})
+            if not isinstance(section, dict):
+                raise ConfigError(
+                    f"{COMMAND_LINE}: {key} is set inside {parent}, which has a value"
+                )
+        section[leaf] = _parse_yaml(text, origin=f"{COMMAND_LINE}, {key}")
+    return Layer(origin=COMMAND_LINE, values=values)
+
+
+def _split_override(token: str, remaining: Iterator[str]) -> tuple[str, str]:
+    if "=" in token:
+        key, _, text = token.partition("=")
+        return key, text
+    try:
+        return token, next(remaining)
+    except StopIteration:
+        raise ConfigError(f"{COMMAND_LINE}: {token} has no value; write {token}=VALUE") from None
+
+
+def merge_layers(layers: Sequence[Layer]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Merge nested values, later layers over earlier ones.
+
+    Returns:
+        The merged values, and for each dotted key the origin that set it last; the empty key
+        stands for the config as a whole and names its file.
+    """
+    merged: dict[str, Any] = {}
+    origins = {"": next((x.origin for x in reversed(layers) if x.origin != COMMAND_LINE), "config")}
+    for layer in layers:
+        _merge_into(merged, layer.values, layer.origin, origins, prefix="")
+    return merged, origins
+
+
+def _merge_into(
+    target: dict[str, Any],
+    values: dict[str, Any],
+    origin: str,
+    origins: dict[str, str],
+    prefix: str,
+) -> None:
+    for key, value in values.items():
+        dotted = f"{prefix}{key}"
+        origins[dotted] = origin
+        if isinstance(value, dict) and isinstance(target.get(key), dict):
+            _merge_into(target[key], value, origin, origins, prefix=f"{dotted}.")
+        elif isinstance(value, dict):
+            target[key] = {}
+            _merge_into(target[key], value, origin, origins, prefix=f"{dotted}.")
+        else:
+            target[key] = value
