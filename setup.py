@@ -1,0 +1,37 @@
+"""Packaging of dcpose; the tested versions are pinned in requirements.txt."""
+
+from setuptools import find_packages, setup
+
+setup(
+    name="dcpose",
+    version="0.1.0",
+    description="Multi-frame human pose estimation in video (DCPose, CVPR 2021)",
+    license="Apache-2.0",
+    license_files=["LICENSE"],
+    python_requires=">=3.10",
+    packages=find_packages(include=["dcpose", "dcpose.*"]),
+    install_requires=[
+        "torch>=2.11",
+        "torchvision>=0.26",
+        "numpy>=2.0",
+        # 5.0 warps differently from the 4.x that published results were made with
+        "opencv-python-headless>=4.10,<5",
+        "pydantic>=2.10",
+        "PyYAML>=6.0",
+        "safetensors>=0.4",
+        "tensorboard>=2.18",
+        "tqdm>=4.66",
+    ],
+    extras_require={
+        "dev": [
+            "pytest>=8",
+            "hypothesis>=6.100",
+            "mypy>=1.13",
+            "ruff>=0.8",
+            "types-PyYAML",
+            "types-tqdm",
+        ],
+        # compiles for twenty minutes; a third deformable convolution to compare with
+        "mmcv": ["mmcv>=2.2"],
+    },
+)
