@@ -1,0 +1,116 @@
+"""Heatmap codec: joints to Gaussian targets, and network heatmaps back to joints.
+
+Shape legend: B people, J joints, H x W heatmap pixels. Points are (x, y). A joint in crop pixels
+is `stride` = crop width / heatmap width times its position in heatmap pixels (4 for HRNet).
+Everything is batched and stays on the device of its input.
+"""
+
+import torch
+from torch import Tensor
+
+
+def encode(
+    joints: Tensor,
+    joint_weights: Tensor,
+    crop_wh: tuple[int, int],
+    heatmap_wh: tuple[int, int],
+    sigma: float,
+) -> tuple[Tensor, Tensor]:
+    """Paint one Gaussian per joint.
+
+    The peak is 1 and sits on the heatmap pixel nearest to the joint (halves round up): targets
+    are not sub-pixel, as in the release. Values further than 3 sigma from the peak along x or y
+    are 0. A joint outside the crop (borders count as inside) or with a coordinate that is not
+    finite gets weight 0, whatever its weight was; joints of weight 0 get an empty map.
+
+    Args:
+        joints: (B, J, 2) joints in crop pixels.
+        joint_weights: (B, J) loss weights, 0 for unlabelled joints.
+        crop_wh: crop size in pixels.
+        heatmap_wh: heatmap size in pixels.
+        sigma: standard deviation of the Gaussian, in heatmap pixels.
+
+    Returns:
+        targets (B, J, H, W) float32 in [0, 1], and their weights (B, J) float32.
+
+    Raises:
+        ValueError: if shapes disagree or sigma is not positive.
+    """
+    if joints.ndim != 3 or joints.shape[-1] != 2 or joint_weights.shape != joints.shape[:2]:
+        raise ValueError(
+            f"expected joints (B, J, 2) and joint_weights (B, J), got {tuple(joints.shape)} "
+            f"and {tuple(joint_weights.shape)}"
+        )
+    if not sigma > 0:
+        raise ValueError(f"sigma must be positive, got {sigma}")
+
+    joints = joints.float()
+    # comparisons with NaN are False, so the test for the inside also removes undefined joints
+    inside = ((joints >= 0) & (joints <= joints.new_tensor(crop_wh))).all(dim=-1)
+    weights = torch.where(inside, joint_weights.float(), 0.0)
+
+    stride = joints.new_tensor([c / h for c, h in zip(crop_wh, heatmap_wh, strict=True)])
+    peaks = torch.floor(torch.where(inside[..., None], joints, 0.0) / stride + 0.5)
+    along_x = _truncated_gaussian(peaks[..., 0], heatmap_wh[0], sigma)
+    along_y = _truncated_gaussian(peaks[..., 1], heatmap_wh[1], sigma)
+    along_y = along_y * (weights > 0)[..., None]
+    return along_y[..., :, None] * along_x[..., None, :], weights
+
+
+def decode(heatmaps: Tensor) -> tuple[Tensor, Tensor]:
+    """Read joints off heatmaps: the highest pixel, moved a quarter pixel towards its neighbours.
+
+    The move goes towards the higher of the two neighbours along x and along y, for peaks at
+    least two pixels inside the map. A map without a positive value gives joint (0, 0). A map
+    that contains NaN gives joint (0, 0) and score NaN, so the caller can tell which it was.
+
+    Args:
+        heatmaps: (B, J, H, W) of any float type, H and W at least 3.
+
+    Returns:
+        joints (B, J, 2) float32 in heatmap pixels, and scores (B, J) float32, the peak values.
+
+    Raises:
+        ValueError: if `heatmaps` does not have four dimensions or is smaller than 3 x 3.
+    """
+    if heatmaps.ndim != 4 or min(heatmaps.shape[2:]) < 3:
+        raise ValueError(
+            f"expected heatmaps (B, J, H, W) of at least 3 x 3, got {tuple(heatmaps.shape)}"
+        )
+    height, width = heatmaps.shape[2:]
+    flat = heatmaps.float().flatten(2)
+    scores, index = flat.max(dim=-1)
+    x, y = index % width, index // width
+
+    inner = (x > 1) & (x < width - 1) & (y > 1) & (y < height - 1)
+    # peaks at the border are moved inside for the look-up only, and masked afterwards
+    center = y.clamp(1, height - 2) * width + x.clamp(1, width - 2)
+    around = center[..., None] + center.new_tensor([1, -1, width, -width])
+    right, left, below, above = flat.gather(-1, around).unbind(-1)
+    shift = 0.25 * torch.stack([torch.sign(right - left), torch.sign(below - above)], dim=-1)
+
+    joints = torch.stack([x, y], dim=-1) + torch.where(inner[..., None], shift, 0.0)
+    return torch.where((scores > 0)[..., None], joints, 0.0), scores
+
+
+def heatmap_to_image(joints: Tensor, crop_to_image: Tensor, stride: float) -> Tensor:
+    """Bring decoded joints back to the frame.
+
+    Args:
+        joints: (B, J, 2) joints in heatmap pixels.
+        crop_to_image: (B, 2, 3) maps from crop pixels to image pixels.
+        stride: crop pixels per heatmap pixel.
+
+    Returns:
+        (B, J, 2) float64 joints in image pixels.
+    """
+    crop_to_image = crop_to_image.double()
+    linear, offset = crop_to_image[..., :2], crop_to_image[..., 2]
+    return stride * joints.double() @ linear.transpose(1, 2) + offset[:, None]
+
+
+def _truncated_gaussian(peaks: Tensor, length: int, sigma: float) -> Tensor:
+    """Return (B, J, length): Gaussian of the distance to (B, J) peaks, 0 past 3 sigma."""
+    distance = torch.arange(length, device=peaks.device) - peaks[..., None]
+    values = torch.exp(distance.square() / (-2 * sigma * sigma))
+    return torch.where(distance.abs() <= 3 * sigma, values, 0.0)

@@ -1,0 +1,136 @@
+"""Boxes and affine maps: goldens of the release, hand-computed values, round trips."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dcpose import geometry
+
+CROP_WH = (288, 384)
+
+sizes = st.floats(1, 2000)
+positions = st.floats(-2000, 2000)
+boxes = st.tuples(positions, positions, sizes, sizes).map(np.array)
+angles = st.floats(-180, 180)
+
+
+def crop_matrix(box_xywh, angle_deg=0.0):
+    box = geometry.enlarge(geometry.pad_to_aspect(box_xywh, 0.75), 1.25)
+    return geometry.image_to_crop_matrix(box, CROP_WH, angle_deg)
+
+
+def test_crop_of_the_release(shared_dir):
+    # recipe: `geometry.json` in the README of the golden cases, half of the boxes rotated
+    cases = json.loads((shared_dir / "goldens/network/geometry.json").read_text())
+    for case in cases:
+        matrix = crop_matrix(case["box_xywh"], case["rotation_deg"])
+        joints = geometry.apply_affine(np.array(case["joints_image"]), matrix)
+        np.testing.assert_allclose(joints, case["joints_crop"], atol=0.02)
+    assert sum(case["rotation_deg"] != 0 for case in cases) >= 40
+
+
+@pytest.mark.parametrize(
+    ("box", "expected"),
+    [
+        ([10, 20, 30, 40], [10, 20, 30, 40]),
+        ([10, 20, 30, 80], [-5, 20, 60, 80]),
+        ([10, 20, 60, 40], [10, 0, 60, 80]),
+    ],
+)
+def test_pad_to_aspect_grows_the_short_side_about_the_centre(box, expected):
+    np.testing.assert_allclose(geometry.pad_to_aspect(np.array(box), 0.75), expected)
+
+
+def test_enlarge_keeps_the_centre():
+    np.testing.assert_allclose(geometry.enlarge(np.array([10, 20, 40, 80]), 1.25), [5, 10, 50, 100])
+
+
+@pytest.mark.parametrize(
+    ("box", "expected"),
+    [
+        ([10, 20, 30, 40], [10, 20, 29, 39]),
+        # the near corner moves first, and the far corner follows it
+        ([-10, 20, 30, 40], [0, 20, 29, 39]),
+        ([90, 20, 30, 40], [90, 20, 9, 39]),
+        ([120, 20, 30, 40], [120, 20, -21, 39]),
+    ],
+)
+def test_clip_to_image(box, expected):
+    # by hand from x2 = min(W - 1, x1 + max(0, w - 1)) with x1 = max(0, x), in a 100 x 100 image
+    np.testing.assert_allclose(geometry.clip_to_image(np.array(box), (100, 100)), expected)
+
+
+@pytest.mark.parametrize(
+    ("box", "expected"),
+    [
+        ([99.5, 0, 10, 10], True),
+        ([100, 0, 10, 10], False),
+        ([-10, 0, 10, 10], False),
+        ([-10, 0, 10.5, 10], True),
+        ([0, 100, 10, 10], False),
+        ([0, -10, 10, 10], False),
+    ],
+)
+def test_overlaps_image(box, expected):
+    assert geometry.overlaps_image(np.array(box), (100, 100)) is expected
+
+
+def test_window_turns_clockwise():
+    # a window turned by 90 degrees clockwise sees what lies right of the centre at its top
+    matrix = geometry.image_to_crop_matrix(np.array([0, 0, 288, 384]), CROP_WH, 90)
+    right_of_center = geometry.apply_affine(np.array([244.0, 192.0]), matrix)
+    np.testing.assert_allclose(right_of_center, [144, 92], atol=1e-9)
+
+
+@pytest.mark.parametrize("box", [[0, 0, 0, 5], [0, 0, 5, -1], [np.nan, 0, 5, 5], [0, 0, np.inf, 5]])
+def test_bad_box_is_refused(box):
+    with pytest.raises(ValueError, match="finite with positive size"):
+        geometry.image_to_crop_matrix(np.array(box), CROP_WH)
+
+
+@pytest.mark.parametrize("matrix", [np.zeros((2, 3)), np.full((2, 3), np.nan), np.ones((2, 3))])
+def test_singular_matrix_is_refused(matrix):
+    with pytest.raises(ValueError, match="no inverse"):
+        geometry.invert_affine(matrix)
+
+
+def test_mirroring_the_crop_equals_mirroring_the_image():
+    # the release mirrors image, joints and box centre (x -> W - 1 - x), then cuts with angle r
+    width, box, angle = 640, np.array([100.0, 50.0, 90.0, 120.0]), 30.0
+    points = np.array([[120.0, 70.0], [150.5, 99.25]])
+    mirrored_box = np.array([width - 1 - box[0] - box[2], *box[1:]])
+    mirrored_points = np.column_stack([width - 1 - points[:, 0], points[:, 1]])
+    expected = geometry.apply_affine(
+        mirrored_points, geometry.image_to_crop_matrix(mirrored_box, CROP_WH, angle)
+    )
+    ours = geometry.compose(
+        geometry.mirror_matrix(CROP_WH), geometry.image_to_crop_matrix(box, CROP_WH, -angle)
+    )
+    np.testing.assert_allclose(geometry.apply_affine(points, ours), expected, atol=1e-9)
+
+
+@given(box=boxes, angle=angles, point=st.tuples(positions, positions))
+def test_there_and_back(box, angle, point):
+    matrix = crop_matrix(box, angle)
+    crop_point = geometry.apply_affine(np.array(point), matrix)
+    back = geometry.apply_affine(crop_point, geometry.invert_affine(matrix))
+    np.testing.assert_allclose(back, point, atol=1e-6)
+
+
+@given(box=boxes, angle=angles, point=st.tuples(positions, positions))
+def test_compose_applies_first_then_second(box, angle, point):
+    first, second = crop_matrix(box, angle), geometry.mirror_matrix(CROP_WH)
+    one_by_one = geometry.apply_affine(geometry.apply_affine(np.array(point), first), second)
+    at_once = geometry.apply_affine(np.array(point), geometry.compose(second, first))
+    np.testing.assert_allclose(at_once, one_by_one, rtol=1e-9, atol=1e-6)
+
+
+@given(box=boxes, aspect=st.floats(0.2, 5))
+def test_padded_box_contains_the_box_and_has_the_aspect(box, aspect):
+    padded = geometry.pad_to_aspect(box, aspect)
+    np.testing.assert_allclose(padded[2] / padded[3], aspect, rtol=1e-9)
+    assert (padded[:2] <= box[:2] + 1e-9).all()
+    assert (padded[:2] + padded[2:] >= box[:2] + box[2:] - 1e-9).all()
