@@ -1,0 +1,1 @@
+"""Networks: backbones, the parts of DCPose, and how their weights are read."""

@@ -1,0 +1,154 @@
+"""Convolution blocks shared by the networks.
+
+Shape legend: N images, C channels, H x W pixels. Every block keeps H x W unless it has a stride.
+"""
+
+from collections.abc import Iterable
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+RSB_BRANCHES = 4
+"""Channel groups of a residual steps block."""
+
+
+def conv3x3(in_channels: int, out_channels: int, stride: int = 1) -> nn.Conv2d:
+    """Return a padded 3x3 convolution without bias, as used before a BatchNorm."""
+    return nn.Conv2d(in_channels, out_channels, 3, stride=stride, padding=1, bias=False)
+
+
+def conv1x1(in_channels: int, out_channels: int) -> nn.Conv2d:
+    """Return a 1x1 convolution without bias, as used before a BatchNorm."""
+    return nn.Conv2d(in_channels, out_channels, 1, bias=False)
+
+
+class BasicBlock(nn.Module):
+    """Two 3x3 convolutions around an identity shortcut (ResNet), (N, C, H, W) to the same."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv1, self.bn1 = conv3x3(channels, channels), nn.BatchNorm2d(channels)
+        self.conv2, self.bn2 = conv3x3(channels, channels), nn.BatchNorm2d(channels)
+        self.relu = nn.ReLU(inplace=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (N, C, H, W) >= 0."""
+        out = self.relu(self.bn1(self.conv1(x)))
+        return self.relu(self.bn2(self.conv2(out)) + x)
+
+
+class Bottleneck(nn.Module):
+    """1x1, 3x3, 1x1 convolutions around a shortcut (ResNet), (N, Cin, H, W) to (N, 4P, H, W).
+
+    Args:
+        in_channels: Cin; the shortcut is projected where it differs from 4P.
+        planes: P, channels of the 3x3 convolution.
+    """
+
+    expansion = 4
+
+    def __init__(self, in_channels: int, planes: int) -> None:
+        super().__init__()
+        out_channels = planes * self.expansion
+        self.conv1, self.bn1 = conv1x1(in_channels, planes), nn.BatchNorm2d(planes)
+        self.conv2, self.bn2 = conv3x3(planes, planes), nn.BatchNorm2d(planes)
+        self.conv3, self.bn3 = conv1x1(planes, out_channels), nn.BatchNorm2d(out_channels)
+        self.relu = nn.ReLU(inplace=True)
+        self.downsample: nn.Module = nn.Identity()
+        if in_channels != out_channels:
+            self.downsample = nn.Sequential(
+                conv1x1(in_channels, out_channels), nn.BatchNorm2d(out_channels)
+            )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (N, 4P, H, W) >= 0."""
+        out = self.relu(self.bn1(self.conv1(x)))
+        out = self.relu(self.bn2(self.conv2(out)))
+        return self.relu(self.bn3(self.conv3(out)) + self.downsample(x))
+
+
+class ConvBN(nn.Module):
+    """Convolution with bias and BatchNorm, then ReLU unless `relu` is False.
+
+    The bias is redundant before a BatchNorm, but the released weights carry it.
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel_size: int, *, relu: bool = True
+    ) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
+        self.bn = nn.BatchNorm2d(out_channels)
+        self.relu = nn.ReLU(inplace=True) if relu else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, Cin, H, W) to (N, Cout, H, W)."""
+        return self.relu(self.bn(self.conv(x)))
+
+
+class ResidualStepsBlock(nn.Module):
+    """Residual steps block (RSN), the 3x3 residual block of the DCPose paper (Eq. 3, 5-7).
+
+    A 1x1 convolution makes four groups of b = floor(26 Cin / 64) channels. Group r passes r
+    3x3 units; unit (r, k) adds what unit (r - 1, k) made, so that later groups see ever larger
+    fields. The last unit of every group feeds a 1x1 convolution and the shortcut is added.
+
+    Args:
+        in_channels: Cin, at least 3 so that b >= 1.
+        out_channels: Cout.
+        project: send the shortcut through a 1x1 convolution; required where Cin != Cout.
+
+    Raises:
+        ValueError: if Cin < 3, or Cin != Cout without `project`.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, *, project: bool) -> None:
+        super().__init__()
+        width = 26 * in_channels // 64
+        if width < 1:
+            raise ValueError(f"a residual steps block needs at least 3 channels, got {in_channels}")
+        if in_channels != out_channels and not project:
+            raise ValueError(f"cannot add {in_channels} to {out_channels} channels: set project")
+        self.split = ConvBN(in_channels, RSB_BRANCHES * width, 1)
+        self.steps = nn.ModuleList(
+            nn.ModuleList(ConvBN(width, width, 3) for _ in range(row + 1))
+            for row in range(RSB_BRANCHES)
+        )
+        self.merge = ConvBN(RSB_BRANCHES * width, out_channels, 1, relu=False)
+        self.shortcut: nn.Module = nn.Identity()
+        if project:
+            self.shortcut = ConvBN(in_channels, out_channels, 1, relu=False)
+        self.relu = nn.ReLU(inplace=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, Cin, H, W) to (N, Cout, H, W) >= 0."""
+        ends: list[Tensor] = []
+        row_above: list[Tensor] = []
+        steps = cast(Iterable[nn.ModuleList], self.steps)
+        for group, units in zip(self.split(x).chunk(RSB_BRANCHES, dim=1), steps, strict=True):
+            row: list[Tensor] = []
+            state = group
+            for k, unit in enumerate(units):
+                state = unit(state + row_above[k] if k < len(row_above) else state)
+                row.append(state)
+            ends.append(state)
+            row_above = row
+        return self.relu(self.merge(torch.cat(ends, dim=1)) + self.shortcut(x))
+
+
+def residual_chain(in_channels: int, out_channels: int, num_blocks: int) -> nn.Sequential:
+    """Chain residual steps blocks, (N, Cin, H, W) to (N, Cout, H, W) >= 0.
+
+    The first block always projects its shortcut, even where Cin == Cout, as the release does.
+
+    Raises:
+        ValueError: if `num_blocks` < 1.
+    """
+    if num_blocks < 1:
+        raise ValueError(f"a residual chain needs at least 1 block, got {num_blocks}")
+    first = ResidualStepsBlock(in_channels, out_channels, project=True)
+    rest = [
+        ResidualStepsBlock(out_channels, out_channels, project=False) for _ in range(num_blocks - 1)
+    ]
+    return nn.Sequential(first, *rest)

@@ -1,0 +1,84 @@
+"""Pose Correction Network (PCN), Sec. 3.3 of the paper.
+
+Shape legend: B clips, J joints, C merged maps (J in the release), D feature maps, H x W heatmap
+pixels.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from dcpose.models.deform_conv import Implementation, ModulatedDeformConv
+
+KERNEL_SIZE = 3
+
+
+class PoseCorrectionNetwork(nn.Module):
+    """Resample the merged heatmaps at several dilations and average (Eq. 6-9).
+
+    For each dilation two independent dilated convolutions read offsets and masks from the
+    features, and a deformable convolution reads the merged maps there. Masks are used as they
+    come, without a sigmoid, and Eq. 9's normalisation is the mean, both as released.
+
+    Args:
+        feature_channels: D.
+        merged_channels: C; every merged map has its own offsets and masks.
+        num_joints: J.
+        dilations: distances of the taps in heatmap pixels, (3, 6, 9, 12, 15) in the paper.
+        implementation: which deformable convolution, see `ModulatedDeformConv`.
+
+    Raises:
+        ValueError: if `dilations` is empty.
+    """
+
+    def __init__(
+        self,
+        feature_channels: int,
+        merged_channels: int,
+        num_joints: int,
+        dilations: Sequence[int] = (3, 6, 9, 12, 15),
+        implementation: Implementation = "auto",
+    ) -> None:
+        super().__init__()
+        if not dilations:
+            raise ValueError("the pose correction network needs at least one dilation, got none")
+        samples = merged_channels * KERNEL_SIZE**2
+        self.offset_convs = nn.ModuleList(
+            _dilated_conv(feature_channels, 2 * samples, dilation) for dilation in dilations
+        )
+        self.mask_convs = nn.ModuleList(
+            _dilated_conv(feature_channels, samples, dilation) for dilation in dilations
+        )
+        self.deform_convs = nn.ModuleList(
+            ModulatedDeformConv(
+                merged_channels,
+                num_joints,
+                dilation,
+                offset_groups=merged_channels,
+                kernel_size=KERNEL_SIZE,
+                implementation=implementation,
+            )
+            for dilation in dilations
+        )
+
+    def forward(self, merged: Tensor, features: Tensor) -> Tensor:
+        """Return corrected heatmaps (B, J, H, W) of maps (B, C, H, W), features (B, D, H, W)."""
+        corrected = [
+            deform_conv(merged, offset_conv(features), mask_conv(features))
+            for offset_conv, mask_conv, deform_conv in zip(
+                self.offset_convs, self.mask_convs, self.deform_convs, strict=True
+            )
+        ]
+        return torch.stack(corrected).mean(dim=0)
+
+
+def _dilated_conv(in_channels: int, out_channels: int, dilation: int) -> nn.Conv2d:
+    return nn.Conv2d(
+        in_channels,
+        out_channels,
+        KERNEL_SIZE,
+        padding=dilation * (KERNEL_SIZE // 2),
+        dilation=dilation,
+        bias=False,
+    )

@@ -1,0 +1,129 @@
+"""DCPose: initial heatmaps of three frames, merged and corrected (Fig. 2 of the paper).
+
+Shape legend: B clips, J joints, H x W crop pixels, h = H / 4, w = W / 4 heatmap pixels. Axis 1
+of frames and initial heatmaps is prev, cur, next.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from dcpose.models.initialise import init_weights
+
+
+class DCPoseStages(NamedTuple):
+    """What the network sees on the way, for pictures.
+
+    Attributes:
+        initial: (B, 3, J, h, w) heatmaps of the backbone for prev, cur, next.
+        merged: (B, C, h, w) >= 0, output of the PTM; C = J in the release.
+        corrected: (B, J, h, w) final heatmaps of cur.
+    """
+
+    initial: Tensor
+    merged: Tensor
+    corrected: Tensor
+
+
+class DCPose(nn.Module):
+    """Dual consecutive pose network.
+
+    Args:
+        backbone: maps images (N, 3, H, W) to heatmaps (N, J, h, w).
+        ptm: maps heatmaps (B, 3, J, h, w) and gaps (B, 2) to merged maps (B, C, h, w).
+        prf: maps the same to residual features (B, R, h, w).
+        fusion: maps (B, R + C, h, w), residual features first, to features (B, D, h, w).
+        pcn: maps merged maps and features to corrected heatmaps (B, J, h, w).
+        frozen: the backbone is not trained: no gradients, and `training_outputs` leaves its
+            heatmaps out.
+        frozen_bn: a frozen backbone also keeps its BatchNorm statistics, whatever the mode of
+            the model. False lets them follow the training crops, as the release does. Without
+            effect where `frozen` is False.
+    """
+
+    uses_neighbors = True
+    """Whether prev and next are looked at."""
+
+    def __init__(
+        self,
+        backbone: nn.Module,
+        ptm: nn.Module,
+        prf: nn.Module,
+        fusion: nn.Module,
+        pcn: nn.Module,
+        frozen: bool = True,
+        frozen_bn: bool = True,
+    ) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.ptm = ptm
+        self.prf = prf
+        self.fusion = fusion
+        self.pcn = pcn
+        self.frozen = frozen
+        self.frozen_bn = frozen_bn
+        if frozen:
+            self.backbone.requires_grad_(False)
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> "DCPose":
+        """Set the mode; a backbone with frozen BatchNorm stays in eval mode."""
+        super().train(mode)
+        if self.frozen and self.frozen_bn:
+            self.backbone.eval()
+        return self
+
+    def init_head(self, generator: torch.Generator | None = None) -> None:
+        """Initialise everything but the backbone as paper and release do (`init_weights`)."""
+        for module in (self.ptm, self.prf, self.fusion, self.pcn):
+            init_weights(module, generator)
+
+    def forward(self, frames: Tensor, gaps: Tensor) -> Tensor:
+        """Return heatmaps of the current frame.
+
+        Args:
+            frames: (B, 3, 3, H, W) normalised RGB crops prev, cur, next of one person.
+            gaps: (B, 2) distances c - p and n - c in frames, each >= 1.
+
+        Returns:
+            (B, J, h, w) corrected heatmaps.
+
+        Raises:
+            ValueError: if `frames` does not hold three frames.
+        """
+        return self.head(self.initial_heatmaps(frames), gaps)
+
+    def initial_heatmaps(self, frames: Tensor) -> Tensor:
+        """Return heatmaps (B, 3, J, h, w) of frames (B, 3, 3, H, W), from one backbone call."""
+        if frames.dim() != 5 or frames.shape[1] != 3:
+            raise ValueError(
+                f"frames must be (B, 3, 3, H, W): prev, cur, next; got {tuple(frames.shape)}"
+            )
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
+            return self.backbone(frames.flatten(0, 1)).unflatten(0, (-1, 3))
+
+    def head(self, initial: Tensor, gaps: Tensor) -> Tensor:
+        """Return corrected heatmaps (B, J, h, w) of initial ones (B, 3, J, h, w), gaps (B, 2)."""
+        return self._merge_and_correct(initial, gaps)[1]
+
+    def stages(self, frames: Tensor, gaps: Tensor) -> DCPoseStages:
+        """Return initial, merged and corrected heatmaps; arguments as for `forward`."""
+        initial = self.initial_heatmaps(frames)
+        return DCPoseStages(initial, *self._merge_and_correct(initial, gaps))
+
+    def training_outputs(self, frames: Tensor, gaps: Tensor) -> list[Tensor]:
+        """Return the maps that the loss supervises, each (B, J, h, w).
+
+        The corrected heatmaps; before them, where the backbone is trained too, its heatmaps of
+        the current frame, as the release does.
+        """
+        initial = self.initial_heatmaps(frames)
+        corrected = self.head(initial, gaps)
+        return [corrected] if self.frozen else [initial[:, 1], corrected]
+
+    def _merge_and_correct(self, initial: Tensor, gaps: Tensor) -> tuple[Tensor, Tensor]:
+        merged = self.ptm(initial, gaps)
+        residuals = self.prf(initial, gaps)
+        features = self.fusion(torch.cat([residuals, merged], dim=1))
+        return merged, self.pcn(merged, features)
