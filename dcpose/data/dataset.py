@@ -1,0 +1,115 @@
+"""Training samples: one person, three frames, one matrix."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+from torch.utils.data import Dataset
+
+from dcpose.data.augment import Augmentation, CropView, random_view
+from dcpose.data.clip import ClipOptions, sample_clip, usable_frames
+from dcpose.data.crop import crop_matrix, visible_box, warp_frames
+from dcpose.data.frames import check_frame_wh, frame_wh, read_frame
+from dcpose.data.posetrack import VideoAnnotation, training_people
+from dcpose.geometry import invert_affine
+from dcpose.skeleton import POSETRACK, Skeleton
+from dcpose.structures import ClipSample
+
+
+class PoseTrackClips(Dataset[ClipSample]):
+    """Labelled clips of all people of a training set.
+
+    Sample (epoch, i) depends on `seed`, `epoch` and `i` alone: not on the order of access, the
+    number of workers or any global random state.
+
+    Args:
+        videos: annotated videos; people without a labelled joint are left out and counted.
+        options: size of the crops, and which neighbours belong to a clip.
+        augmentation: random changes of the view; None shows every box as it is.
+        seed: seeds neighbours and augmentation, >= 0.
+        skeleton: joint order of the records.
+        read: decodes a frame to (H, W, 3) uint8 RGB.
+
+    Raises:
+        FrameError: if a frame that a clip needs is not on disk.
+        ValueError: if no person has a labelled joint, or the seed is negative.
+    """
+
+    def __init__(
+        self,
+        videos: Sequence[VideoAnnotation],
+        options: ClipOptions,
+        augmentation: Augmentation | None,
+        seed: int,
+        skeleton: Skeleton = POSETRACK,
+        read: Callable[[Path], np.ndarray] = read_frame,
+    ) -> None:
+        if seed < 0:
+            raise ValueError(f"seed must be >= 0, got {seed}")
+        self.people = training_people(videos)
+        if not self.people:
+            sources = ", ".join(sorted({str(video.source.parent) for video in videos}))
+            raise ValueError(f"no person with a labelled joint in {sources or 'no videos'}")
+        self.options = options
+        self.augmentation = augmentation
+        self.seed = seed
+        self.skeleton = skeleton
+        self.read = read
+        self._videos = {video.name: video for video in videos}
+        needed: dict[str, set[int]] = {video.name: set() for video in videos}
+        for person in self.people:
+            needed[person.video].add(person.frame)
+        self._usable = {
+            name: usable_frames(self._videos[name], frames, options)
+            for name, frames in needed.items()
+        }
+
+    def __len__(self) -> int:
+        """Number of people."""
+        return len(self.people)
+
+    def __getitem__(self, key: int | tuple[int, int]) -> ClipSample:
+        """Return the sample of person i, for key i (epoch 0) or (epoch, i)."""
+        epoch, index = key if isinstance(key, tuple) else (0, key)
+        if not 0 <= index < len(self.people):
+            raise IndexError(f"sample {index} of {len(self.people)}")
+        person, options = self.people[index], self.options
+        video = self._videos[person.video]
+        rng = np.random.default_rng([self.seed, epoch, index])
+
+        gaps = (1, 1)
+        if options.neighbors:
+            clip = sample_clip(person.frame, self._usable[video.name], options.max_gap, rng)
+            numbers, gaps = [clip.prev, clip.cur, clip.next], clip.gaps
+        else:
+            numbers = [person.frame]
+        frames = self._read(video, numbers, cur=person.frame)
+        image_joints = cast(np.ndarray, person.joints)  # training_people keeps only labelled ones
+        view = self._view(visible_box(person, frame_wh(frames[0])), image_joints, rng)
+        joints = view.move_joints(image_joints, self.skeleton)
+        return ClipSample(
+            person=person,
+            frames=warp_frames(frames, view.image_to_crop, options.crop_wh),
+            gaps=np.array(gaps, np.float32),
+            crop_to_image=invert_affine(view.image_to_crop),
+            joints=joints[:, :2].astype(np.float32),
+            joint_weights=joints[:, 2].astype(np.float32),
+        )
+
+    def _view(self, box: np.ndarray, joints: np.ndarray, rng: np.random.Generator) -> CropView:
+        crop_wh, enlarge = self.options.crop_wh, self.options.box_enlarge
+        if self.augmentation is None:
+            return CropView(crop_matrix(box, crop_wh, enlarge), mirrored=False)
+        return random_view(box, joints, crop_wh, enlarge, self.augmentation, self.skeleton, rng)
+
+    def _read(self, video: VideoAnnotation, numbers: list[int], cur: int) -> list[np.ndarray]:
+        """Decode each frame of a clip once; all must have the size of the video."""
+        frames: dict[int, np.ndarray] = {}
+        expected_wh = video.image_wh
+        for number in dict.fromkeys([cur, *numbers]):
+            path = video.frame_path(number)
+            frames[number] = self.read(path)
+            expected_wh = expected_wh or frame_wh(frames[number])
+            check_frame_wh(path, frames[number], expected_wh)
+        return [frames[number] for number in numbers]

@@ -1,0 +1,69 @@
+"""JPEG frames of image folders, decoded strictly."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+# Annotations count pixels as they are stored, so a rotation tag in the file must not act.
+_DECODE_FLAGS = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+
+
+class FrameError(ValueError):
+    """A frame is missing, is not a complete JPEG, or does not have the size it should have."""
+
+
+def read_frame(path: Path) -> np.ndarray:
+    """Decode one frame.
+
+    Decoders fill what a truncated file lacks with grey and report success, so the end marker is
+    checked first.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+
+    Raises:
+        FrameError: if the file cannot be read, is not a JPEG, or is cut short.
+    """
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise FrameError(f"{path}: frame not found") from None
+    except (OSError, ValueError) as error:
+        raise FrameError(f"{path}: frame cannot be read ({error})") from error
+    if not data.startswith(b"\xff\xd8"):
+        raise FrameError(f"{path}: not a JPEG, it starts with {data[:4]!r}; frames must be JPEG")
+    # interrupted copies often leave the file at full size, its tail filled with zeros
+    if not data.rstrip(b"\0").endswith(b"\xff\xd9"):
+        raise FrameError(
+            f"{path}: truncated JPEG, {len(data)} bytes without an end marker; copy it again"
+        )
+    try:
+        frame = cv2.imdecode(np.frombuffer(data, np.uint8), _DECODE_FLAGS)
+    except cv2.error as error:
+        raise FrameError(f"{path}: JPEG cannot be decoded ({error.err})") from error
+    if frame is None:
+        raise FrameError(f"{path}: JPEG cannot be decoded; the file is damaged")
+    return np.asarray(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB, dst=frame))
+
+
+def frame_wh(frame: np.ndarray) -> tuple[int, int]:
+    """Return (width, height) of an (H, W, 3) frame."""
+    return frame.shape[1], frame.shape[0]
+
+
+def check_frame_wh(path: Path, frame: np.ndarray, expected_wh: tuple[int, int]) -> None:
+    """Refuse a frame whose size is not the one its boxes and joints were drawn on.
+
+    Sizes that differ by less than a codec block pass: some tools count the rows that video
+    codecs add to reach a multiple of 16 (1080 and 1088 lines are the same picture).
+
+    Raises:
+        FrameError: if width or height differ by 16 pixels or more.
+    """
+    width, height = frame_wh(frame)
+    if max(abs(width - expected_wh[0]), abs(height - expected_wh[1])) >= 16:
+        raise FrameError(
+            f"{path}: frame is {width}x{height}, expected {expected_wh[0]}x{expected_wh[1]} like "
+            "the rest of its video or its annotation file; were frames resized?"
+        )
