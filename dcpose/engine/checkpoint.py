@@ -1,0 +1,181 @@
+"""Checkpoint files: the whole state of a training run in one file.
+
+Content (a dict that `torch.load(weights_only=True)` reads):
+    format      `FORMAT`, which tells our files from others
+    model       weights to use: the moving average where one is kept, else the trained weights
+    ema         None, or {"trained": the weights the optimizer works on, "updates": steps averaged}
+    optimizer   {"kind": class name, "state": state dict}
+    scheduler, scaler   state dicts
+    epoch, step         finished epochs and optimizer steps
+    best_ap     best validation AP so far in percent, None before the first validation
+    rng         one `randomness.capture_rng` state per process
+    config      the resolved config as a plain dict
+    versions    of python, torch and numpy
+"""
+
+import os
+import pickle
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+FORMAT = "dcpose-checkpoint-1"
+
+_KEYS = (
+    "model", "ema", "optimizer", "scheduler", "scaler", "epoch", "step", "best_ap", "rng",
+    "config", "versions",
+)  # fmt: skip
+
+
+class CheckpointError(ValueError):
+    """A checkpoint cannot be used; the message names the file, the finding and the way out."""
+
+
+def save_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
+    """Write a checkpoint so that `path` always holds a whole file, the old one or the new one.
+
+    Args:
+        path: file to create or replace; its folder exists.
+        state: content as in the head of this file; `format` and `versions` are added.
+    """
+    content = {"format": FORMAT, "versions": _versions(), **state}
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            torch.save(content, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    _sync_folder(path.parent)
+
+
+def load_checkpoint(path: Path) -> dict[str, Any]:
+    """Read a checkpoint of ours onto the CPU; no code from the file is run.
+
+    Raises:
+        CheckpointError: if the file is missing, cut short or damaged, or of another kind.
+    """
+    if not path.is_file():
+        raise CheckpointError(f"{path}: no such checkpoint; a run writes checkpoints/last.pt")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, OSError, pickle.UnpicklingError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else "it is empty"
+        raise CheckpointError(
+            f"{path}: not a readable checkpoint ({reason}); it is damaged or another kind of "
+            f"file, take another one"
+        ) from error
+    found = content.get("format") if isinstance(content, dict) else type(content).__name__
+    if found != FORMAT:
+        raise CheckpointError(
+            f"{path}: format is {found!r}, expected {FORMAT!r}: not a checkpoint of a training "
+            f"run of this project; to start from its weights, pass it as --weights"
+        )
+    missing = [key for key in _KEYS if key not in content]
+    if missing:
+        raise CheckpointError(f"{path}: checkpoint lacks {', '.join(missing)}; take another one")
+    return content
+
+
+def load_model_state(model: nn.Module, state: Mapping[str, Tensor], origin: str) -> None:
+    """Load weights strictly; the model is unchanged if anything does not fit.
+
+    Args:
+        model: the bare network, not wrapped in DistributedDataParallel.
+        state: its state dict.
+        origin: file that messages name.
+
+    Raises:
+        CheckpointError: lists missing, unexpected and misshapen keys.
+    """
+    expected = model.state_dict()
+    misshapen = [
+        f"{key} {list(state[key].shape)} instead of {list(expected[key].shape)}"
+        for key in expected
+        if key in state and state[key].shape != expected[key].shape
+    ]
+    findings = {
+        "missing": [key for key in expected if key not in state],
+        "unexpected": [key for key in state if key not in expected],
+        "misshapen": misshapen,
+    }
+    problems = [f"{len(keys)} {kind} ({_some(keys)})" for kind, keys in findings.items() if keys]
+    if problems:
+        raise CheckpointError(
+            f"{origin}: weights of another architecture: {'; '.join(problems)}; use the config "
+            f"that the checkpoint was made with"
+        )
+    model.load_state_dict(dict(state))
+
+
+def optimizer_state(optimizer: Optimizer) -> dict[str, Any]:
+    """Return the state of an optimizer and its kind, which torch does not record."""
+    return {"kind": type(optimizer).__name__, "state": optimizer.state_dict()}
+
+
+def load_optimizer_state(optimizer: Optimizer, saved: Mapping[str, Any], origin: str) -> None:
+    """Load what `optimizer_state` returned.
+
+    Raises:
+        CheckpointError: if the optimizer is of another kind or over other parameters.
+    """
+    kind = type(optimizer).__name__
+    if saved["kind"] != kind:
+        raise CheckpointError(
+            f"{origin}: optimizer is {saved['kind']}, expected {kind}; use the config that the "
+            f"checkpoint was made with"
+        )
+    try:
+        optimizer.load_state_dict(saved["state"])
+    except ValueError as error:
+        raise CheckpointError(
+            f"{origin}: optimizer state is for other parameters ({error}); use the config that "
+            f"the checkpoint was made with"
+        ) from error
+
+
+def config_differences(saved: Mapping[str, Any], current: Mapping[str, Any]) -> list[str]:
+    """Return one `key: saved -> current` line for each value that differs, nested keys dotted."""
+    saved_values, current_values = dict(_flat(saved)), dict(_flat(current))
+    keys = sorted(saved_values.keys() | current_values.keys())
+    absent = "(absent)"
+    pairs = [(key, saved_values.get(key, absent), current_values.get(key, absent)) for key in keys]
+    return [f"{key}: {old} -> {new}" for key, old, new in pairs if old != new]
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    flat: list[tuple[str, Any]] = []
+    for key, value in values.items():
+        name = f"{prefix}{key}"
+        flat += _flat(value, f"{name}.") if isinstance(value, Mapping) else [(name, value)]
+    return flat
+
+
+def _some(names: list[str], limit: int = 5) -> str:
+    more = f", and {len(names) - limit} more" if len(names) > limit else ""
+    return ", ".join(names[:limit]) + more
+
+
+def _versions() -> dict[str, str]:
+    return {
+        "python": platform.python_version(),
+        "torch": str(torch.__version__),
+        "numpy": np.__version__,
+    }
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the renaming durable; without it a power cut can bring the old file back."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

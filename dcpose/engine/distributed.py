@@ -1,0 +1,132 @@
+"""Several processes started by torchrun: one per GPU, or several on a CPU.
+
+Without torchrun everything here works for one process: rank 0 of 1.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TypeVar
+
+import torch
+from torch import distributed, nn
+from torch.nn.parallel import DistributedDataParallel
+
+T = TypeVar("T")
+
+_TIMEOUT = timedelta(hours=2)
+"""Others wait this long for the main process, which alone computes AP and writes files."""
+
+
+@contextmanager
+def process_group(device: torch.device | str) -> Iterator[torch.device]:
+    """Join the processes that torchrun started, and leave them at the end.
+
+    Args:
+        device: `cuda` or `cpu` as the user asked for; under torchrun, process n of a machine gets
+            GPU n.
+
+    Yields:
+        The device of this process.
+
+    Raises:
+        ValueError: if CUDA is asked for and absent, or there are more processes than GPUs.
+    """
+    device = torch.device(device)
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise ValueError("device is cuda, but torch sees no CUDA device; use --device cpu")
+    if "WORLD_SIZE" not in os.environ:
+        yield device
+        return
+    if device.type == "cuda":
+        device = _own_gpu()
+        torch.cuda.set_device(device)
+        distributed.init_process_group("nccl", timeout=_TIMEOUT, device_id=device)
+    else:
+        distributed.init_process_group("gloo", timeout=_TIMEOUT)
+    try:
+        yield device
+    finally:
+        distributed.destroy_process_group()
+
+
+def _own_gpu() -> torch.device:
+    local_rank, gpus = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
+    if local_rank >= gpus:
+        raise ValueError(
+            f"torchrun started process {local_rank} on a machine with {gpus} GPUs; use "
+            f"--nproc-per-node {gpus} or --device cpu"
+        )
+    return torch.device("cuda", local_rank)
+
+
+def _joined() -> bool:
+    if distributed.is_available() and distributed.is_initialized():
+        return True
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise RuntimeError(
+            f"torchrun started {os.environ['WORLD_SIZE']} processes that have not joined each "
+            f"other; run inside `with process_group(device)`"
+        )
+    return False
+
+
+def rank() -> int:
+    """Return the number of this process, 0 to `world_size() - 1`."""
+    return distributed.get_rank() if _joined() else 0
+
+
+def world_size() -> int:
+    """Return the number of processes."""
+    return distributed.get_world_size() if _joined() else 1
+
+
+def is_main() -> bool:
+    """Return whether this process is the one that writes files and log lines."""
+    return rank() == 0
+
+
+def barrier() -> None:
+    """Wait until every process is here."""
+    if world_size() > 1:
+        distributed.barrier()
+
+
+def broadcast_object(value: T) -> T:
+    """Return the main process's value in every process (any picklable object)."""
+    if world_size() == 1:
+        return value
+    values = [value]
+    distributed.broadcast_object_list(values, src=0)
+    return values[0]
+
+
+def gather_objects(value: T) -> list[T]:
+    """Return the values of all processes, in order of rank (any picklable object)."""
+    if world_size() == 1:
+        return [value]
+    values: list[T | None] = [None] * world_size()
+    distributed.all_gather_object(values, value)
+    return values  # type: ignore[return-value]
+
+
+def wrap_model(module: nn.Module, device: torch.device) -> nn.Module:
+    """Average gradients over the processes; with one process, return the module itself.
+
+    Only trainable parameters are exchanged, so a frozen backbone costs one broadcast at the start
+    and nothing after. Buffers are not exchanged at each step either, since training does not read
+    them: call `synchronise_buffers` before using the model.
+    """
+    if world_size() == 1:
+        return module
+    device_ids = [device.index] if device.type == "cuda" else None
+    return DistributedDataParallel(module, device_ids=device_ids, broadcast_buffers=False)
+
+
+def synchronise_buffers(module: nn.Module) -> None:
+    """Give every process the main one's buffers (BatchNorm statistics)."""
+    if world_size() == 1:
+        return
+    for buffer in module.buffers():
+        distributed.broadcast(buffer, src=0)

@@ -1,0 +1,114 @@
+"""Mean loss and speed of an epoch, and the clips behind a loss that is not finite."""
+
+import math
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+
+from dcpose.structures import PersonRecord
+
+T = TypeVar("T")
+
+
+class NonFiniteLossError(RuntimeError):
+    """Training met a loss that is NaN or infinite; the message names the clips of the batch."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """What happened since the last reading, in this process.
+
+    Attributes:
+        loss: mean per clip.
+        clips_per_s: speed, waiting included.
+        waiting: share of the time, 0 to 1, in which the loader was behind.
+    """
+
+    loss: float
+    clips_per_s: float
+    waiting: float
+
+
+class EpochMeter:
+    """Collects losses on their device, and copies them to the host in one go when read.
+
+    Reading a CUDA value makes the host wait for the device, so it happens once per log interval;
+    the people of each batch are kept until then, and an error still names the exact batch.
+    """
+
+    def __init__(self) -> None:
+        self._unread: list[tuple[Tensor, list[PersonRecord], int]] = []
+        self._sum = self._epoch_sum = 0.0
+        self._clips = self._epoch_clips = 0
+        self._waited = 0.0
+        self._start = self._epoch_start = time.monotonic()
+
+    def add(self, loss: Tensor, people: list[PersonRecord], step: int) -> None:
+        """Take the () mean loss of a batch of these people in step `step`.
+
+        Raises:
+            NonFiniteLossError: at once on a CPU, where looking costs nothing.
+        """
+        self._unread.append((loss.detach(), people, step))
+        if loss.device.type == "cpu":
+            self._collect()
+
+    def time_waiting(self, items: Iterable[T]) -> Iterator[T]:
+        """Pass items on, and count the time that each takes to arrive."""
+        iterator = iter(items)
+        while True:
+            asked = time.monotonic()
+            try:
+                item = next(iterator)
+            except StopIteration:
+                return
+            self._waited += time.monotonic() - asked
+            yield item
+
+    def read(self) -> Interval:
+        """Return what happened since the last reading, and start anew.
+
+        Raises:
+            NonFiniteLossError: if a loss since the last reading is not finite.
+        """
+        self._collect()
+        now = time.monotonic()
+        seconds = max(now - self._start, 1e-9)
+        interval = Interval(
+            loss=self._sum / self._clips,
+            clips_per_s=self._clips / seconds,
+            waiting=min(self._waited / seconds, 1.0),
+        )
+        self._epoch_sum += self._sum
+        self._epoch_clips += self._clips
+        self._sum, self._clips, self._waited, self._start = 0.0, 0, 0.0, now
+        return interval
+
+    @property
+    def epoch_loss(self) -> float:
+        """Mean loss per clip over all readings."""
+        return self._epoch_sum / self._epoch_clips
+
+    @property
+    def epoch_seconds(self) -> float:
+        """Time since this meter was made."""
+        return time.monotonic() - self._epoch_start
+
+    def _collect(self) -> None:
+        if not self._unread:
+            return
+        values = torch.stack([loss for loss, _, _ in self._unread]).tolist()
+        for value, (_, people, step) in zip(values, self._unread, strict=True):
+            if not math.isfinite(value):
+                names = "; ".join(person.person_id for person in people)
+                raise NonFiniteLossError(
+                    f"loss is {value} at step {step}; look at the clips of that batch, lower "
+                    f"optim.lr or set train.precision=fp32: {names}"
+                )
+            self._sum += value * len(people)
+            self._clips += len(people)
+        self._unread = []

@@ -1,0 +1,371 @@
+"""The training loop.
+
+Shape legend: B clips, F frames, J joints, H x W crop pixels, h x w heatmap pixels.
+Epochs and steps are counted from 1 in everything that is written; a step is one update of the
+optimizer.
+"""
+
+import contextlib
+import itertools
+import logging
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import MultiStepLR
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from dcpose.engine.checkpoint import (
+    CheckpointError,
+    config_differences,
+    load_checkpoint,
+    load_model_state,
+    load_optimizer_state,
+    optimizer_state,
+    save_checkpoint,
+)
+from dcpose.engine.distributed import (
+    barrier,
+    gather_objects,
+    is_main,
+    rank,
+    synchronise_buffers,
+    world_size,
+    wrap_model,
+)
+from dcpose.engine.logging import LOGGER_NAME, Run, format_seconds, with_progress
+from dcpose.engine.meter import EpochMeter
+from dcpose.engine.precision import Precision, resolve_precision
+from dcpose.engine.randomness import capture_rng, restore_rng
+from dcpose.engine.supervised import SupervisedModel
+from dcpose.structures import ClipBatch
+
+T = TypeVar("T")
+
+
+class SizedBatches(Protocol):
+    """Batches of one epoch, such as a DataLoader."""
+
+    def __iter__(self) -> Iterator[ClipBatch]: ...
+
+    def __len__(self) -> int: ...
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """Knobs of the loop.
+
+    Attributes:
+        epochs: passes over the training set.
+        precision: number format of the network; auto is bf16 on CUDA and fp32 on a CPU.
+        accumulate: batches per step.
+        clip_grad_norm: largest gradient norm; None does not clip.
+        ema_decay: decay of a moving average of the weights; None keeps none. Where it is kept,
+            validation and saved weights are the average.
+        validate_every: epochs between validations; 0 validates after the last epoch alone.
+        log_every: steps between log lines.
+
+    Raises:
+        ValueError: for a value out of range.
+    """
+
+    epochs: int
+    precision: Precision = "auto"
+    accumulate: int = 1
+    clip_grad_norm: float | None = None
+    ema_decay: float | None = None
+    validate_every: int = 1
+    log_every: int = 50
+
+    def __post_init__(self) -> None:
+        for name, least in (("epochs", 1), ("accumulate", 1), ("validate_every", 0)):
+            if getattr(self, name) < least:
+                raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
+        if self.log_every < 1:
+            raise ValueError(f"log_every must be at least 1, got {self.log_every}")
+        if self.clip_grad_norm is not None and not self.clip_grad_norm > 0:
+            raise ValueError(f"clip_grad_norm must be positive, got {self.clip_grad_norm}")
+        if self.ema_decay is not None and not 0 < self.ema_decay < 1:
+            raise ValueError(f"ema_decay must lie between 0 and 1, got {self.ema_decay}")
+
+
+class Trainer:
+    """Trains a model, validates it, and writes logs and checkpoints.
+
+    Args:
+        model: on its device; see `SupervisedModel`. Only parameters that require gradients move.
+        loss: see `SupervisedModel`.
+        encode_targets: makes targets (B, J, h, w) and weights (B, J) of a batch on its device.
+        train_batches: gives the batches of an epoch, counted from 0; the same number of batches in
+            every process.
+        optimizer: over the model's trainable parameters.
+        scheduler: of this optimizer; stepped once per epoch.
+        validate: called in every process with the model in eval mode; returns `AP` and anything
+            else to log by name, in percent, NaN for undefined. The main process's result counts.
+        run: folder to write to.
+        settings: knobs of the loop.
+        draw: called in the main process after each validation with the model in eval mode;
+            returns named (H, W, 3) uint8 RGB pictures for TensorBoard.
+    """
+
+    def __init__(
+        self,
+        *,
+        model: nn.Module,
+        loss: nn.Module,
+        encode_targets: Callable[[ClipBatch], tuple[Tensor, Tensor]],
+        train_batches: Callable[[int], SizedBatches],
+        optimizer: Optimizer,
+        scheduler: MultiStepLR,
+        validate: Callable[[nn.Module], Mapping[str, float]],
+        run: Run,
+        settings: TrainSettings,
+        draw: Callable[[nn.Module], Mapping[str, np.ndarray]] | None = None,
+    ) -> None:
+        self.model = model
+        self.encode_targets = encode_targets
+        self.train_batches = train_batches
+        self.optimizer = optimizer
+        self.scheduler = scheduler
+        self.validate = validate
+        self.run = run
+        self.settings = settings
+        self.draw = draw
+
+        self.device = next(model.parameters()).device
+        dtype = resolve_precision(settings.precision, self.device)
+        self.supervised = wrap_model(SupervisedModel(model, loss, dtype), self.device)
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=dtype == torch.float16)
+        self.average: AveragedModel | None = None
+        if settings.ema_decay is not None:
+            average_of = get_ema_multi_avg_fn(settings.ema_decay)
+            self.average = AveragedModel(model, multi_avg_fn=average_of, use_buffers=True)
+        self.trainable = [p for p in model.parameters() if p.requires_grad]
+        self.epoch = 0  # finished epochs
+        self.step = 0
+        self.best_ap: float | None = None
+        self.logger = logging.getLogger(LOGGER_NAME)
+
+    def fit(self) -> float | None:
+        """Train up to the last epoch, and return the best AP in percent.
+
+        Raises:
+            NonFiniteLossError: if the loss is NaN or infinite; names the clips of the batch.
+            ValueError: if processes have different numbers of batches.
+        """
+        if self.epoch >= self.settings.epochs:
+            self.logger.info("nothing left to train: %d epochs are done", self.epoch)
+        while self.epoch < self.settings.epochs:
+            values = {"lr": self.optimizer.param_groups[0]["lr"]}
+            start = time.monotonic()
+            values["loss"] = self.train_one_epoch()
+            values["train_s"] = time.monotonic() - start
+            self.scheduler.step()
+            self.epoch += 1
+            synchronise_buffers(self.model)
+            summary = self._validate() if self._validation_is_due() else {}
+            self._finish_epoch(values, summary)
+        self.run.close()
+        return self.best_ap
+
+    def train_one_epoch(self) -> float:
+        """Pass once over the training set; return the mean loss per clip."""
+        self.supervised.train()
+        batches = self.train_batches(self.epoch)
+        self._check_number_of_batches(len(batches))
+        steps = math.ceil(len(batches) / self.settings.accumulate)
+        title = f"epoch {self.epoch + 1}/{self.settings.epochs}"
+        meter = EpochMeter()
+        groups = meter.time_waiting(_groups(batches, self.settings.accumulate))
+        for done, group in enumerate(with_progress(groups, title, steps), start=1):
+            self.step += 1
+            self._update(group, meter)
+            if done % self.settings.log_every == 0 or done == steps:
+                self._log_interval(meter, done, steps)
+        return float(np.mean(gather_objects(meter.epoch_loss)))
+
+    def resume(self, path: Path) -> None:
+        """Continue from a checkpoint as if training had never stopped.
+
+        Differences between its config and the run's are logged: learning rate and schedule
+        continue as saved.
+
+        Raises:
+            CheckpointError: if the file is missing or damaged, or does not fit model or optimizer.
+        """
+        state, origin = load_checkpoint(path), str(path)
+        if (state["ema"] is None) != (self.average is None):
+            raise CheckpointError(
+                f"{path}: made {'without' if state['ema'] is None else 'with'} a moving average; "
+                f"set train.ema_decay as it was"
+            )
+        trained = state["model"] if state["ema"] is None else state["ema"]["trained"]
+        load_model_state(self.model, trained, origin)
+        if self.average is not None:
+            load_model_state(self.average.module, state["model"], origin)
+            self.average.n_averaged.copy_(state["ema"]["updates"])
+        load_optimizer_state(self.optimizer, state["optimizer"], origin)
+        self.scheduler.load_state_dict(state["scheduler"])
+        if state["scaler"]:  # empty unless the precision was fp16
+            self.scaler.load_state_dict(state["scaler"])
+        self.epoch, self.step, self.best_ap = state["epoch"], state["step"], state["best_ap"]
+        self._restore_rng(state["rng"])
+        for difference in config_differences(state["config"], self.run.config):
+            self.logger.info("config differs from the checkpoint's: %s", difference)
+        self.run.rewind(self.step)
+        self.logger.info("resumed from %s after epoch %d", path, self.epoch)
+
+    def state(self) -> dict[str, Any]:
+        """Return the content of a checkpoint; every process has to call it."""
+        trained = self.model.state_dict()
+        ema = None
+        if self.average is not None:
+            ema = {"trained": trained, "updates": self.average.n_averaged}
+        return {
+            "model": self._model_to_use().state_dict(),
+            "ema": ema,
+            "optimizer": optimizer_state(self.optimizer),
+            "scheduler": self.scheduler.state_dict(),
+            "scaler": self.scaler.state_dict(),
+            "epoch": self.epoch,
+            "step": self.step,
+            "best_ap": self.best_ap,
+            "rng": gather_objects(capture_rng()),
+            "config": self.run.config,
+        }
+
+    def _update(self, group: list[ClipBatch], meter: EpochMeter) -> None:
+        """Move the weights once, along the mean gradient over all clips of the group."""
+        clips = sum(len(batch) for batch in group)
+        for number, host_batch in enumerate(group, start=1):
+            batch = host_batch.to(self.device)
+            targets, weights = self.encode_targets(batch)
+            with self._exchange_gradients(number == len(group)):
+                loss = self.supervised(batch.network_input(), batch.gaps, targets, weights)
+                meter.add(loss, batch.people, self.step)
+                self.scaler.scale(loss * (len(batch) / clips)).backward()
+        if self.settings.clip_grad_norm is not None:
+            self.scaler.unscale_(self.optimizer)
+            nn.utils.clip_grad_norm_(self.trainable, self.settings.clip_grad_norm)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self.optimizer.zero_grad(set_to_none=True)
+        if self.average is not None:
+            self.average.update_parameters(self.model)
+
+    def _exchange_gradients(self, now: bool) -> contextlib.AbstractContextManager[None]:
+        """Processes exchange gradients once per step, in its last batch."""
+        if now or not isinstance(self.supervised, DistributedDataParallel):
+            return contextlib.nullcontext()
+        return self.supervised.no_sync()
+
+    def _check_number_of_batches(self, count: int) -> None:
+        counts = gather_objects(count)
+        if count == 0 or len(set(counts)) > 1:
+            raise ValueError(
+                f"training batches per process are {counts}, expected equal numbers of at least 1; "
+                f"check the annotations, or how the loader shares them out"
+            )
+
+    def _model_to_use(self) -> nn.Module:
+        return self.model if self.average is None else self.average.module
+
+    def _validation_is_due(self) -> bool:
+        every = self.settings.validate_every
+        return self.epoch == self.settings.epochs or (every > 0 and self.epoch % every == 0)
+
+    def _validate(self) -> dict[str, float]:
+        model = self._model_to_use().eval()
+        summary = dict(self.validate(model))
+        if not is_main():
+            return {}
+        if "AP" not in summary:
+            raise ValueError(f"validate returned {sorted(summary)}, expected AP among them")
+        if self.draw is not None:
+            self.run.show(self.step, self.draw(model))
+        return summary
+
+    def _finish_epoch(self, values: dict[str, float], summary: dict[str, float]) -> None:
+        """Log the epoch and save; `best.pt` first, so that `last.pt` never knows a better one."""
+        average_precision = summary.get("AP")
+        is_best = False
+        if average_precision is not None:
+            # an undefined AP (nobody annotated) must not leave a run without best.pt
+            score = -1.0 if math.isnan(average_precision) else average_precision
+            is_best = self.best_ap is None or score > self.best_ap
+            self.best_ap = score if is_best else self.best_ap
+        state = self.state()
+        if is_main():
+            self._log_epoch(values, summary, is_best)
+            if is_best:
+                save_checkpoint(self.run.checkpoints / "best.pt", state)
+            save_checkpoint(self.run.checkpoints / "last.pt", state)
+        barrier()
+
+    def _restore_rng(self, states: list[dict[str, Any]]) -> None:
+        if len(states) == world_size():
+            restore_rng(states[rank()])
+        else:
+            self.logger.warning(
+                "the checkpoint is of %d processes, this run has %d: random states start anew",
+                len(states),
+                world_size(),
+            )
+
+    def _log_interval(self, meter: EpochMeter, done: int, steps: int) -> None:
+        interval = meter.read()
+        values = {
+            "epoch": self.epoch + 1,
+            "loss": float(np.mean(gather_objects(interval.loss))),
+            "lr": self.optimizer.param_groups[0]["lr"],
+            "clips_per_s": interval.clips_per_s * world_size(),
+            "waiting": interval.waiting,
+        }
+        self.run.record("train", self.step, values)
+        shown = ("loss", "lr", "clips_per_s", "waiting")
+        self.run.plot(self.step, {f"train/{name}": values[name] for name in shown})
+        self.logger.info(
+            "epoch %d/%d step %d/%d: loss %.4e, lr %.1e, %.1f clips/s, %.0f%% waiting for data, "
+            "%s left in the epoch",
+            self.epoch + 1,
+            self.settings.epochs,
+            done,
+            steps,
+            values["loss"],
+            values["lr"],
+            values["clips_per_s"],
+            100 * interval.waiting,
+            format_seconds(meter.epoch_seconds / done * (steps - done)),
+        )
+
+    def _log_epoch(
+        self, values: dict[str, float], summary: dict[str, float], is_best: bool
+    ) -> None:
+        self.run.record("epoch", self.step, {"epoch": self.epoch, **values, **summary})
+        self.run.plot(self.step, {f"AP/{name}": value for name, value in summary.items()})
+        self.run.plot(self.step, {"train/epoch_loss": values["loss"]})
+        measured = f", AP {summary['AP']:.2f}{' (best)' if is_best else ''}" if summary else ""
+        self.logger.info(
+            "epoch %d/%d done: loss %.4e%s, trained in %s, about %s of training left",
+            self.epoch,
+            self.settings.epochs,
+            values["loss"],
+            measured,
+            format_seconds(values["train_s"]),
+            format_seconds(values["train_s"] * (self.settings.epochs - self.epoch)),
+        )
+
+
+def _groups(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Yield lists of `size` items; the last one may be shorter."""
+    iterator = iter(items)
+    while group := list(itertools.islice(iterator, size)):
+        yield group
