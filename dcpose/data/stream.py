@@ -1,0 +1,209 @@
+"""Inference clips: every video is walked once, and every frame that is needed is decoded once."""
+
+from collections import defaultdict, deque
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from dcpose.data.clip import Clip, ClipOptions, sample_clip, usable_frames
+from dcpose.data.crop import crop_matrix, visible_box, warp_frames
+from dcpose.data.frames import check_frame_wh, frame_wh, read_frame
+from dcpose.data.loader import collate
+from dcpose.data.posetrack import VideoAnnotation
+from dcpose.geometry import invert_affine
+from dcpose.structures import ClipBatch, ClipSample, PersonRecord
+
+_BATCHES_AHEAD = 2
+"""Batches made while the network works on the current one."""
+
+
+class ClipStream:
+    """Batches of clips for all people of some videos.
+
+    Batches fill across the frames of a video but never across videos, so what is in a batch does
+    not depend on how videos are shared out over processes. Frames are decoded by `workers`
+    threads, a few ahead of where they are needed, and only a window of them is kept; one more
+    thread cuts crops and stacks batches while the caller is busy with earlier ones. Errors reach
+    the caller from `next`, and leaving the loop early ends the threads.
+
+    Args:
+        videos: annotated videos, in the order they are walked.
+        people: people by video name; videos that are not in it have none.
+        options: size of the crops, and which neighbours belong to a clip.
+        batch_size: clips per batch; the last batch of each video may be smaller.
+        workers: decoding threads; 0 counts as 1.
+        pin_memory: copy batches to page-locked memory, for CUDA.
+        read: decodes a frame to (H, W, 3) uint8 RGB.
+
+    Raises:
+        FrameError: on construction, if a frame that a clip needs is not on disk; when iterating,
+            if a frame cannot be decoded.
+        ValueError: when iterating, if a box lies outside its image.
+    """
+
+    def __init__(
+        self,
+        videos: Sequence[VideoAnnotation],
+        people: Mapping[str, Sequence[PersonRecord]],
+        options: ClipOptions,
+        batch_size: int,
+        workers: int = 1,
+        pin_memory: bool = False,
+        read: Callable[[Path], np.ndarray] = read_frame,
+    ) -> None:
+        if batch_size < 1:
+            raise ValueError(f"batch_size must be at least 1, got {batch_size}")
+        self.options = options
+        self.batch_size = batch_size
+        self.workers = max(workers, 1)
+        self.pin_memory = pin_memory
+        self.read = read
+        self._videos = [
+            (video, sorted(people[video.name], key=lambda person: person.frame))
+            for video in videos
+            if people.get(video.name)
+        ]
+        self._usable = {
+            video.name: usable_frames(video, {person.frame for person in crowd}, options)
+            for video, crowd in self._videos
+        }
+
+    def __len__(self) -> int:
+        """Number of batches."""
+        return sum(-(-len(crowd) // self.batch_size) for _, crowd in self._videos)
+
+    @property
+    def num_people(self) -> int:
+        """Number of clips in all batches."""
+        return sum(len(crowd) for _, crowd in self._videos)
+
+    def __iter__(self) -> Iterator[ClipBatch]:
+        """Walk all videos; people come in the order of videos and frames."""
+        batches = self._batches()
+        try:
+            # one thread: a generator runs in one place at a time, and batches keep their order
+            with ThreadPoolExecutor(1) as producer:
+                pending = deque(producer.submit(next, batches, None) for _ in range(_BATCHES_AHEAD))
+                try:
+                    while (batch := pending.popleft().result()) is not None:
+                        pending.append(producer.submit(next, batches, None))
+                        yield batch
+                finally:
+                    producer.shutdown(wait=True, cancel_futures=True)
+        finally:
+            batches.close()
+
+    def _batches(self) -> Generator[ClipBatch, None, None]:
+        with ThreadPoolExecutor(self.workers) as decoders:
+            for video, crowd in self._videos:
+                samples = self._samples(video, crowd, decoders)
+                while chunk := list(islice(samples, self.batch_size)):
+                    batch = collate(chunk)
+                    yield batch.pin_memory() if self.pin_memory else batch
+
+    def _samples(
+        self, video: VideoAnnotation, crowd: Sequence[PersonRecord], decoders: ThreadPoolExecutor
+    ) -> Iterator[ClipSample]:
+        by_frame: dict[int, list[PersonRecord]] = defaultdict(list)
+        for person in crowd:
+            by_frame[person.frame].append(person)
+        clips = [self._clip(frame, self._usable[video.name]) for frame in by_frame]
+        window = _FrameWindow(
+            video,
+            clips,
+            neighbors=self.options.neighbors,
+            decode=lambda path: decoders.submit(self.read, path),
+            max_ahead=2 * self.workers,
+        )
+        for clip in clips:
+            frames = window.frames_of(clip)
+            for person in by_frame[clip.cur]:
+                yield self._sample(person, clip, frames)
+
+    def _clip(self, frame: int, usable: Collection[int]) -> Clip:
+        if not self.options.neighbors:
+            return Clip(frame, frame, frame)
+        return sample_clip(frame, usable, self.options.max_gap)
+
+    def _sample(self, person: PersonRecord, clip: Clip, frames: Sequence[np.ndarray]) -> ClipSample:
+        options = self.options
+        box = visible_box(person, frame_wh(frames[0]))
+        matrix = crop_matrix(box, options.crop_wh, options.box_enlarge)
+        return ClipSample(
+            person=person,
+            frames=warp_frames(frames, matrix, options.crop_wh),
+            gaps=np.array(clip.gaps, np.float32),
+            crop_to_image=invert_affine(matrix),
+        )
+
+
+class _FrameWindow:
+    """The decoded frames around the current one, filled ahead by threads.
+
+    Args:
+        video: where the frames come from.
+        clips: what will be asked for, in order of the current frame.
+        neighbors: whether clips have three frames or one.
+        decode: starts decoding the frame of a path in the background.
+        max_ahead: how many frames past the current clip are decoded in advance.
+    """
+
+    def __init__(
+        self,
+        video: VideoAnnotation,
+        clips: Sequence[Clip],
+        neighbors: bool,
+        decode: Callable[[Path], Future[np.ndarray]],
+        max_ahead: int,
+    ) -> None:
+        self._video = video
+        self._neighbors = neighbors
+        self._decode = decode
+        self._max_ahead = max_ahead
+        # prev and next never step back from one clip to the next, so the order of first use is
+        # also the order in which frames can be dropped
+        self._queue = deque(sorted({n for clip in clips for n in self._numbers(clip)}))
+        self._frames: dict[int, Future[np.ndarray]] = {}
+        self._image_wh = video.image_wh
+
+    def frames_of(self, clip: Clip) -> list[np.ndarray]:
+        """Return the frames of a clip, waiting for those still being decoded."""
+        numbers = self._numbers(clip)
+        self._frames = {n: frame for n, frame in self._frames.items() if n >= numbers[0]}
+        ahead = sum(number > numbers[-1] for number in self._frames)
+        while self._queue and (self._queue[0] <= numbers[-1] or ahead < self._max_ahead):
+            number = self._queue.popleft()
+            ahead += number > numbers[-1]
+            self._frames[number] = self._decode(self._video.frame_path(number))
+        frames = [self._frames[number].result() for number in numbers]
+        for number, frame in zip(numbers, frames, strict=True):
+            self._image_wh = self._image_wh or frame_wh(frame)
+            check_frame_wh(self._video.frame_path(number), frame, self._image_wh)
+        return frames
+
+    def _numbers(self, clip: Clip) -> list[int]:
+        return [clip.prev, clip.cur, clip.next] if self._neighbors else [clip.cur]
+
+
+def shard_videos(
+    videos: Sequence[VideoAnnotation],
+    people: Mapping[str, Sequence[PersonRecord]],
+    rank: int,
+    world_size: int,
+) -> list[VideoAnnotation]:
+    """Return the videos that one of several processes works on, in their order.
+
+    Whole videos are shared out, the fullest first, each to the process with the fewest people so
+    far. Every process computes the same shares.
+    """
+    load = [0] * world_size
+    mine = set()
+    for video in sorted(videos, key=lambda video: (-len(people.get(video.name, ())), video.name)):
+        owner = load.index(min(load))
+        load[owner] += len(people.get(video.name, ())) + 1
+        if owner == rank:
+            mine.add(video.name)
+    return [video for video in videos if video.name in mine]
