@@ -1,0 +1,1 @@
+"""PoseTrack AP, predictions files and leaderboard files (NumPy only: works without torch)."""

@@ -1,0 +1,200 @@
+"""PoseTrack AP of predictions files against annotation files.
+
+The numbers are those of the official evaluator (poseval), computed on arrays, one video at a
+time. What that evaluator accepts in silence although it is probably wrong is logged as a warning.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dcpose.evaluation.average_precision import average_precision
+from dcpose.evaluation.frame_names import order_mismatch
+from dcpose.evaluation.matching import Detections, match_video
+from dcpose.evaluation.predictions import read_poses
+from dcpose.evaluation.video_poses import NUM_JOINTS, EvaluationInputError, VideoPoses
+from dcpose.skeleton import EVALUATION_GROUPS, EVALUATION_JOINTS
+
+TABLE_COLUMNS = {
+    "Head": "Head", "Shoulder": "Shou", "Elbow": "Elb", "Wrist": "Wri",
+    "Hip": "Hip", "Knee": "Knee", "Ankle": "Ankl", "Mean": "Total",
+}  # fmt: skip
+"""Columns of the paper's tables and the group each one shows."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class APResult:
+    """AP of a set of videos, per joint in the order of `skeleton.EVALUATION_JOINTS` (J = 15).
+
+    Attributes:
+        ap: (J,) float64 average precision in percent; NaN for joints that are predicted but
+            never annotated, 0 for joints that are neither.
+        precision: (J,) float64 right share of all predicted joints, in percent.
+        recall: (J,) float64 found share of all annotated joints, in percent; NaN like `ap`.
+        num_annotated: (J,) int64 annotated joints after filtering.
+        num_predicted: (J,) int64 predicted joints after filtering.
+        num_right: (J,) int64 predicted joints that are right.
+        num_videos: videos evaluated.
+        num_frames: frames evaluated, those with annotated people.
+    """
+
+    ap: np.ndarray
+    precision: np.ndarray
+    recall: np.ndarray
+    num_annotated: np.ndarray
+    num_predicted: np.ndarray
+    num_right: np.ndarray
+    num_videos: int
+    num_frames: int
+
+    @property
+    def total(self) -> float:
+        """Mean AP over the joints that have one, the "Mean" of published tables."""
+        return mean_of_defined(self.ap)
+
+    @property
+    def groups(self) -> dict[str, float]:
+        """AP of Head, Shou, Elb, Wri, Hip, Knee, Ankl (plain means of their joints) and Total."""
+        groups = {
+            name: float(np.mean(self.ap[[EVALUATION_JOINTS.index(joint) for joint in joints]]))
+            for name, joints in EVALUATION_GROUPS.items()
+        }
+        return {**groups, "Total": self.total}
+
+    def to_json_dict(self) -> dict[str, Any]:
+        """Return joint_names, ap, precision, recall, total, groups; undefined values are None."""
+        return {
+            "joint_names": list(EVALUATION_JOINTS),
+            "ap": [_or_none(value) for value in self.ap],
+            "precision": [_or_none(value) for value in self.precision],
+            "recall": [_or_none(value) for value in self.recall],
+            "total": _or_none(self.total),
+            "groups": {name: _or_none(value) for name, value in self.groups.items()},
+        }
+
+    def table(self) -> str:
+        """Return the paper's row, Head to Mean, with one decimal, under its column names."""
+        groups = self.groups
+        head = " ".join(f"{column:>8}" for column in TABLE_COLUMNS)
+        row = " ".join(f"{groups[group]:8.1f}" for group in TABLE_COLUMNS.values())
+        return f"{head}\n{row}"
+
+
+class Evaluator:
+    """Collects videos with `update`, measures them with `compute`."""
+
+    def __init__(self) -> None:
+        self._videos: list[Detections] = []
+
+    def update(self, annotations_path: Path, predictions_path: Path) -> None:
+        """Add one video, each side in the 2017 or 2018 form.
+
+        Raises:
+            EvaluationInputError: if a file is malformed, or the two do not have the same number
+                of frames; nothing is added then.
+        """
+        annotated = read_poses(annotations_path, "annotations")
+        predicted = read_poses(predictions_path, "predictions")
+        self._videos.append(match_video(annotated, predicted))
+        for poses in (annotated, predicted):
+            for note in poses.notes:
+                _log.warning("%s: %s", poses.path, note)
+        _warn_of_other_order(annotated, predicted)
+
+    def compute(self) -> APResult:
+        """Return the AP of all videos so far, pooled into one ranking per joint."""
+        empty = np.zeros((0, NUM_JOINTS))
+        present = np.concatenate([empty.astype(bool), *(v.present for v in self._videos)])
+        scores = np.concatenate([empty, *(v.scores for v in self._videos)])
+        hits = np.concatenate([empty.astype(bool), *(v.hits for v in self._videos)])
+        num_annotated = sum((v.num_annotated for v in self._videos), np.zeros(NUM_JOINTS, np.int64))
+        curves = np.array(
+            [
+                average_precision(
+                    scores[present[:, j], j], hits[present[:, j], j], int(num_annotated[j])
+                )
+                for j in range(NUM_JOINTS)
+            ]
+        )
+        return APResult(
+            ap=curves[:, 0],
+            precision=curves[:, 1],
+            recall=curves[:, 2],
+            num_annotated=num_annotated,
+            num_predicted=present.sum(axis=0),
+            num_right=hits.sum(axis=0),
+            num_videos=len(self._videos),
+            num_frames=sum(v.num_frames for v in self._videos),
+        )
+
+
+def evaluate_folders(annotations_dir: Path, predictions_dir: Path) -> APResult:
+    """Evaluate every annotation file of a folder against the predictions file of the same name.
+
+    Args:
+        annotations_dir: ground truth, one JSON file per video.
+        predictions_dir: predictions; files without an annotation file are not read.
+
+    Raises:
+        EvaluationInputError: if a folder or a predictions file is missing or a file is malformed.
+    """
+    annotation_files = json_files(annotations_dir)
+    prediction_names = {path.name for path in json_files(predictions_dir)}
+    missing = [path.name for path in annotation_files if path.name not in prediction_names]
+    if missing:
+        raise EvaluationInputError(
+            f"{predictions_dir / missing[0]}: does not exist, expected one predictions file per "
+            f"annotation file ({len(missing)} of {len(annotation_files)} are missing); a video "
+            "without people needs a file with its images and no annotations"
+        )
+    surplus = prediction_names - {path.name for path in annotation_files}
+    if surplus:
+        _log.warning(
+            "%s: %d files have no annotation file and are not read, e.g. %s",
+            predictions_dir, len(surplus), min(surplus),
+        )  # fmt: skip
+    if not annotation_files:
+        _log.warning("%s: holds no JSON files, every number is 0", annotations_dir)
+    evaluator = Evaluator()
+    for path in annotation_files:
+        evaluator.update(path, predictions_dir / path.name)
+    return evaluator.compute()
+
+
+def json_files(folder: Path) -> list[Path]:
+    """Return the JSON files of a folder, sorted by name.
+
+    Raises:
+        EvaluationInputError: if the folder does not exist.
+    """
+    if not folder.is_dir():
+        raise EvaluationInputError(f"{folder}: no such folder, expected one JSON file per video")
+    return sorted(path for path in folder.glob("*.json") if not path.name.startswith("."))
+
+
+def mean_of_defined(values: np.ndarray) -> float:
+    """Return the mean of the values that are not NaN; NaN if there are none."""
+    defined = values[~np.isnan(values)]
+    return float(np.mean(defined)) if len(defined) else math.nan
+
+
+def _or_none(value: float) -> float | None:
+    return None if math.isnan(value) else float(value)
+
+
+def _warn_of_other_order(annotated: VideoPoses, predicted: VideoPoses) -> None:
+    mismatch = order_mismatch(annotated.frame_names, predicted.frame_names)
+    if mismatch:
+        position, expected, found = mismatch
+        _log.warning(
+            "%s: images[%d] is %s where %s has %s; frames are paired by position, not by name",
+            predicted.path, position, found, annotated.path, expected,
+        )  # fmt: skip

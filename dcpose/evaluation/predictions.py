@@ -1,0 +1,192 @@
+"""Files with the people of one video: reading every form, writing predictions.
+
+Both forms of PoseTrack are read, recognised by their content: 2017 files have `annolist`, 2018
+files `images`, `annotations` and `categories`. Predictions are written in the 2018 form.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from dcpose.evaluation.posetrack17 import image_name, parse_posetrack17, read_frames
+from dcpose.evaluation.posetrack18 import parse_posetrack18, read_images
+from dcpose.evaluation.video_poses import (
+    TRACK_ID_LIMIT,
+    Complaint,
+    EvaluationInputError,
+    Side,
+    VideoPoses,
+)
+from dcpose.skeleton import POSETRACK, Skeleton
+from dcpose.structures import PosePrediction
+
+JointScore = Literal["heatmap_times_box", "heatmap"]
+
+ALMOST_ZERO = 1e-12
+"""Third value of a predicted joint at exactly (0, 0) with score 0: (0, 0, 0) would mean absent."""
+
+
+def load_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object.
+
+    Raises:
+        EvaluationInputError: if the file cannot be read, is no JSON, or holds no object.
+    """
+    try:
+        content = json.loads(path.read_bytes())
+    except OSError as error:
+        raise EvaluationInputError(f"{path}: cannot be read: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:
+        raise EvaluationInputError(
+            f"{path}: no valid JSON ({error}); write the file again, it may be cut off"
+        ) from None
+    if not isinstance(content, dict):
+        raise EvaluationInputError(
+            f"{path}: holds a {type(content).__name__}, expected one object per video in the 2018 "
+            "form (images, annotations, categories) or the 2017 form (annolist)"
+        )
+    return content
+
+
+def read_poses(path: Path, side: Side) -> VideoPoses:
+    """Read the people of one video from a 2017 or 2018 file.
+
+    Args:
+        path: JSON file.
+        side: "annotations" for ground truth, "predictions" for scored people.
+
+    Raises:
+        EvaluationInputError: if the file is not in one of the forms; the message names file,
+            frame, person and joint, what was expected, and the way out.
+    """
+    content = load_json(path)
+    if "annolist" in content:
+        return parse_posetrack17(content, path, side)
+    if "images" in content:
+        return parse_posetrack18(content, path, side)
+    raise _unknown_form(path, content)
+
+
+def read_frame_names(path: Path) -> list[str]:
+    """Return the image names of a 2017 or 2018 file, which needs no people.
+
+    Raises:
+        EvaluationInputError: if the file is not in one of the forms.
+    """
+    content = load_json(path)
+    if "annolist" in content:
+        frames = read_frames(content["annolist"], Complaint(path))
+        return [image_name(frame, index) for index, frame in enumerate(frames)]
+    if "images" in content:
+        images, _ = read_images(content["images"], Complaint(path))
+        return [image["file_name"] for image in images]
+    raise _unknown_form(path, content)
+
+
+def _unknown_form(path: Path, content: dict[str, Any]) -> EvaluationInputError:
+    return EvaluationInputError(
+        f"{path}: has neither 'images' (2018 form) nor 'annolist' (2017 form), found "
+        f"{', '.join(map(repr, list(content)[:5])) or 'an empty object'}"
+    )
+
+
+def write_predictions(
+    path: Path,
+    images: Sequence[Mapping[str, Any]],
+    people: Sequence[PosePrediction],
+    skeleton: Skeleton = POSETRACK,
+    joint_score: JointScore = "heatmap_times_box",
+) -> None:
+    """Write the predictions of one video in the 2018 form.
+
+    The file holds every image, in the given order, and the people sorted by image; people of one
+    image keep the order in which they are given, which also numbers their tracks 0, 1, 2, ...
+    The file is complete or not there: it is written under another name first.
+
+    Args:
+        path: JSON file to write; its folder has to exist.
+        images: image objects of the annotation file (`id`, `file_name`, ...), copied as they are.
+        people: predictions of this video in any order.
+        skeleton: names of the J joints.
+        joint_score: "heatmap_times_box" multiplies the heatmap peak by the score of the box.
+
+    Raises:
+        ValueError: if a person belongs to none of the images or has values that are not finite,
+            or a joint count that differs from the skeleton's.
+    """
+    per_image: dict[Any, list[PosePrediction]] = {image["id"]: [] for image in images}
+    for person in people:
+        if person.person.image_id not in per_image:
+            raise ValueError(
+                f"{path}: {person.person.person_id} has image id {person.person.image_id}, which "
+                f"is none of the {len(per_image)} images of the video"
+            )
+        per_image[person.person.image_id].append(person)
+    annotations: list[dict[str, Any]] = []
+    for image_people in per_image.values():
+        if len(image_people) > TRACK_ID_LIMIT:
+            raise ValueError(
+                f"{path}: {len(image_people)} people in one image, at most {TRACK_ID_LIMIT} can "
+                "have track ids; raise data.min_box_score"
+            )
+        for track_id, person in enumerate(image_people):
+            entry = _annotation(person, skeleton, joint_score)
+            annotations.append({**entry, "id": len(annotations) + 1, "track_id": track_id})
+    category = {"id": 1, "name": "person", "keypoints": list(skeleton.joint_names)}
+    content = {
+        "images": [dict(image) for image in images],
+        "annotations": annotations,
+        "categories": [category],
+    }
+    write_json(path, content)
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write compact JSON in one step: the file is the old one or the new one, never half of it."""
+    text = json.dumps(content, allow_nan=False, separators=(",", ":"))
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file in one step, through a second file in the same folder."""
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        unfinished.write_bytes(content)
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _annotation(
+    person: PosePrediction, skeleton: Skeleton, joint_score: JointScore
+) -> dict[str, Any]:
+    record = person.person
+    if person.joints.shape != (skeleton.num_joints, 2):
+        raise ValueError(
+            f"{record.person_id}: joints have shape {person.joints.shape}, expected "
+            f"({skeleton.num_joints}, 2) for the skeleton {skeleton.name}"
+        )
+    box_factor = record.box_score if joint_score == "heatmap_times_box" else 1.0
+    scores = person.heatmap_scores.astype(np.float64) * box_factor
+    triplets = np.column_stack([person.joints.astype(np.float64), scores])
+    if not np.isfinite(triplets).all():
+        joint = skeleton.joint_names[int(np.argwhere(~np.isfinite(triplets))[0, 0])]
+        raise ValueError(
+            f"{record.person_id}: joint {joint} or its score is not finite; check the weights "
+            "and, with train.precision fp16, try bf16 or fp32"
+        )
+    triplets[~triplets.any(axis=1), 2] = ALMOST_ZERO
+    return {
+        "image_id": record.image_id,
+        "category_id": 1,
+        "bbox": np.asarray(record.box_xywh, dtype=np.float64).tolist(),
+        "score": float(record.box_score),
+        "keypoints": triplets.reshape(-1).tolist(),
+        "scores": scores.tolist(),
+    }
