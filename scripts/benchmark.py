@@ -1,0 +1,189 @@
+"""Measure speed and memory; every suite makes its own input and needs no download.
+
+python scripts/benchmark.py --suite evaluator [--json OUT]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dcpose.skeleton import POSETRACK
+
+NUM_VIDEOS, FRAMES_PER_VIDEO = 74, 120
+"""Size of the PoseTrack18 validation set: 8,880 frames."""
+RUNS = 5
+SCRIPTS = Path(__file__).resolve().parent
+
+
+def write_evaluation_set(folder: Path, seed: int = 0) -> None:
+    """Write made-up annotations and predictions of the size of PoseTrack18 val, about 65 MB.
+
+    Args:
+        folder: gets `annotations` and `predictions`, one 2018 file per video.
+        seed: the same seed gives the same files.
+    """
+    rng = np.random.default_rng(seed)
+    for side in ("annotations", "predictions"):
+        (folder / side).mkdir(parents=True)
+    for video in range(NUM_VIDEOS):
+        name = f"{video + 1:06d}_mpii_test"
+        counts = rng.integers(2, 10, size=FRAMES_PER_VIDEO)
+        annotated, predicted = [], []
+        for frame, count in enumerate(counts):
+            image_id = 10**10 + (video + 1) * 10**4 + frame
+            people = _random_people(rng, int(count))
+            annotated += [_annotation(image_id, i, joints) for i, joints in enumerate(people)]
+            noisy = people + rng.normal(0, 8, people.shape)
+            clutter = _random_people(rng, int(rng.integers(0, 3)))
+            predicted += [
+                _prediction(rng, image_id, i, joints)
+                for i, joints in enumerate(np.concatenate([noisy, clutter]))
+            ]
+        _write_video(folder / "annotations", name, video + 1, annotated)
+        _write_video(folder / "predictions", name, video + 1, predicted)
+
+
+def _random_people(rng: np.random.Generator, count: int) -> np.ndarray:
+    """Return (count, 17, 2) joints around random places of a 1280 x 720 image."""
+    centers = rng.uniform((100, 100), (1180, 620), size=(count, 1, 2))
+    return centers + rng.normal(0, (30, 80), size=(count, POSETRACK.num_joints, 2))
+
+
+def _triplets(joints: np.ndarray, third: np.ndarray) -> list[float]:
+    triplets = np.column_stack([joints, third])
+    triplets[[POSETRACK.index(name) for name in POSETRACK.unlabelled]] = 0
+    return triplets.round(3).reshape(-1).tolist()
+
+
+def _annotation(image_id: int, track_id: int, joints: np.ndarray) -> dict[str, Any]:
+    head_x, head_y = joints[POSETRACK.index("head_top")].round(3).tolist()
+    return {
+        "image_id": image_id, "id": image_id * 100 + track_id, "track_id": track_id,
+        "category_id": 1, "bbox_head": [head_x, head_y, 36.25, 44.5], "scores": [],
+        "keypoints": _triplets(joints, np.ones(len(joints))),
+    }  # fmt: skip
+
+
+def _prediction(
+    rng: np.random.Generator, image_id: int, track_id: int, joints: np.ndarray
+) -> dict[str, Any]:
+    scores = rng.uniform(size=len(joints)).round(6)
+    return {
+        "image_id": image_id, "id": image_id * 100 + track_id, "track_id": track_id,
+        "category_id": 1, "score": round(float(rng.uniform()), 6), "scores": scores.tolist(),
+        "keypoints": _triplets(joints, scores),
+    }  # fmt: skip
+
+
+def _write_video(folder: Path, name: str, video: int, people: list[dict[str, Any]]) -> None:
+    images = [
+        {
+            "id": 10**10 + video * 10**4 + frame,
+            "file_name": f"images/val/{name}/{frame:06d}.jpg",
+            "nframes": FRAMES_PER_VIDEO,
+        }
+        for frame in range(FRAMES_PER_VIDEO)
+    ]
+    category = {"id": 1, "name": "person", "keypoints": list(POSETRACK.joint_names)}
+    content = {"images": images, "annotations": people, "categories": [category]}
+    (folder / f"{name}.json").write_text(json.dumps(content), encoding="utf-8")
+
+
+def measure_command(command: Sequence[str]) -> tuple[float, float]:
+    """Run a command on one thread and return its wall seconds and its peak memory in MB.
+
+    Raises:
+        subprocess.CalledProcessError: if it fails; its stderr is shown.
+    """
+    threads = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+    environment = {**os.environ, **dict.fromkeys(threads, "1")}
+    start = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment)  # noqa: S603
+    _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - start
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, list(command))
+    kib_per_unit = 1 / 1024 if sys.platform == "darwin" else 1
+    return seconds, usage.ru_maxrss * kib_per_unit * 1024 / 1e6
+
+
+def benchmark_evaluator() -> list[dict[str, Any]]:
+    """Measure scripts/evaluate_ap.py on a set of the size of PoseTrack18 val."""
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        # in its own process: the memory of this one would count as the measured one's
+        maker = multiprocessing.get_context("spawn").Process(
+            target=write_evaluation_set, args=(folder,)
+        )
+        maker.start()
+        maker.join()
+        if maker.exitcode:
+            raise RuntimeError(f"making the set failed with exit code {maker.exitcode}")
+        megabytes = sum(path.stat().st_size for path in folder.rglob("*.json")) / 1e6
+        command = [
+            sys.executable, str(SCRIPTS / "evaluate_ap.py"),
+            "--annotations", str(folder / "annotations"),
+            "--predictions", str(folder / "predictions"),
+        ]  # fmt: skip
+        runs = [measure_command(command) for _ in range(RUNS)]
+    return [
+        {
+            "what": f"evaluate_ap, {NUM_VIDEOS} videos, {NUM_VIDEOS * FRAMES_PER_VIDEO} frames, "
+            f"{megabytes:.0f} MB of JSON, 1 thread",
+            "seconds_median": statistics.median(seconds for seconds, _ in runs),
+            "seconds_min": min(seconds for seconds, _ in runs),
+            "peak_memory_mb": max(memory for _, memory in runs),
+            "runs": RUNS,
+        }
+    ]
+
+
+SUITES: dict[str, Callable[[], list[dict[str, Any]]]] = {"evaluator": benchmark_evaluator}
+"""Every suite returns rows with the keys `what`, ... of the table; a new one is a new entry."""
+
+
+def to_markdown(rows: list[dict[str, Any]]) -> str:
+    """Return the rows of one suite as a table."""
+    columns = list(rows[0])
+    lines = [f"| {' | '.join(columns)} |", "|" + " --- |" * len(columns)]
+    for row in rows:
+        cells = [f"{row[c]:.2f}" if isinstance(row[c], float) else str(row[c]) for c in columns]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one suite, print its table, and write it as JSON where asked."""
+    parser = argparse.ArgumentParser(description="measure speed and memory")
+    parser.add_argument("--suite", choices=sorted(SUITES), required=True)
+    parser.add_argument("--json", type=Path, help="write the numbers to this file")
+    arguments = parser.parse_args(argv)
+
+    rows = SUITES[arguments.suite]()
+    machine = {"python": platform.python_version(), "numpy": np.__version__}
+    machine["cpu"] = f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores"
+    print(to_markdown(rows))
+    print(", ".join(f"{key} {value}" for key, value in machine.items()))
+    if arguments.json:
+        report = {"suite": arguments.suite, "machine": machine, "rows": rows}
+        arguments.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
