@@ -1,0 +1,125 @@
+"""From clips to poses in image pixels.
+
+Shape legend: B clips, F frames, J joints, H x W crop pixels; heatmaps are (B, J, H / 4, W / 4).
+"""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+
+import torch
+from torch import Tensor, nn
+
+from dcpose.engine.precision import Precision, autocast, resolve_precision
+from dcpose.heatmap import decode, heatmap_to_image
+from dcpose.skeleton import Skeleton
+from dcpose.structures import ClipBatch, PosePrediction
+
+HEATMAP_STRIDE = 4
+
+
+def predict(
+    model: nn.Module,
+    batches: Iterable[ClipBatch],
+    device: torch.device,
+    precision: Precision = "auto",
+    flip: Skeleton | None = None,
+) -> Iterator[PosePrediction]:
+    """Run a model over clips and yield one pose per clip, in the order of the clips.
+
+    Decoding happens on the device, and one small tensor per batch comes back. On CUDA one batch is
+    computed while the poses of the one before are handed out.
+
+    Args:
+        model: in eval mode, on `device`; (frames (B, F, 3, H, W) normalised, gaps (B, 2)) to
+            heatmaps (B, J, H / 4, W / 4).
+        batches: in host memory.
+        device: where to compute.
+        precision: number format of the network; decoding is in float32, image pixels in float64.
+        flip: skeleton of the heatmaps, to average each clip with its mirror image; None does not.
+
+    Raises:
+        ValueError: if the model is in training mode, gives heatmaps of another size, or NaN.
+    """
+    if model.training:
+        raise ValueError("the model is in training mode, call model.eval() before predicting")
+    dtype = resolve_precision(precision, device)
+    under_way: deque[_Pending] = deque()
+    for batch in batches:
+        under_way.append(_Pending(batch, _compute(model, batch.to(device), dtype, flip)))
+        if device.type != "cuda" or len(under_way) > 1:
+            yield from under_way.popleft().poses()
+    for pending in under_way:
+        yield from pending.poses()
+
+
+class _Pending:
+    """Poses of a batch on their way to the host."""
+
+    def __init__(self, batch: ClipBatch, result: Tensor) -> None:
+        self._batch = batch
+        self._on_host = result.to("cpu", non_blocking=True)
+        self._copied: torch.cuda.Event | None = None
+        if result.is_cuda:
+            self._copied = torch.cuda.Event()
+            self._copied.record()
+
+    def poses(self) -> Iterator[PosePrediction]:
+        """Wait for the copy, and yield a pose per person."""
+        if self._copied is not None:
+            self._copied.synchronize()
+        result = self._on_host.numpy()
+        joints, scores = result[..., :2], result[..., 2]
+        for row, person in enumerate(self._batch.people):
+            if not (scores[row] == scores[row]).all():
+                raise ValueError(
+                    f"the model gave NaN heatmaps for {person.person_id}; use precision fp32, and "
+                    f"check that the weights are finite"
+                )
+            yield PosePrediction(person, joints[row].copy(), scores[row].copy())
+
+
+@torch.inference_mode()
+def _compute(
+    model: nn.Module, batch: ClipBatch, dtype: torch.dtype, flip: Skeleton | None
+) -> Tensor:
+    """Return (B, J, 3) float64 x, y in image pixels and score, on the batch's device."""
+    frames = batch.network_input()
+    with autocast(frames.device, dtype):
+        if flip is None:
+            heatmaps = model(frames, batch.gaps)
+        else:
+            heatmaps = _average_with_mirror(model, frames, batch.gaps, flip)
+    expected = tuple(side // HEATMAP_STRIDE for side in frames.shape[-2:])
+    if tuple(heatmaps.shape[-2:]) != expected:
+        raise ValueError(
+            f"heatmaps are {tuple(heatmaps.shape)} for frames {tuple(frames.shape)}, expected "
+            f"(B, J, {expected[0]}, {expected[1]})"
+        )
+    joints, scores = decode(heatmaps)
+    joints = heatmap_to_image(joints, batch.crop_to_image, HEATMAP_STRIDE)
+    return torch.cat([joints, scores.double()[..., None]], dim=-1)
+
+
+def _average_with_mirror(
+    model: nn.Module, frames: Tensor, gaps: Tensor, skeleton: Skeleton
+) -> Tensor:
+    """Return heatmaps (B, J, H / 4, W / 4), the mean of those of a clip and of its mirror image."""
+    clips = len(frames)
+    heatmaps = model(torch.cat([frames, mirror(frames)]), torch.cat([gaps, gaps])).float()
+    permutation = torch.from_numpy(skeleton.flip_permutation).to(frames.device)
+    mirrored_back = heatmaps[clips:].flip(-1)[:, permutation]
+    return (heatmaps[:clips] + mirrored_back) / 2
+
+
+def mirror(frames: Tensor) -> Tensor:
+    """Mirror (..., W) frames left to right, so that their heatmaps mirror exactly.
+
+    Heatmap pixel i stands for crop pixel 4 i, so its mirror image W / 4 - 1 - i stands for crop
+    pixel W - 4 - 4 i: crop column x has to go to W - 4 - x. That is a plain flip moved by three
+    columns to the left; the last three repeat the one before them. (With a plain flip the two
+    sets of heatmaps would lie three quarters of a pixel apart.)
+    """
+    shift = HEATMAP_STRIDE - 1
+    flipped = frames.flip(-1)
+    border = flipped[..., -1:].expand(*flipped.shape[:-1], shift)
+    return torch.cat([flipped[..., shift:], border], dim=-1)
