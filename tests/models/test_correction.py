@@ -1,0 +1,51 @@
+"""The pose correction network."""
+
+import pytest
+import torch
+
+from dcpose.models.correction import PoseCorrectionNetwork
+from dcpose.models.initialise import init_weights
+
+
+def test_released_size_and_shape():
+    # Offset convolutions 881,280, mask convolutions 440,640, deformable convolutions 13,090.
+    pcn = PoseCorrectionNetwork(64, 17, 17)
+    parts = (pcn.offset_convs, pcn.mask_convs, pcn.deform_convs)
+    assert [sum(p.numel() for p in part.parameters()) for part in parts] == [
+        881_280,
+        440_640,
+        13_090,
+    ]
+    out = pcn(torch.randn(2, 17, 8, 6), torch.randn(2, 64, 8, 6))
+    assert out.shape == (2, 17, 8, 6)
+
+
+def test_output_is_the_mean_over_dilations():
+    pcn = PoseCorrectionNetwork(5, 3, 3, dilations=(1, 2, 4))
+    merged, features = torch.randn(2, 3, 8, 6), torch.randn(2, 5, 8, 6)
+    with torch.no_grad():
+        parts = [
+            pcn.deform_convs[i](merged, pcn.offset_convs[i](features), pcn.mask_convs[i](features))
+            for i in range(3)
+        ]
+        torch.testing.assert_close(pcn(merged, features), sum(parts) / 3)
+
+
+def test_merged_maps_and_joints_may_differ_in_number():
+    pcn = PoseCorrectionNetwork(5, 6, 3, dilations=(1,))
+    assert pcn(torch.randn(1, 6, 8, 6), torch.randn(1, 5, 8, 6)).shape == (1, 3, 8, 6)
+
+
+def test_new_network_puts_out_nearly_nothing_and_learns_its_masks():
+    pcn = PoseCorrectionNetwork(64, 17, 17)
+    init_weights(pcn, torch.Generator().manual_seed(0))
+    merged, features = torch.rand(1, 17, 8, 6), torch.rand(1, 64, 8, 6)
+    out = pcn(merged, features)
+    assert out.abs().max() < 0.1
+    out.sum().backward()
+    assert all(conv.weight.grad.abs().max() > 0 for conv in pcn.mask_convs)
+
+
+def test_no_dilations_are_refused():
+    with pytest.raises(ValueError, match="at least one dilation"):
+        PoseCorrectionNetwork(5, 3, 3, dilations=())

@@ -1,0 +1,24 @@
+"""The backbone alone."""
+
+import torch
+
+from dcpose.models.hrnet import HRNet
+from dcpose.models.single_frame import SingleFrame
+
+
+def test_looks_at_the_middle_frame_only(clips):
+    frames, gaps = clips
+    model = SingleFrame(HRNet(4, 3, modules=(1, 1, 1), blocks=1, stem_channels=4)).eval()
+    assert not model.uses_neighbors
+    with torch.no_grad():
+        out = model(frames, gaps)
+        assert out.shape == (2, 3, 16, 24)
+        assert torch.equal(out, model(frames[:, 1:2], gaps))
+        assert torch.equal(out, model.backbone(frames[:, 1]))
+
+
+def test_everything_is_trained(clips):
+    model = SingleFrame(HRNet(4, 3, modules=(1, 1, 1), blocks=1, stem_channels=4))
+    (heatmaps,) = model.training_outputs(*clips)
+    heatmaps.square().mean().backward()
+    assert all(parameter.grad is not None for parameter in model.parameters())

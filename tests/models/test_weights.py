@@ -1,0 +1,194 @@
+"""Names and shapes: every entry of a file is accounted for, or the file is refused."""
+
+import json
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from dcpose.models.blocks import residual_chain
+from dcpose.models.correction import PoseCorrectionNetwork
+from dcpose.models.dcpose import DCPose
+from dcpose.models.hrnet import HRNet
+from dcpose.models.single_frame import SingleFrame
+from dcpose.models.temporal import PoseResidualFusion, PoseTemporalMerger
+from dcpose.models.weights import (
+    WeightsMismatchError,
+    from_released_name,
+    load_backbone_weights,
+    load_weights,
+)
+
+
+@pytest.fixture
+def single_frame():
+    return SingleFrame(HRNet(4, 3, modules=(1, 1, 1), blocks=1, stem_channels=4))
+
+
+def _filled(model, value):
+    """State dict of a model with every entry set to `value`."""
+    return {name: torch.full_like(tensor, value) for name, tensor in model.state_dict().items()}
+
+
+def _save(content, tmp_path):
+    torch.save(content, tmp_path / "weights.pth")
+    return tmp_path / "weights.pth"
+
+
+def _holds_only(module, value):
+    return all(bool((tensor == value).all()) for tensor in module.state_dict().values())
+
+
+def test_every_released_name_has_one_of_ours(shared_dir):
+    with torch.device("meta"):
+        model = DCPose(
+            HRNet(),
+            PoseTemporalMerger(17, 1, 17),
+            PoseResidualFusion(17, 2, 34),
+            residual_chain(51, 64, 2),
+            PoseCorrectionNetwork(64, 17, 17),
+        )
+    reference = json.loads((shared_dir / "reference" / "dcpose_state_dict.json").read_text())
+    assert len(reference) == 2215
+    renamed = {from_released_name(name): shape for name, shape in reference.items()}
+    assert len(renamed) == len(reference)
+    assert renamed == {name: list(tensor.shape) for name, tensor in model.state_dict().items()}
+
+
+@pytest.mark.parametrize(
+    ("released", "ours"),
+    [
+        ("rough_pose_estimation_net.conv1.weight", "backbone.conv1.weight"),
+        (
+            "diff_temporal_fuse.layers.1.conv_bn_relu2_4_3.bn.bias",
+            "prf.chain.1.steps.3.2.bn.bias",
+        ),
+        ("support_temporal_fuse.layers.0.downsample.conv.bias", "ptm.chain.0.shortcut.conv.bias"),
+        ("masks_list.4.0.weight", "pcn.mask_convs.4.weight"),
+        ("something.else", "something.else"),
+    ],
+)
+def test_released_names(released, ours):
+    assert from_released_name(released) == ours
+
+
+@pytest.mark.parametrize("key", ["model", "state_dict", None])
+def test_own_checkpoints_load_whole(small_dcpose, tmp_path, key):
+    model = small_dcpose()
+    state = _filled(model, 2)
+    content = state if key is None else {key: state, "epoch": 3, "config": {"seed": 0}}
+    report = load_weights(model, _save(content, tmp_path))
+    assert _holds_only(model, 2)
+    assert (report.layout, report.num_tensors, report.notes) == ("dcpose", len(state), ())
+    assert str(report).endswith(f"weights.pth: {len(state)} tensors, dcpose layout")
+
+
+def test_safetensors_load(small_dcpose, tmp_path):
+    model = small_dcpose()
+    save_file(_filled(model, 2), tmp_path / "weights.safetensors")
+    load_weights(model, tmp_path / "weights.safetensors")
+    assert _holds_only(model, 2)
+
+
+@pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "module._orig_mod."])
+def test_stray_prefix_is_removed_and_reported(small_dcpose, tmp_path, prefix):
+    model = small_dcpose()
+    state = {prefix + name: tensor for name, tensor in _filled(model, 2).items()}
+    report = load_weights(model, _save({"state_dict": state}, tmp_path))
+    assert _holds_only(model, 2)
+    assert f"removed from {len(state)} names" in str(report)
+
+
+def test_name_with_and_without_prefix_is_refused(small_dcpose, tmp_path):
+    model = small_dcpose()
+    state = _filled(model, 2)
+    state["module.backbone.conv1.weight"] = state["backbone.conv1.weight"]
+    with pytest.raises(ValueError, match=r"weights.pth holds 'backbone.conv1.weight' twice"):
+        load_weights(model, _save(state, tmp_path))
+
+
+def test_official_backbone_file_loads(single_frame, small_dcpose, tmp_path):
+    file = _save(_filled(single_frame.backbone, 2), tmp_path)
+    assert load_weights(single_frame, file).layout == "HRNet pose"
+    assert _holds_only(single_frame, 2)
+    model = small_dcpose()
+    assert load_backbone_weights(model.backbone, file).layout == "HRNet pose"
+    assert _holds_only(model.backbone, 2)
+    assert not _holds_only(model.fusion, 2)
+
+
+def test_backbone_of_our_checkpoints_loads(single_frame, small_dcpose, tmp_path):
+    model = small_dcpose()
+    report = load_backbone_weights(
+        model.backbone, _save({"model": _filled(single_frame, 2)}, tmp_path)
+    )
+    assert _holds_only(model.backbone, 2)
+    assert report.notes == ()
+    whole = _filled(small_dcpose(), 3)
+    report = load_backbone_weights(model.backbone, _save({"model": whole}, tmp_path))
+    assert _holds_only(model.backbone, 3)
+    head = len(whole) - report.num_tensors
+    assert head == sum(not name.startswith("backbone.") for name in whole)
+    assert report.notes == (f"{head} entries of a head left out",)
+
+
+def test_counters_of_old_files_may_be_missing(single_frame, tmp_path):
+    state = _filled(single_frame, 2)
+    old = {name: t for name, t in state.items() if not name.endswith("num_batches_tracked")}
+    report = load_weights(single_frame, _save(old, tmp_path))
+    assert report.num_tensors == len(old)
+    assert report.notes == (
+        f"{len(state) - len(old)} BatchNorm counters not in the file, left as they are",
+    )
+
+
+def test_every_difference_is_listed_and_nothing_loaded(small_dcpose, tmp_path):
+    model = small_dcpose()
+    state = _filled(model, 2)
+    del state["ptm.chain.0.merge.conv.bias"]
+    state["pcn.scale"] = torch.zeros(1)
+    state["backbone.final_layer.bias"] = torch.zeros(4)
+    with pytest.raises(WeightsMismatchError) as caught:
+        load_weights(model, _save(state, tmp_path))
+    error = caught.value
+    assert error.missing == ["ptm.chain.0.merge.conv.bias"]
+    assert error.unexpected == ["pcn.scale"]
+    assert error.misshapen == [("backbone.final_layer.bias", (4,), (3,))]
+    assert str(error).endswith(
+        "weights.pth does not fit the model: 1 misshapen: backbone.final_layer.bias (4,), "
+        "expected (3,); 1 missing: ptm.chain.0.merge.conv.bias; 1 unexpected: pcn.scale"
+    )
+    assert not _holds_only(model, 2)
+    assert not (model.backbone.conv1.weight == 2).any()
+
+
+@pytest.mark.parametrize(
+    ("settings", "hint"),
+    [
+        ({"width": 8}, r"model.backbone.width 8 \(here 4\)"),
+        ({"num_joints": 5}, r"model.num_joints 5 \(here 3\)"),
+        ({"blocks": 2}, r"model.prf.blocks 2 \(here 1\)"),
+        ({"dilations": (1, 2, 3)}, r"model.pcn.dilations \(how many\) 3 \(here 2\)"),
+    ],
+)
+def test_message_says_which_settings_would_fit(small_dcpose, tmp_path, settings, hint):
+    file = _save(small_dcpose(**settings).state_dict(), tmp_path)
+    with pytest.raises(WeightsMismatchError, match=f"The file would fit .*{hint}") as caught:
+        load_weights(small_dcpose(), file)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 8000  # long lists are cut, the counts stay
+
+
+def test_message_says_when_the_other_model_would_fit(single_frame, small_dcpose, tmp_path):
+    file = _save(single_frame.state_dict(), tmp_path)
+    with pytest.raises(WeightsMismatchError, match="single-frame network: give it as"):
+        load_weights(small_dcpose(), file)
+    file = _save(small_dcpose().state_dict(), tmp_path)
+    with pytest.raises(WeightsMismatchError, match="whole DCPose: load it with"):
+        load_weights(single_frame, file)
+
+
+def test_unknown_layout_is_refused(single_frame, tmp_path):
+    file = _save({"encoder.weight": torch.zeros(2)}, tmp_path)
+    with pytest.raises(ValueError, match=r"weights.pth has an unknown layout.*encoder.weight"):
+        load_weights(single_frame, file)
