@@ -1,0 +1,116 @@
+"""Neighbour choice: goldens of the release, borders, missing frames, randomness."""
+
+import json
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from dcpose.data.clip import Clip, ClipOptions, sample_clip, usable_frames
+from dcpose.data.frames import FrameError
+
+
+@pytest.mark.parametrize("case", ["clip_w48", "clip_w32"])
+def test_neighbours_of_the_release(shared_dir, case):
+    golden = json.loads((shared_dir / f"goldens/network/{case}.json").read_text())
+    for person in golden["people"]:
+        clip = sample_clip(person["frame"], range(golden["nframes"]), golden["max_gap"])
+        assert (f"{clip.prev:06d}.jpg", f"{clip.next:06d}.jpg") == (person["prev"], person["next"])
+        assert list(clip.gaps) == person["margin"]
+
+
+@pytest.mark.parametrize(
+    ("cur", "max_gap", "expected", "gaps"),
+    [
+        (5, 1, Clip(4, 5, 6), (1, 1)),
+        (5, 3, Clip(2, 5, 8), (3, 3)),
+        (1, 3, Clip(0, 1, 4), (1, 3)),
+        (0, 3, Clip(0, 0, 3), (1, 3)),
+        (9, 3, Clip(6, 9, 9), (3, 1)),
+    ],
+)
+def test_farthest_neighbours(cur, max_gap, expected, gaps):
+    clip = sample_clip(cur, range(10), max_gap)
+    assert clip == expected
+    assert clip.gaps == gaps
+
+
+def test_clip_of_one_frame():
+    assert sample_clip(0, range(1), 5) == Clip(0, 0, 0)
+
+
+def test_random_neighbours_are_uniform_within_the_window():
+    rng = np.random.default_rng(0)
+    clips = [sample_clip(5, range(10), 3, rng) for _ in range(3000)]
+    # 1000 expected each; 5 standard deviations of a binomial draw are 130
+    for counts in (Counter(c.gaps[0] for c in clips), Counter(c.gaps[1] for c in clips)):
+        assert sorted(counts) == [1, 2, 3]
+        assert all(abs(count - 1000) < 130 for count in counts.values())
+
+
+def test_gaps_in_the_numbering_are_stepped_over():
+    assert sample_clip(5, {2, 5, 6}, 3) == Clip(2, 5, 6)
+    assert sample_clip(5, {1, 5}, 3) == Clip(5, 5, 5)
+
+
+def video_without(data_folder, *missing, **kwargs):
+    data_folder.add_video("000001_test", **kwargs)
+    (video,) = data_folder.videos()
+    for number in missing:
+        video.frame_path(number).unlink()
+    return video
+
+
+def test_missing_neighbour_is_an_error(data_folder):
+    video = video_without(data_folder, 3)
+    with pytest.raises(FrameError, match=r"000003\.jpg: neighbour frame not found.*=repeat"):
+        usable_frames(video, [2], ClipOptions())
+
+
+def test_missing_neighbour_is_replaced_by_a_nearer_frame(data_folder):
+    video = video_without(data_folder, 3, 5)
+    options = ClipOptions(max_gap=2, missing_neighbors="repeat")
+    usable = usable_frames(video, [2, 4], options)
+    assert sample_clip(4, usable, 2) == Clip(2, 4, 4)
+    assert sample_clip(2, usable, 2) == Clip(0, 2, 4)
+
+
+@pytest.mark.parametrize("missing_neighbors", ["error", "repeat"])
+def test_missing_current_frame_is_always_an_error(data_folder, missing_neighbors):
+    video = video_without(data_folder, 3)
+    options = ClipOptions(missing_neighbors=missing_neighbors)
+    with pytest.raises(FrameError, match=r"000003\.jpg: frame not found"):
+        usable_frames(video, [3], options)
+
+
+def test_frames_that_no_clip_needs_may_be_missing(data_folder):
+    video = video_without(data_folder, 0, 5, num_frames=6)
+    assert usable_frames(video, [2, 3], ClipOptions()) == {1, 2, 3, 4}
+
+
+def test_models_of_one_frame_need_no_neighbours(data_folder):
+    video = video_without(data_folder, 1, 3)
+    assert usable_frames(video, [2], ClipOptions(neighbors=False))
+
+
+def test_clip_border_is_not_a_missing_neighbour(data_folder):
+    # 2017 files count from 1: there is no frame 0 to miss
+    video = video_without(data_folder, first=1, digits=8)
+    usable = usable_frames(video, [1, 6], ClipOptions(max_gap=3))
+    assert sample_clip(1, usable, 3) == Clip(1, 1, 4)
+    assert sample_clip(6, usable, 3) == Clip(3, 6, 6)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"max_gap": 0},
+        {"box_enlarge": 0.0},
+        {"box_enlarge": float("nan")},
+        {"crop_wh": (0, 384)},
+        {"missing_neighbors": "skip"},
+    ],
+)
+def test_options_out_of_range(values):
+    with pytest.raises(ValueError, match="must be"):
+        ClipOptions(**values)
