@@ -23,17 +23,18 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from dcpose.data.synthetic_bursts import CONDITIONS
-from dcpose.data.synthetic_video import Truth, Video
-from dcpose.skeleton import POSETRACK
+from dcpose.data.synthetic_labels import (
+    VideoJob,
+    category_entries,
+    detection_entries,
+    image_entry,
+    people_entries,
+)
+from dcpose.data.synthetic_video import Video
 
 GENERATOR_VERSION = 1
 MANIFEST, UNFINISHED = "synthetic.json", "synthetic.unfinished.json"
 SPLITS = ("train", "val")
-FIRST_VIDEO = {"train": 1, "val": 10001}
-SUFFIX = {"train": "mpii_train", "val": "mpii_test"}
-MIN_JOINTS = 3
-"""People with fewer labelled joints are left out."""
 
 
 @dataclass(frozen=True)
@@ -52,33 +53,6 @@ class Summary:
     train_people: int
     val_people: int
     hit: float
-
-
-@dataclass(frozen=True)
-class _Job:
-    out: Path
-    seed: int
-    split: str
-    index: int
-    frames: int
-    image_wh: tuple[int, int]
-
-    @property
-    def number(self) -> int:
-        return FIRST_VIDEO[self.split] + self.index
-
-    @property
-    def name(self) -> str:
-        return f"{self.number:06d}_{SUFFIX[self.split]}"
-
-    def image_id(self, frame: int) -> int:
-        return 10_000_000_000 + self.number * 10_000 + frame
-
-    def is_labelled(self, frame: int) -> bool:
-        if self.split == "val":
-            return frame % 4 == 0
-        border = self.frames // 12
-        return border <= frame < self.frames - border
 
 
 @dataclass(frozen=True)
@@ -130,7 +104,7 @@ def generate(
     _write_json(out / UNFINISHED, parameters)
     counts = {"train": train_videos, "val": val_videos}
     jobs = [
-        _Job(out, seed, split, index, frames, image_wh)
+        VideoJob(out, seed, split, index, frames, image_wh)
         for split in SPLITS
         for index in range(counts[split])
     ]
@@ -151,12 +125,10 @@ def generate(
 
 
 def _check_numbers(parameters: dict[str, Any], workers: int) -> None:
-    if parameters["train_videos"] + parameters["val_videos"] < 1 or min(
-        parameters["train_videos"], parameters["val_videos"]
-    ) not in range(10_000):
+    videos = (parameters["train_videos"], parameters["val_videos"])
+    if min(videos) < 0 or not 1 <= max(videos) < 10_000:
         raise ValueError(
-            f"train_videos and val_videos must be 0 to 9999 and not both 0, got "
-            f"{parameters['train_videos']} and {parameters['val_videos']}"
+            f"train_videos and val_videos must be 0 to 9999 and not both 0, got {videos}"
         )
     if parameters["frames"] not in range(4, 10_000):
         raise ValueError(f"frames must be 4 to 9999, got {parameters['frames']}")
@@ -173,12 +145,12 @@ def _check_folder(out: Path, parameters: dict[str, Any]) -> Summary | None:
     if out.is_file():
         raise ValueError(f"{out} is a file, expected a folder to create")
     if (out / MANIFEST).is_file():
-        manifest = json.loads((out / MANIFEST).read_text())
+        manifest = _read_manifest(out / MANIFEST, ("parameters", "summary"))
         found = manifest["parameters"]
         if found == parameters:
             return Summary(**manifest["summary"])
     elif (out / UNFINISHED).is_file():
-        found = json.loads((out / UNFINISHED).read_text())
+        found = _read_manifest(out / UNFINISHED, ())
         if found == parameters:
             return None
     elif out.is_dir() and any(out.iterdir()):
@@ -191,7 +163,18 @@ def _check_folder(out: Path, parameters: dict[str, Any]) -> Summary | None:
     )
 
 
-def _run(jobs: list[_Job], workers: int) -> Iterator[_Done]:
+def _read_manifest(path: Path, keys: tuple[str, ...]) -> dict[str, Any]:
+    """Read a manifest; ValueError if it is not one of this generator."""
+    try:
+        content = json.loads(path.read_text())
+    except ValueError as error:
+        raise ValueError(f"{path} is not JSON ({error}); remove its folder") from None
+    if not isinstance(content, dict) or any(not isinstance(content.get(k), dict) for k in keys):
+        raise ValueError(f"{path} is not a manifest of this generator; name another folder")
+    return content
+
+
+def _run(jobs: list[VideoJob], workers: int) -> Iterator[_Done]:
     """Yield the results in the order of the jobs."""
     if workers == 1:
         yield from map(_make_video, jobs)
@@ -215,7 +198,7 @@ def _progress(results: Iterator[_Done], total: int) -> Iterator[_Done]:
         yield result
 
 
-def _make_video(job: _Job) -> _Done:
+def _make_video(job: VideoJob) -> _Done:
     """Render one video and write its frames and annotation files."""
     rng = np.random.default_rng([job.seed, SPLITS.index(job.split), job.index])
     video = Video(job.frames, job.image_wh, rng)
@@ -227,94 +210,19 @@ def _make_video(job: _Job) -> _Done:
             raise ValueError(f"cannot encode {folder}/{frame:06d}.jpg")
         (job.out / folder / f"{frame:06d}.jpg").write_bytes(data.tobytes())
     truth = video.truth
-    images = [_image(job, folder, frame, truth) for frame in range(job.frames)]
-    people = [p for frame in range(job.frames) for p in _people(job, frame, truth)]
+    images = [image_entry(job, folder, frame, truth) for frame in range(job.frames)]
+    people = [p for frame in range(job.frames) for p in people_entries(job, frame, truth)]
     labelled_ids = [image["id"] for image in images if image["is_labeled"]]
     labelled = [p for p in people if p["image_id"] in set(labelled_ids)]
-    head = {"images": images, "categories": _categories()}
+    head = {"images": images, "categories": category_entries()}
     name = f"{job.name}.json"
     _write_json(job.out / "annotations" / job.split / name, {**head, "annotations": labelled})
     detections = []
     if job.split == "val":
         _write_json(job.out / "annotations" / "test" / name, head)
-        detections = _detections(job, people, rng)
+        detections = detection_entries(job, people, rng)
     hit = sum(bool(person["conditions"]) for person in labelled)
     return _Done(job.split, len(labelled), hit, detections, labelled_ids)
-
-
-def _image(job: _Job, folder: Path, frame: int, truth: Truth) -> dict[str, Any]:
-    polygons = [polygon.astype(int) for polygon in truth.ignore[frame]]
-    return {
-        "id": job.image_id(frame),
-        "frame_id": job.image_id(frame),
-        "file_name": f"{folder.as_posix()}/{frame:06d}.jpg",
-        "vid_id": f"{job.number:06d}",
-        "nframes": job.frames,
-        "width": job.image_wh[0],
-        "height": job.image_wh[1],
-        "is_labeled": job.is_labelled(frame),
-        "ignore_regions_x": [polygon[:, 0].tolist() for polygon in polygons],
-        "ignore_regions_y": [polygon[:, 1].tolist() for polygon in polygons],
-    }
-
-
-def _people(job: _Job, frame: int, truth: Truth) -> list[dict[str, Any]]:
-    """Annotations of one frame; people with too few joints in sight are left out."""
-    people = []
-    for track in range(len(truth.joints)):
-        joints = truth.joints[track, frame]
-        count = int(joints[:, 2].sum())
-        box = truth.box_xywh[track, frame].round(2).tolist()
-        if count < MIN_JOINTS or min(box[2:]) <= 1:
-            continue
-        flags = truth.conditions[track, frame]
-        people.append(
-            {
-                "id": job.image_id(frame) * 100 + track,
-                "image_id": job.image_id(frame),
-                "person_id": track,
-                "track_id": track,
-                "category_id": 1,
-                "iscrowd": 0,
-                "bbox": box,
-                "area": round(box[2] * box[3], 2),
-                "bbox_head": truth.head_xywh[track, frame].round().astype(int).tolist(),
-                "keypoints": joints.round(2).ravel().tolist(),
-                "num_keypoints": count,
-                "scores": [],
-                "conditions": [c for c, on in zip(CONDITIONS, flags, strict=True) if on],
-            }
-        )
-    return people
-
-
-def _detections(
-    job: _Job, people: list[dict[str, Any]], rng: np.random.Generator
-) -> list[dict[str, Any]]:
-    """Boxes as a detector would give them: jittered, some missing, some of nobody."""
-    found = []
-    for person in people:
-        x, y, w, h = person["bbox"]
-        hard = bool(person["conditions"])
-        jitter = rng.normal(0, 0.04 if hard else 0.025, 4) * (w, h, w, h)
-        score = 1 - abs(rng.normal(0, 0.15 if hard else 0.06))
-        missed = rng.uniform() < (0.04 if hard else 0.01)
-        if not missed:
-            box = (x + jitter[0], y + jitter[1], w + jitter[2], h + jitter[3])
-            found.append(_detection(person["image_id"], box, max(score, 0.25)))
-    width, height = job.image_wh
-    for frame in range(job.frames):
-        if rng.uniform() < 0.15:
-            h = rng.uniform(0.15, 0.6) * height
-            w = h * rng.uniform(0.3, 0.7)
-            box = (rng.uniform(0, width - w), rng.uniform(0, height - h), w, h)
-            found.append(_detection(job.image_id(frame), box, rng.uniform(0.05, 0.5)))
-    return sorted(found, key=lambda detection: detection["image_id"])
-
-
-def _detection(image_id: int, box: tuple[float, ...], score: float) -> dict[str, Any]:
-    rounded = [round(float(value), 2) for value in box]
-    return {"image_id": image_id, "category_id": 1, "bbox": rounded, "score": round(score, 4)}
 
 
 def _write_detections(out: Path, done: list[_Done]) -> None:
@@ -325,20 +233,8 @@ def _write_detections(out: Path, done: list[_Done]) -> None:
     _write_json(out / "detections" / "val.json", in_val)
 
 
-def _categories() -> list[dict[str, Any]]:
-    names = list(POSETRACK.joint_names)
-    limbs = (POSETRACK.limb_indices + 1).tolist()  # COCO counts from 1
-    return [
-        {
-            "supercategory": "person",
-            "id": 1,
-            "name": "person",
-            "keypoints": names,
-            "skeleton": limbs,
-        }
-    ]
-
-
 def _write_json(path: Path, content: Any) -> None:  # noqa: ANN401 - any JSON value
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(content))
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps(content))
+    partial.replace(path)

@@ -44,13 +44,13 @@ def draw_bursts(frames: int, people: int, rng: np.random.Generator) -> list[Burs
     bursts, frame = [], int(rng.integers(0, 4))
     while frame < frames:
         kind = str(rng.choice(list(KINDS), p=list(KINDS.values())))
-        length = int(rng.choice([1, 2, 3], p=[0.55, 0.3, 0.15]))
-        targets = rng.uniform(size=people) < 0.6
+        length = int(rng.choice([1, 2, 3], p=[0.62, 0.28, 0.1]))
+        targets = rng.uniform(size=people) < 0.7
         targets[rng.integers(people)] = True
         if kind in ("camera_blur", "defocus"):
             targets[:] = True
         bursts.append(Burst(kind, frame, min(length, frames - frame), targets))
-        frame += length + int(rng.choice([1, 2, 3], p=[0.35, 0.45, 0.2]))
+        frame += length + int(rng.choice([1, 2, 3], p=[0.25, 0.5, 0.25]))
     return bursts
 
 

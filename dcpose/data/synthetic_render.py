@@ -139,6 +139,8 @@ class _Painter:
         near = (self.near[ends[0]] + self.near[ends[1]]) / 2
         bulge = 0.006 * self.body.bulk * self.unit if tile in ("shank", "forearm") else 0.0
         r0, r1 = (r * self.unit for r in radii)
+        # a part that continues another one throws no shadow on it
+        halo = 0.1 if tile in ("forearm", "hand", "shank", "foot", "pelvis") else 0.3
         texture = self.look.tiles[tile]
         # what lies behind the body's middle gets less light
         light = 1.0 - 0.3 * float(np.clip(-near / (0.2 * self.body.height), 0, 1))
@@ -152,7 +154,7 @@ class _Painter:
             rows = (along * (texture.shape[0] - 1)).astype(np.intp)
             columns = (across.clip(-1, 1) * 0.5 + 0.5) * (texture.shape[1] - 1)
             color = texture[rows, columns.astype(np.intp)]
-            field.paint(color, distance - radius, across, light)
+            field.paint(color, distance - radius, field.lambert(across), light, halo)
 
         return near + bias, paint
 
@@ -184,7 +186,8 @@ class _Painter:
             rows = (1 - field.along.clip(0, 1)) * (texture.shape[0] - 1)
             color = texture[rows.astype(np.intp), columns.astype(np.intp)]
             ends = np.where(field.beyond > 0, field.beyond, -1.0)
-            field.paint(color, np.maximum(np.abs(field.across) - radius, ends), across, 1.0)
+            outside = np.maximum(np.abs(field.across) - radius, ends)
+            field.paint(color, outside, field.lambert(across), 1.0, 0.2)
 
         return (self.near["pelvis"] + self.near["neck"]) / 2, paint
 
@@ -206,14 +209,18 @@ class _Painter:
             (near - 0.06 * left[2], ball(center - ear, 0.2, 0.85 * skin)),
         ]
         if self.look.long_hair:
-            spot = center - size * (0.5 * forward[:2] + 0.45 * up[:2]) * (1, -1)
-            parts.append((near - 0.1 * forward[2], ball(spot, 0.75, self.look.hair)))
+            for drop in (0.1, 0.5, 0.9, 1.25):
+                back = center - size * (0.45 * forward[:2] + drop * up[:2]) * (1, -1)
+                parts.append((near - 0.1 * forward[2], ball(back, 0.55, self.look.hair)))
         return parts
 
     def _ball(self, center: np.ndarray, radius: float, color: np.ndarray) -> None:
         field = _Field.around(self.sprite, center, center + np.array([0.0, 0.01]), radius)
-        distance = np.hypot(field.across, field.beyond)
-        field.paint(np.broadcast_to(color, (*distance.shape, 3)), distance - radius, None, 1.0)
+        x, y = -field.across, field.along * np.float32(0.01)
+        distance = np.hypot(x, y)
+        facing = np.sqrt((1 - (distance / radius) ** 2).clip(0, 1))
+        lambert = (x * LIGHT[0] + y * LIGHT[1]) / radius + facing * LIGHT[2]
+        field.paint(color, distance - radius, lambert, 1.0, 0.0)
 
     def _skull(self, center: np.ndarray, size: float) -> None:
         """An ellipsoid whose texture is looked up by direction in head axes."""
@@ -238,7 +245,8 @@ class _Painter:
         rows = (0.5 - elevation) * (texture.shape[0] - 1)
         columns = (azimuth + 0.5) * (texture.shape[1] - 1)
         color = texture[rows.astype(np.intp), columns.clip(0, None).astype(np.intp)]
-        field.paint(color, (radius - 1) * min(wide, size), x, 1.0)
+        lambert = normal @ (LIGHT * np.array([1, -1, 1], dtype=np.float32))
+        field.paint(color, (radius - 1) * min(wide, size), lambert, 1.0, 0.3)
 
 
 @dataclass(eq=False)
@@ -279,29 +287,29 @@ class _Field:
         normal = np.array([-axis[1], axis[0]], dtype=np.float32)
         return _Field(sprite, window, along / np.float32(length), across, beyond, normal)
 
+    def lambert(self, across: np.ndarray) -> np.ndarray:
+        """Light on a tube, from the position across it (-1 to 1)."""
+        side = across.clip(-1, 1)
+        slope = np.float32(self.normal @ LIGHT[:2])
+        return side * slope + np.sqrt(1 - side * side) * LIGHT[2]
+
     def paint(
-        self, color: np.ndarray, outside: np.ndarray, across: np.ndarray | None, light: float
+        self, color: np.ndarray, outside: np.ndarray, lambert: np.ndarray, light: float, halo: float
     ) -> None:
         """Lay the part over what is there, with a soft contact shadow around it.
 
         Args:
-            color: (h, w, 3) RGB of the surface.
+            color: (h, w, 3) RGB of the surface, or one that broadcasts to it.
             outside: (h, w) distance from the part's outline in pixels, negative inside.
-            across: (h, w) position across the part, -1 to 1, from which it is shaded; None: flat.
+            lambert: (h, w) cosine between surface and light.
             light: factor on the brightness.
+            halo: strength of the shadow, 0 to 1.
         """
         cover = (0.5 - outside).clip(0, 1)
-        if across is None:
-            shade = np.float32(0.95 * light)
-        else:
-            side = across.clip(-1, 1)
-            slope = np.float32(self.normal @ LIGHT[:2])
-            lambert = side * slope + np.sqrt(1 - side * side) * LIGHT[2]
-            shade = ((0.5 + 0.62 * lambert.clip(0)) * light)[..., None]
+        shade = ((0.5 + 0.62 * lambert.clip(0)) * light)[..., None]
         keep = (1 - cover)[..., None]
         target, alpha = self.sprite.color[self.window], self.sprite.alpha[self.window]
-        target *= 1 - 0.3 * (1 - outside / 3).clip(0, 1)[..., None]
-        target *= keep
+        target *= keep * (1 - halo * (1 - outside / 3).clip(0, 1)[..., None])
         target += np.minimum(color * shade, 255) * cover[..., None]
         alpha *= keep[..., 0]
         alpha += cover

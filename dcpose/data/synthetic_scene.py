@@ -67,7 +67,7 @@ def draw_background(
 
 def _gradient(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
     ramp = np.linspace(0, 1, shape[0], dtype=np.float32)[:, None, None]
-    top, bottom = random_color(rng, (0.0, 0.6), 0.3), random_color(rng, (0.0, 0.6), 0.3)
+    top, bottom = random_color(rng, (0.0, 0.4), 0.3), random_color(rng, (0.0, 0.4), 0.3)
     return np.broadcast_to(top * (1 - ramp) + bottom * ramp, shape)
 
 
@@ -112,7 +112,7 @@ def _paint_thing(picture: np.ndarray, edge: int, rng: np.random.Generator) -> No
     """One piece of clutter that stands on the ground or hangs on the wall."""
     height, width = picture.shape[:2]
     x = int(rng.integers(width))
-    color = random_color(rng, (0.0, 0.8), 0.1)
+    color = random_color(rng, (0.0, 0.65), 0.1)
     bottom = int(edge + rng.uniform(-0.12, 0.12) * height)
     kind = rng.choice(["box", "box", "pole", "tree", "poster", "ball"])
     tall = int(rng.uniform(0.08, 0.4) * height)
@@ -143,7 +143,7 @@ def _paint_panel(patch: np.ndarray, color: np.ndarray, rng: np.random.Generator)
         return
     rows, columns = np.mgrid[: patch.shape[0], : patch.shape[1]]
     patch[:] = color * (1 + 0.25 * smooth_noise(rng, patch.shape[:2], 4)[..., None])
-    second, period = random_color(rng, (0.0, 0.8), 0.1), int(rng.integers(6, 20))
+    second, period = random_color(rng, (0.0, 0.65), 0.1), int(rng.integers(6, 20))
     kind = rng.integers(4)
     if kind == 0:  # windows or shelves
         patch[(rows % period < period // 2) & (columns % period < period // 2)] = second

@@ -10,17 +10,9 @@ import cv2
 import numpy as np
 
 from dcpose.data import synthetic_bursts as bursts
-from dcpose.data.synthetic_look import Look, draw_look
-from dcpose.data.synthetic_motion import (
-    ACTIONS,
-    FRAMES_PER_SECOND,
-    POINTS,
-    Body,
-    Motion,
-    animate,
-    draw_body,
-    rotation,
-)
+from dcpose.data.synthetic_actors import Actor, draw_actors
+from dcpose.data.synthetic_look import draw_look
+from dcpose.data.synthetic_motion import POINTS, Body, animate, draw_body, rotation
 from dcpose.data.synthetic_render import Sprite, Stance, composite, draw_person
 from dcpose.data.synthetic_scene import (
     MARGIN,
@@ -35,36 +27,6 @@ LABELLED = [POSETRACK.joint_names.index(n) for n in POSETRACK.joint_names if n i
 LABELLED_POINTS = [POINTS.index(POSETRACK.joint_names[j]) for j in LABELLED]
 LONG_HIDDEN = 6
 """Frames; joints that other people hide for longer are not labelled."""
-
-
-@dataclass(frozen=True, eq=False)
-class Actor:
-    """A person of a video and where it is.
-
-    Attributes:
-        body, look, motion: sizes, clothes, movement.
-        feet: (N, 2) scene pixels of its place on the ground.
-        scale: (N,) scene pixels per metre.
-    """
-
-    body: Body
-    look: Look
-    motion: Motion
-    feet: np.ndarray
-    scale: np.ndarray
-
-    def stance(self, frame: int, camera: np.ndarray, tilt: np.ndarray) -> Stance:
-        """Project one frame; `tilt` is the (3, 3) rotation from world to camera axes."""
-        zoom = float(np.hypot(camera[0, 0], camera[1, 0]))
-        points = self.motion.points[frame] @ tilt.T
-        scene = self.feet[frame] + self.scale[frame] * points[:, :2] * (1, -1)
-        return Stance(
-            scene @ camera[:, :2].T + camera[:, 2],
-            points[:, 2],
-            tilt @ self.motion.torso[frame],
-            tilt @ self.motion.head[frame],
-            float(self.scale[frame]) * zoom,
-        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -204,15 +166,23 @@ class Video:
         hit = burst is not None and burst.kind == "person_blur" and burst.targets[person]
         if not hit:
             return draw_person(stance, actor.body, actor.look, self.image_wh, 2)
-        size = actor.body.height * stance.scale
-        kernel = bursts.streak(
-            size * self._rng.uniform(0.16, 0.3), self._rng.uniform(0, np.pi), self._rng
-        )
+        length = actor.body.height * stance.scale * self._rng.uniform(0.16, 0.3)
+        kernel = bursts.streak(length, self._direction(frame, person), self._rng)
         margin = kernel.shape[0] // 2
         self._smeared[person, frame, 0] = True
         return bursts.smear(
             draw_person(stance, actor.body, actor.look, self.image_wh, margin), kernel
         )
+
+    def _direction(self, frame: int, person: int) -> float:
+        """Angle of a smear: along the person's own movement where there is one."""
+        other = frame - 1 if frame else frame + 1
+        moved = self._stance_of[frame][person].points - self._stance_of[other][person].points
+        # the fast limbs decide; the sign does not matter for a streak
+        x, y = np.linalg.eigh(moved.T @ moved)[1][:, -1]
+        own = float(np.arctan2(y, x)) + self._rng.normal(0, 0.4)
+        anywhere = self._rng.uniform(0, np.pi)
+        return own if self._rng.uniform() < 0.6 else float(anywhere)
 
     def _shadow(self, frame: int, person: int) -> Sprite:
         actor, camera = self.actors[person], self._cameras[frame]
@@ -313,44 +283,3 @@ def _long_runs(hidden: np.ndarray, longest: int) -> np.ndarray:
         whole = hidden[:, start : start + window].all(axis=1, keepdims=True)
         marked[:, start : start + window] |= whole
     return marked
-
-
-def draw_actors(
-    people: int, frames: int, image_wh: tuple[int, int], horizon: float, rng: np.random.Generator
-) -> list[Actor]:
-    """Draw people of different size and depth, spread over the image; some walk across others."""
-    width, height = image_wh
-    camera_height = rng.uniform(1.45, 1.75)
-    focal = 1.2 * width
-    slots = (rng.permutation(people) + 0.5 + rng.uniform(-0.3, 0.3, people)) / people
-    time = (np.arange(frames) - (frames - 1) / 2) / FRAMES_PER_SECOND
-    actors: list[Actor] = []
-    for slot in slots:
-        body, look = draw_body(rng), draw_look(rng)
-        scale = height * rng.uniform(0.34, 0.74) / body.height
-        standing = [name for name in ACTIONS if name not in ("walk", "run")]
-        action = str(rng.choice(["walk", "run", *standing], p=[0.26, 0.12] + [0.62 / 8] * 8))
-        yaw, speed = _heading(action, frames, rng)
-        across = np.sin(yaw[0]) * speed * time
-        toward = np.cos(yaw[0]) * speed * time
-        scales = 1 / np.maximum(1 / scale - toward / focal, 0.4 / scale)
-        x = width * slot + scales * across
-        if speed and actors and rng.uniform() < 0.6:  # meet somebody in the middle
-            x += actors[rng.integers(len(actors))].feet[frames // 2, 0] - x[frames // 2]
-        feet = np.stack([x, horizon + camera_height * scales], axis=-1)
-        motion = animate(action, body, yaw, rng)
-        actors.append(Actor(body, look, motion, feet, scales))
-    return actors
-
-
-def _heading(action: str, frames: int, rng: np.random.Generator) -> tuple[np.ndarray, float]:
-    """Draw the direction that a person faces, (N,) radians, and its speed, metres per second."""
-    turn = np.arange(frames) / FRAMES_PER_SECOND
-    if action in ("walk", "run"):
-        yaw = rng.choice([-1, 1]) * (np.pi / 2 + rng.normal(0, 0.5))
-        return np.full(frames, yaw), float(
-            rng.uniform(0.9, 1.2) * (1.2 if action == "walk" else 2.2)
-        )
-    yaw = rng.normal(0, 1.0) if rng.uniform() < 0.65 else rng.uniform(-np.pi, np.pi)
-    spin = rng.normal(0, 1.2) if action == "dance" else rng.normal(0, 0.25)
-    return yaw + spin * turn, 0.0
