@@ -24,17 +24,17 @@ class ClipStream:
     """Batches of clips for all people of some videos.
 
     Batches fill across the frames of a video but never across videos, so what is in a batch does
-    not depend on how videos are shared out over processes. Frames are decoded by `workers`
-    threads, a few ahead of where they are needed, and only a window of them is kept; one more
-    thread cuts crops and stacks batches while the caller is busy with earlier ones. Errors reach
-    the caller from `next`, and leaving the loop early ends the threads.
+    not depend on how videos are shared out over processes. Threads decode frames, a few ahead of
+    where they are needed, and cut crops; only a window of frames is kept. One more thread stacks
+    batches while the caller is busy with earlier ones. Errors reach the caller from `next`, and
+    leaving the loop early ends the threads.
 
     Args:
         videos: annotated videos, in the order they are walked.
         people: people by video name; videos that are not in it have none.
         options: size of the crops, and which neighbours belong to a clip.
         batch_size: clips per batch; the last batch of each video may be smaller.
-        workers: decoding threads; 0 counts as 1.
+        workers: threads that decode and crop; 0 counts as 1.
         pin_memory: copy batches to page-locked memory, for CUDA.
         read: decodes a frame to (H, W, 3) uint8 RGB.
 
@@ -97,16 +97,17 @@ class ClipStream:
             batches.close()
 
     def _batches(self) -> Generator[ClipBatch, None, None]:
-        with ThreadPoolExecutor(self.workers) as decoders:
+        with ThreadPoolExecutor(self.workers) as pool:
             for video, crowd in self._videos:
-                samples = self._samples(video, crowd, decoders)
+                samples = self._samples(video, crowd, pool)
                 while chunk := list(islice(samples, self.batch_size)):
-                    batch = collate(chunk)
+                    batch = collate([sample.result() for sample in chunk])
                     yield batch.pin_memory() if self.pin_memory else batch
 
     def _samples(
-        self, video: VideoAnnotation, crowd: Sequence[PersonRecord], decoders: ThreadPoolExecutor
-    ) -> Iterator[ClipSample]:
+        self, video: VideoAnnotation, crowd: Sequence[PersonRecord], pool: ThreadPoolExecutor
+    ) -> Iterator[Future[ClipSample]]:
+        """Yield samples in order, started when their frames are decoded."""
         by_frame: dict[int, list[PersonRecord]] = defaultdict(list)
         for person in crowd:
             by_frame[person.frame].append(person)
@@ -115,13 +116,13 @@ class ClipStream:
             video,
             clips,
             neighbors=self.options.neighbors,
-            decode=lambda path: decoders.submit(self.read, path),
+            decode=lambda path: pool.submit(self.read, path),
             max_ahead=2 * self.workers,
         )
         for clip in clips:
             frames = window.frames_of(clip)
             for person in by_frame[clip.cur]:
-                yield self._sample(person, clip, frames)
+                yield pool.submit(self._sample, person, clip, frames)
 
     def _clip(self, frame: int, usable: Collection[int]) -> Clip:
         if not self.options.neighbors:
