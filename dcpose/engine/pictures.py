@@ -1,0 +1,71 @@
+"""What TensorBoard shows of a model at work on a few clips."""
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from dcpose.engine.inference import HEATMAP_STRIDE
+from dcpose.heatmap import decode
+from dcpose.skeleton import Skeleton
+from dcpose.structures import ClipBatch
+from dcpose.visualize import comparison_sheet, draw_pose, overlay_heatmaps
+
+_CELL_WH = (180, 240)
+
+
+@torch.inference_mode()
+def clip_pictures(
+    model: nn.Module, batch: ClipBatch, device: torch.device, skeleton: Skeleton
+) -> dict[str, np.ndarray]:
+    """Draw one sheet with a row per clip.
+
+    The columns are the three crops, the heatmaps on the way (initial ones of the current frame,
+    merged, corrected, as far as the model has them) and predicted against true joints.
+
+    Args:
+        model: in eval mode on `device`; one that has `stages(frames, gaps)` shows its inside.
+        batch: a few clips with joints, in host memory.
+        device: where to compute.
+        skeleton: of the heatmaps.
+
+    Returns:
+        Name to (H, W, 3) uint8 RGB picture.
+
+    Raises:
+        ValueError: if the batch has no joints.
+    """
+    if batch.joints is None or batch.joint_weights is None:
+        raise ValueError("pictures of predicted against true joints need clips with joints")
+    moved = batch.to(device)
+    frames, gaps = moved.network_input(), moved.gaps
+    heatmaps = _heatmaps_on_the_way(model, frames, gaps)
+    joints, _ = decode(list(heatmaps.values())[-1])
+    predicted = (HEATMAP_STRIDE * joints).cpu().numpy().astype(np.float64)
+    names = ("previous", "current", "next") if batch.frames.shape[1] == 3 else ("current",)
+    on_host = [maps.float().cpu().numpy() for maps in heatmaps.values()]
+    rows = []
+    for row in range(len(batch)):
+        crops = batch.frames[row].numpy()
+        current = crops[len(crops) // 2]
+        labelled = batch.joint_weights[row].numpy() > 0
+        truth = batch.joints[row].numpy().astype(np.float64)
+        rows.append(
+            [
+                *crops,
+                *(overlay_heatmaps(current, maps[row]) for maps in on_host),
+                draw_pose(current, predicted[row], skeleton, labelled),
+                draw_pose(current, truth, skeleton, labelled),
+            ]
+        )
+    titles = [*names, *heatmaps, "predicted", "truth"]
+    people = [person.person_id for person in batch.people]
+    return {"clips": comparison_sheet(rows, titles, people, _CELL_WH)}
+
+
+def _heatmaps_on_the_way(model: nn.Module, frames: Tensor, gaps: Tensor) -> dict[str, Tensor]:
+    """Return named (B, J, h, w) heatmaps, the final ones last."""
+    stages = getattr(model, "stages", None)
+    if stages is None:
+        return {"heatmaps": model(frames, gaps)}
+    initial, merged, corrected = stages(frames, gaps)
+    return {"initial": initial[:, 1], "merged": merged, "corrected": corrected}

@@ -1,0 +1,73 @@
+from collections import namedtuple
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from engine_fakes import JOINTS, TinyModel, make_batch
+from torch import nn
+
+from dcpose.engine import pictures
+from dcpose.engine.pictures import clip_pictures
+from dcpose.skeleton import Skeleton
+
+CPU = torch.device("cpu")
+SKELETON = Skeleton("three", ("a", "b", "c"), (), (), ())
+Stages = namedtuple("Stages", "initial merged corrected")
+
+
+class StagedModel(nn.Module):
+    """Corrected heatmaps have their peak at (3, 5), the others nowhere."""
+
+    def stages(self, frames, gaps):
+        clips, clip_frames = frames.shape[:2]
+        initial = torch.zeros(clips, clip_frames, JOINTS, 12, 8)
+        corrected = torch.zeros(clips, JOINTS, 12, 8)
+        corrected[..., 5, 3] = 1.0
+        return Stages(initial, initial[:, 1], corrected)
+
+
+@pytest.fixture
+def sheets(monkeypatch):
+    """Arguments of the sheets that are drawn."""
+    calls = []
+    original = pictures.comparison_sheet
+    monkeypatch.setattr(
+        pictures, "comparison_sheet", lambda *args: (calls.append(args), original(*args))[1]
+    )
+    return calls
+
+
+def test_all_stages_are_shown(sheets):
+    found = clip_pictures(StagedModel().eval(), make_batch(2, seed=0), CPU, SKELETON)
+    assert found.keys() == {"clips"}
+    assert found["clips"].dtype == np.uint8
+    ((rows, titles, people, _),) = sheets
+    assert titles == [
+        "previous", "current", "next", "initial", "merged", "corrected", "predicted", "truth",
+    ]  # fmt: skip
+    assert len(rows) == len(people) == 2
+
+
+def test_predicted_joints_are_in_crop_pixels(monkeypatch):
+    drawn = []
+    monkeypatch.setattr(
+        pictures, "draw_pose", lambda image, joints, *_: (drawn.append(joints), image)[1]
+    )
+    batch = make_batch(1, seed=0)
+    clip_pictures(StagedModel().eval(), batch, CPU, SKELETON)
+    predicted, truth = drawn
+    np.testing.assert_array_equal(predicted, [[12, 20]] * 3)  # 4 times (3, 5)
+    np.testing.assert_array_equal(truth, batch.joints[0])
+
+
+def test_single_frame_model_shows_its_heatmaps(sheets):
+    batch = make_batch(1, seed=0)
+    clip_pictures(TinyModel().eval(), replace(batch, frames=batch.frames[:, 1:2]), CPU, SKELETON)
+    assert sheets[0][1] == ["current", "heatmaps", "predicted", "truth"]
+
+
+def test_clips_without_joints_are_refused():
+    batch = replace(make_batch(1, seed=0), joints=None, joint_weights=None)
+    with pytest.raises(ValueError, match="need clips with joints"):
+        clip_pictures(TinyModel().eval(), batch, CPU, SKELETON)
