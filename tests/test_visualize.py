@@ -127,7 +127,7 @@ def test_sheet_sets_pictures_in_rows_and_columns():
     sheet = comparison_sheet([[red, blue], [blue, red]], ["a", "b"], ["one", "two"], (30, 40))
     # by hand: margin 6, cells 30 x 40; one strip of 26 for titles, one above each row, a legend
     # and the width of the legend, which is more than that of two cells
-    assert sheet.shape == (26 + 2 * (26 + 40 + 6) + 26, 246, 3)
+    assert sheet.shape == (26 + 2 * (26 + 40 + 6) + 26, 276, 3)
     first, second = 26 + 26 + 20, 26 + 26 + 46 + 26 + 20
     for y, left, right in ((first, (255, 0, 0), (0, 0, 255)), (second, (0, 0, 255), (255, 0, 0))):
         assert tuple(sheet[y, 6 + 15]) == left
@@ -140,8 +140,8 @@ def test_sheet_without_row_titles_has_no_strips_for_them():
 
 
 def test_long_or_foreign_titles_do_not_leave_the_sheet():
-    sheet = comparison_sheet([[black()]], ["größer 大 " * 30], ["x" * 500], (260, 60))
-    assert sheet.shape[1] == 272
+    sheet = comparison_sheet([[black()]], ["größer 大 " * 30], ["x" * 500], (290, 60))
+    assert sheet.shape[1] == 302
     assert (sheet[:, -6:] == 250).all()  # the right margin stays clear
 
 

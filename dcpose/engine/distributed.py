@@ -45,10 +45,10 @@ def process_group(device: torch.device | str) -> Iterator[torch.device]:
         distributed.init_process_group("nccl", timeout=_TIMEOUT, device_id=device)
     else:
         distributed.init_process_group("gloo", timeout=_TIMEOUT)
-    try:
-        yield device
-    finally:
-        distributed.destroy_process_group()
+    yield device
+    # not after an error: the others may be in the middle of an exchange, and leaving would wait
+    # for them; torchrun ends them when this process exits
+    distributed.destroy_process_group()
 
 
 def _own_gpu() -> torch.device:

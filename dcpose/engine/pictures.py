@@ -43,9 +43,11 @@ def clip_pictures(
     predicted = (HEATMAP_STRIDE * joints).cpu().numpy().astype(np.float64)
     names = ("previous", "current", "next") if batch.frames.shape[1] == 3 else ("current",)
     on_host = [maps.float().cpu().numpy() for maps in heatmaps.values()]
+    # small crops are enlarged first, so that lines drawn on them are fine
+    zoom = max(1, round(_CELL_WH[0] / batch.frames.shape[3]))
     rows = []
     for row in range(len(batch)):
-        crops = batch.frames[row].numpy()
+        crops = batch.frames[row].numpy().repeat(zoom, axis=1).repeat(zoom, axis=2)
         current = crops[len(crops) // 2]
         labelled = batch.joint_weights[row].numpy() > 0
         truth = batch.joints[row].numpy().astype(np.float64)
@@ -53,8 +55,8 @@ def clip_pictures(
             [
                 *crops,
                 *(overlay_heatmaps(current, maps[row]) for maps in on_host),
-                draw_pose(current, predicted[row], skeleton, labelled),
-                draw_pose(current, truth, skeleton, labelled),
+                draw_pose(current, zoom * predicted[row], skeleton, labelled),
+                draw_pose(current, zoom * truth, skeleton, labelled),
             ]
         )
     titles = [*names, *heatmaps, "predicted", "truth"]

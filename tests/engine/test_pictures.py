@@ -49,7 +49,7 @@ def test_all_stages_are_shown(sheets):
     assert len(rows) == len(people) == 2
 
 
-def test_predicted_joints_are_in_crop_pixels(monkeypatch):
+def test_joints_are_in_pixels_of_the_enlarged_crop(monkeypatch):
     drawn = []
     monkeypatch.setattr(
         pictures, "draw_pose", lambda image, joints, *_: (drawn.append(joints), image)[1]
@@ -57,8 +57,9 @@ def test_predicted_joints_are_in_crop_pixels(monkeypatch):
     batch = make_batch(1, seed=0)
     clip_pictures(StagedModel().eval(), batch, CPU, SKELETON)
     predicted, truth = drawn
-    np.testing.assert_array_equal(predicted, [[12, 20]] * 3)  # 4 times (3, 5)
-    np.testing.assert_array_equal(truth, batch.joints[0])
+    # by hand: cells are 180 wide and crops 32, so crops are drawn 6 times as large
+    np.testing.assert_array_equal(predicted, [[6 * 12, 6 * 20]] * 3)  # heatmap pixel (3, 5), x 4
+    np.testing.assert_allclose(truth, 6 * batch.joints[0].double())
 
 
 def test_single_frame_model_shows_its_heatmaps(sheets):
