@@ -14,7 +14,7 @@ from dcpose.structures import PersonRecord
 T = TypeVar("T")
 
 
-class NonFiniteLossError(RuntimeError):
+class NonFiniteLossError(ValueError):
     """Training met a loss that is NaN or infinite; the message names the clips of the batch."""
 
 

@@ -79,6 +79,7 @@ def test_two_processes_take_the_step_of_one_with_all_clips(two_processes, tmp_pa
 def test_buffers_and_frozen_weights_are_the_main_processs(two_processes):
     ranks, _, _ = two_processes
     assert ranks[1]["weights"]["statistics"].tolist() == [5.0, 5.0]
+    assert ranks[1]["average"]["statistics"].tolist() == [5.0, 5.0]
     assert torch.equal(ranks[1]["weights"]["frozen.weight"], PlainModel().frozen.weight)
 
 

@@ -6,6 +6,7 @@ Writes RUN_DIR/rank<n>.pt with what this process saw.
 """
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -34,13 +35,14 @@ def main() -> None:
             epochs=1,
             accumulate=2,
             log_every=1,
+            ema_decay=0.5,
             validate=lambda model: {"AP": 10.0 + rank},
         )
         set_up_logging(trainer.run.train_log)
         model.statistics.fill_(rank + 5)
         trainer.fit()
         uneven = "no error"
-        trainer.settings = type(trainer.settings)(epochs=2)
+        trainer.settings = replace(trainer.settings, epochs=2)
         trainer.train_batches = lambda epoch: shard(0, 2)[: 1 + rank]
         try:
             trainer.fit()
@@ -50,6 +52,7 @@ def main() -> None:
             "refused": refused,
             "uneven": uneven,
             "weights": model.state_dict(),
+            "average": trainer.average.module.state_dict(),
             "gathered": distributed.gather_objects(rank * 10),
             "broadcast": distributed.broadcast_object(f"from {rank}"),
             "best_ap": trainer.best_ap,
