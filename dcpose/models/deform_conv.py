@@ -177,7 +177,13 @@ _IMPLEMENTATIONS: dict[str, Callable[..., Tensor]] = {
 
 
 def fastest_implementation(device: torch.device) -> str:
-    """Return the implementation that "auto" means on a device."""
+    """Return the implementation that "auto" means on a device.
+
+    Time of torchvision's operator over that of gather on CPU, 17 channels in 17 groups, 8 maps of
+    96 x 72 to 32 maps of 32 x 24 (torch 2.15, torchvision 0.29): forward 1.2 to 1.6, forward and
+    backward 3.6 to 5.2 on one core; 4 to 7 with backward on two idle cores. On CUDA torchvision's
+    fused kernel is taken unmeasured.
+    """
     return "torchvision" if device.type == "cuda" else "gather"
 
 
