@@ -126,5 +126,6 @@ def _box_around(points: list[dict[str, Any]]) -> list[float]:
         return [0.0, 0.0, 0.0, 0.0]
     xy = np.array([[point["x"][0], point["y"][0]] for point in points], dtype=np.float64)
     low, high = xy.min(axis=0), xy.max(axis=0)
-    size = BOX_ENLARGE * (high - low)
-    return [*((low + high - size) / 2).tolist(), *size.tolist()]
+    with np.errstate(invalid="ignore"):  # infinite coordinates give a box of NaN
+        size = BOX_ENLARGE * (high - low)
+        return [*((low + high - size) / 2).tolist(), *size.tolist()]

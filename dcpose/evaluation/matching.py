@@ -134,10 +134,10 @@ def _within_limit(
 ) -> np.ndarray:
     """Return (N, J) bool: both joints present and at most `DISTANCE_LIMIT` head sizes apart."""
     corners = annotated.head_boxes[person]
-    # not hypot: its last bit differs, and joints at exactly the limit count
-    diagonal = np.sqrt((corners[:, 2] - corners[:, 0]) ** 2 + (corners[:, 3] - corners[:, 1]) ** 2)
-    head_size = HEAD_FACTOR * diagonal
-    with np.errstate(all="ignore"):  # NaN coordinates and head size 0 fail the comparison
+    with np.errstate(all="ignore"):  # NaN, infinity and head size 0 fail the comparison
+        width, height = corners[:, 2] - corners[:, 0], corners[:, 3] - corners[:, 1]
+        # not hypot: its last bit differs, and joints at exactly the limit count
+        head_size = HEAD_FACTOR * np.sqrt(width**2 + height**2)
         offset = predicted.joints[prediction] - annotated.joints[person]
         distance = np.sqrt(offset[..., 0] ** 2 + offset[..., 1] ** 2) / head_size[:, None]
         close = distance <= DISTANCE_LIMIT

@@ -1,0 +1,83 @@
+"""Results on disk: the table of a run together with the protocol that made it.
+
+An AP without its protocol cannot be compared: ground-truth boxes alone are worth more than most
+networks (6.8 AP between detected and ground-truth boxes for one and the same HRNet).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from dcpose.evaluation.evaluator import TABLE_COLUMNS, APResult
+from dcpose.evaluation.predictions import write_bytes
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """What has to be known to compare one AP with another.
+
+    Attributes:
+        annotations: folder of the ground truth.
+        boxes: "ground truth", or the detections file.
+        min_box_score: threshold on detections; None for ground-truth boxes.
+        joint_score: how joints are ranked.
+        flip: whether heatmaps of the mirrored clip were averaged in.
+        decoding: how joints are read off heatmaps.
+        crop_wh: network input in pixels.
+        max_gap: T, frames to the farthest neighbour; None for a single-frame model.
+        num_videos: videos evaluated.
+        num_frames: frames evaluated, those with annotated people.
+        num_boxes: people whose pose was estimated, on all frames.
+        weights: name of the weights file.
+        weights_hash: first digits of its SHA-256.
+    """
+
+    annotations: str
+    boxes: str
+    min_box_score: float | None
+    joint_score: str
+    flip: bool
+    decoding: str
+    crop_wh: tuple[int, int]
+    max_gap: int | None
+    num_videos: int
+    num_frames: int
+    num_boxes: int
+    weights: str
+    weights_hash: str
+
+    def line(self) -> str:
+        """Return the protocol as one line of text."""
+        threshold = "" if self.min_box_score is None else f", score >= {self.min_box_score}"
+        clip = "single frame" if self.max_gap is None else f"3 frames, T = {self.max_gap}"
+        return " · ".join(
+            [
+                f"{self.annotations}: {self.num_videos} videos, {self.num_frames} frames",
+                f"boxes: {self.boxes}{threshold} ({self.num_boxes})",
+                f"joint score: {self.joint_score.replace('_', ' ')}",
+                f"flip: {'on' if self.flip else 'off'}",
+                f"decoding: {self.decoding}",
+                f"crop {self.crop_wh[0]}x{self.crop_wh[1]}",
+                clip,
+                f"weights: {self.weights} {self.weights_hash}",
+            ]
+        )
+
+
+def write_results(run_dir: Path, result: APResult, protocol: Protocol) -> None:
+    """Write `results.json` (all numbers, the protocol) and `results.md` (the paper's row)."""
+    content = {**result.to_json_dict(), "protocol": asdict(protocol)}
+    text = json.dumps(content, indent=2, allow_nan=False) + "\n"
+    write_bytes(run_dir / "results.json", text.encode())
+    write_bytes(run_dir / "results.md", markdown(result, protocol).encode())
+
+
+def markdown(result: APResult, protocol: Protocol) -> str:
+    """Return the paper's row as a Markdown table, with the protocol under it."""
+    groups = result.groups
+    values = " | ".join(f"{groups[group]:.1f}" for group in TABLE_COLUMNS.values())
+    columns = " | ".join(TABLE_COLUMNS)
+    rule = " | ".join("---:" for _ in TABLE_COLUMNS)
+    return f"| {columns} |\n| {rule} |\n| {values} |\n\n{protocol.line()}\n"
