@@ -66,7 +66,7 @@ def draw_actors(
         toward = np.cos(yaw[0]) * speed * time
         scales = 1 / np.maximum(1 / scale - toward / focal, 0.4 / scale)
         x = width * slot + scales * across
-        if speed and actors and rng.uniform() < 0.5:  # meet somebody in the middle
+        if speed and actors and rng.uniform() < 0.35:  # meet somebody in the middle
             x += actors[rng.integers(len(actors))].feet[frames // 2, 0] - x[frames // 2]
         feet = np.stack([x, horizon + camera_height * scales], axis=-1)
         motion = animate(action, body, yaw, rng)

@@ -45,12 +45,12 @@ def draw_bursts(frames: int, people: int, rng: np.random.Generator) -> list[Burs
     while frame < frames:
         kind = str(rng.choice(list(KINDS), p=list(KINDS.values())))
         length = int(rng.choice([1, 2, 3], p=[0.62, 0.28, 0.1]))
-        targets = rng.uniform(size=people) < 0.7
+        targets = rng.uniform(size=people) < 0.8
         targets[rng.integers(people)] = True
         if kind in ("camera_blur", "defocus"):
             targets[:] = True
         bursts.append(Burst(kind, frame, min(length, frames - frame), targets))
-        frame += length + int(rng.choice([1, 2, 3], p=[0.25, 0.5, 0.25]))
+        frame += length + int(rng.choice([1, 2, 3], p=[0.4, 0.45, 0.15]))
     return bursts
 
 

@@ -163,8 +163,9 @@ class _Painter:
         left, up, forward = self.stance.torso.T
         shoulder, bulk = self.body.shoulder / self.body.height, self.body.bulk
         knots = np.array([0.0, 0.12, 0.4, 0.72, 0.9, 1.0])
-        wide = np.array([0.09 * bulk, 0.088 * bulk, 0.078 * bulk, 0.1, shoulder + 0.014, 0.05])
-        wide[3] = shoulder * 0.92
+        wide = np.array(
+            [0.098 * bulk, 0.096 * bulk, 0.08 * bulk, 0.92 * shoulder, shoulder + 0.014, 0.05]
+        )
         deep = np.array([0.066, 0.07, 0.062, 0.068, 0.05, 0.032]) * bulk
         texture = self.look.tiles["torso"]
         start = self.at["pelvis"] - 0.02 * self.unit * (up[:2] * (1, -1))
