@@ -1,1 +1,30 @@
-"""DCPose: multi-frame human pose estimation in video."""
+"""DCPose: multi-frame human pose estimation in video.
+
+Public names are loaded when first used, so that importing dcpose does not import torch.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dcpose.build import build_model
+    from dcpose.config import Config, load_config
+
+__all__ = ["Config", "build_model", "load_config"]
+
+_HOME_OF = {
+    "Config": "dcpose.config",
+    "load_config": "dcpose.config",
+    "build_model": "dcpose.build",
+}
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - any public object
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'dcpose' has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(_HOME_OF[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

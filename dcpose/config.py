@@ -112,6 +112,8 @@ class BackboneConfig(Section):
     """Exchange modules of stages 2, 3 and 4; smaller for tiny runs."""
     blocks: Positive = 4
     """Residual blocks per branch of a module."""
+    stem_channels: Positive = 64
+    """Channels of the stem, a quarter of what the first stage gives."""
     weights: str | None = None
     """File to start training from: HRNet pose weights, DCPose weights or our own checkpoint."""
     frozen: bool = True
@@ -133,7 +135,7 @@ class PtmConfig(Section):
 
     blocks: Positive = 1
     channels: Positive = 17
-    """Output channels; they are the merged heatmaps, so one per joint."""
+    """Output channels, the maps that the correction resamples; one per joint in the release."""
 
 
 class FusionConfig(Section):
@@ -174,11 +176,6 @@ class ModelConfig(Section):
 
     @model_validator(mode="after")
     def _check_combinations(self) -> "ModelConfig":
-        if self.ptm.channels != self.num_joints:
-            raise ValueError(
-                f"model.ptm.channels is {self.ptm.channels}, expected model.num_joints "
-                f"({self.num_joints}): the merged heatmaps have one channel per joint"
-            )
         if self.name == "single_frame" and self.backbone.frozen:
             raise ValueError(
                 "model.name is single_frame with model.backbone.frozen true, which leaves nothing "

@@ -61,7 +61,7 @@ class Skeleton:
 
     @cached_property
     def flip_permutation(self) -> np.ndarray:
-        """(J,) int64: joint j of a mirrored person is joint `flip_permutation[j]` of the original."""
+        """(J,) int64: joint j of a mirrored person is joint flip_permutation[j] of the original."""
         permutation = np.arange(self.num_joints)
         for left, right in self.flip_pairs:
             left_index, right_index = self.index(left), self.index(right)

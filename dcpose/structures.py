@@ -9,12 +9,14 @@ Importing this file does not import torch, so the evaluation works without it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import torch
     from torch import Tensor
 
@@ -112,10 +114,15 @@ class ClipBatch:
         mean, std = frames.new_tensor(IMAGE_MEAN), frames.new_tensor(IMAGE_STD)
         return frames.sub_(mean).div_(std).permute(0, 1, 4, 2, 3)
 
-    def _map(self, move) -> ClipBatch:  # noqa: ANN001 - Callable[[Tensor], Tensor]
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        moved = {k: move(v) for k, v in values.items() if k != "people" and v is not None}
-        return replace(self, **moved)
+    def _map(self, move: Callable[[Tensor], Tensor]) -> ClipBatch:
+        return ClipBatch(
+            people=self.people,
+            frames=move(self.frames),
+            gaps=move(self.gaps),
+            crop_to_image=move(self.crop_to_image),
+            joints=None if self.joints is None else move(self.joints),
+            joint_weights=None if self.joint_weights is None else move(self.joint_weights),
+        )
 
 
 @dataclass(frozen=True, eq=False)

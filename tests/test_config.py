@@ -103,7 +103,6 @@ def test_config_is_immutable(config_file):
         ("model.pcn.dilations=[]", "expected at least one dilation"),
         ("model.pcn.dilations=[3, 3]", "expected at least one dilation, each once"),
         ("optim.milestones=[4, 2]", "expected rising epochs"),
-        ("model.ptm.channels=5", "expected model.num_joints (17)"),
         ("model.name=single_frame", "set model.backbone.frozen=false"),
         ("experiment=a/b", "experiment: found 'a/b'"),
     ],

@@ -1,0 +1,276 @@
+"""The only file that turns a config into objects."""
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from dcpose import heatmap
+from dcpose.config import Config
+from dcpose.data.augment import Augmentation
+from dcpose.data.clip import ClipOptions
+from dcpose.data.dataset import PoseTrackClips
+from dcpose.data.detections import read_detections
+from dcpose.data.loader import make_train_loader
+from dcpose.data.posetrack import VideoAnnotation, read_annotations
+from dcpose.data.stream import ClipStream
+from dcpose.engine.inference import HEATMAP_STRIDE, predict
+from dcpose.engine.optim import make_optimizer
+from dcpose.engine.trainer import TrainSettings
+from dcpose.models.blocks import residual_chain
+from dcpose.models.correction import PoseCorrectionNetwork
+from dcpose.models.dcpose import DCPose
+from dcpose.models.hrnet import HRNet
+from dcpose.models.initialise import init_weights
+from dcpose.models.single_frame import SingleFrame
+from dcpose.models.temporal import PoseResidualFusion, PoseTemporalMerger
+from dcpose.models.weights import load_backbone_weights, load_weights
+from dcpose.skeleton import POSETRACK
+from dcpose.structures import ClipBatch, PersonRecord, PosePrediction
+
+Split = str  # "train", "val" or "test"
+
+_log = logging.getLogger(__name__)
+
+
+def build_model(cfg: Config, weights: str | Path | None = None) -> DCPose | SingleFrame:
+    """Build the network.
+
+    Args:
+        cfg: see `load_config`.
+        weights: our own checkpoint, or a file in a released layout; every parameter must be in
+            it. None initialises as the paper does, from the seed of the config.
+
+    Returns:
+        The model in eval mode on the CPU; call it with frames (B, 3, 3, H, W), normalised RGB
+        crops prev, cur, next, and gaps (B, 2); it returns heatmaps (B, J, H / 4, W / 4).
+
+    Raises:
+        ValueError: lists missing, unexpected and misshapen keys of the weights.
+    """
+    generator = torch.Generator().manual_seed(cfg.seed)
+    backbone = build_backbone(cfg)
+    init_weights(backbone, generator)
+    model = _single_frame_or_dcpose(cfg, backbone)
+    if isinstance(model, DCPose):
+        model.init_head(generator)
+    if weights is not None:
+        _log.info("weights: %s", load_weights(model, weights))
+    return model.eval()
+
+
+def build_model_to_train(cfg: Config, weights: str | Path | None = None) -> DCPose | SingleFrame:
+    """Build the network as training starts with it.
+
+    Args:
+        cfg: `model.backbone.weights` fills the backbone.
+        weights: fills the whole model instead, to continue from somebody's training.
+
+    Raises:
+        ValueError: if weights do not fit, or a frozen backbone would stay random.
+    """
+    if weights is not None:
+        return build_model(cfg, weights)
+    model = build_model(cfg)
+    if cfg.model.backbone.weights is not None:
+        report = load_backbone_weights(model.backbone, cfg.model.backbone.weights)
+        _log.info("backbone weights: %s", report)
+    elif cfg.model.name == "dcpose" and cfg.model.backbone.frozen:
+        raise ValueError(
+            "the backbone is frozen and has no weights, so it would stay random: set "
+            "model.backbone.weights=FILE (from a single_frame run, or released HRNet weights), "
+            "give --weights, or train it too with model.backbone.frozen=false"
+        )
+    return model
+
+
+def build_backbone(cfg: Config) -> nn.Module:
+    """Build the network that maps images (N, 3, H, W) to heatmaps (N, J, H / 4, W / 4)."""
+    backbone = cfg.model.backbone
+    if backbone.name == "hrnet":
+        return HRNet(
+            width=backbone.width,
+            num_joints=cfg.model.num_joints,
+            modules=backbone.modules,
+            blocks=backbone.blocks,
+            stem_channels=backbone.stem_channels,
+        )
+    raise ValueError(f"model.backbone.name: found {backbone.name!r}, expected 'hrnet'")
+
+
+def _single_frame_or_dcpose(cfg: Config, backbone: nn.Module) -> DCPose | SingleFrame:
+    model = cfg.model
+    if model.name == "single_frame":
+        return SingleFrame(backbone)
+    return DCPose(
+        backbone=backbone,
+        ptm=PoseTemporalMerger(model.num_joints, model.ptm.blocks, model.ptm.channels),
+        prf=PoseResidualFusion(model.num_joints, model.prf.blocks, model.prf.channels),
+        fusion=residual_chain(
+            model.prf.channels + model.ptm.channels, model.fusion.channels, model.fusion.blocks
+        ),
+        pcn=PoseCorrectionNetwork(
+            feature_channels=model.fusion.channels,
+            merged_channels=model.ptm.channels,
+            num_joints=model.num_joints,
+            dilations=model.pcn.dilations,
+            implementation=model.pcn.deform_conv,
+        ),
+        frozen=model.backbone.frozen,
+        frozen_bn=model.backbone.frozen_bn,
+    )
+
+
+def annotations_dir(cfg: Config, split: Split) -> Path:
+    """Return the folder of a split's per-video annotation files."""
+    folders = {
+        "train": cfg.data.train_annotations,
+        "val": cfg.data.val_annotations,
+        "test": cfg.data.test_annotations,
+    }
+    return _root(cfg) / folders[split]
+
+
+def read_people(
+    cfg: Config, split: Split
+) -> tuple[list[VideoAnnotation], dict[str, list[PersonRecord]]]:
+    """Read the videos of val or test, and the people to find poses of, by video name.
+
+    People are those of the detections file where the config names one, else the annotated ones.
+
+    Raises:
+        ValueError: if a file breaks its form, or there is nobody at all.
+    """
+    detections = {"val": cfg.data.val_detections, "test": cfg.data.test_detections}[split]
+    videos = read_annotations(annotations_dir(cfg, split), _root(cfg))
+    if detections is not None:
+        path = _root(cfg) / detections
+        people, _ = read_detections(path, videos, cfg.data.min_box_score)
+    else:
+        people = {video.name: list(video.people) for video in videos}
+        if not any(people.values()):
+            raise ValueError(
+                f"{annotations_dir(cfg, split)}: no annotated person boxes; set "
+                f"data.{split}_detections=FILE"
+            )
+    return videos, people
+
+
+def build_train_loader(
+    cfg: Config, rank: int = 0, world_size: int = 1, pin_memory: bool = False
+) -> DataLoader[ClipBatch]:
+    """Build the loader of augmented training clips; see `make_train_loader`."""
+    augment = cfg.data.augment
+    dataset = PoseTrackClips(
+        read_annotations(annotations_dir(cfg, "train"), _root(cfg)),
+        _clip_options(cfg),
+        Augmentation(
+            flip_prob=augment.flip_prob,
+            rotation_prob=augment.rotation_prob,
+            rotation_deg=augment.rotation_deg,
+            scale=augment.scale,
+            half_body_prob=augment.half_body_prob,
+            half_body_min_joints=augment.half_body_min_joints,
+        ),
+        seed=cfg.seed,
+    )
+    return make_train_loader(
+        dataset,
+        batch_size=cfg.train.batch_size,
+        workers=cfg.data.workers,
+        seed=cfg.seed,
+        rank=rank,
+        world_size=world_size,
+        pin_memory=pin_memory,
+    )
+
+
+def build_stream(
+    cfg: Config,
+    videos: Sequence[VideoAnnotation],
+    people: dict[str, list[PersonRecord]],
+    pin_memory: bool = False,
+) -> ClipStream:
+    """Build the batches of inference clips of some videos."""
+    return ClipStream(
+        videos,
+        people,
+        _clip_options(cfg),
+        batch_size=cfg.test.batch_size,
+        workers=max(1, cfg.data.workers),
+        pin_memory=pin_memory,
+    )
+
+
+def build_predictor(
+    cfg: Config, model: nn.Module, device: torch.device
+) -> Callable[[Iterable[ClipBatch]], Iterator[PosePrediction]]:
+    """Build the function that turns inference clips into poses; see `engine.inference.predict`."""
+    return partial(
+        predict,
+        model,
+        device=device,
+        precision=cfg.test.precision,
+        flip=POSETRACK if cfg.test.flip else None,
+    )
+
+
+def build_target_encoder(cfg: Config) -> Callable[[ClipBatch], tuple[Tensor, Tensor]]:
+    """Build the map from a batch to target heatmaps (B, J, h, w) and weights (B, J)."""
+    crop_wh = cfg.data.crop_wh
+    heatmap_wh = (crop_wh[0] // HEATMAP_STRIDE, crop_wh[1] // HEATMAP_STRIDE)
+
+    def encode(batch: ClipBatch) -> tuple[Tensor, Tensor]:
+        if batch.joints is None or batch.joint_weights is None:
+            raise ValueError("the batch carries no joints: it was made for inference")
+        return heatmap.encode(
+            batch.joints, batch.joint_weights, crop_wh, heatmap_wh, cfg.data.sigma
+        )
+
+    return encode
+
+
+def build_optimizer(cfg: Config, model: nn.Module) -> torch.optim.Optimizer:
+    """Build the optimizer of the parameters that are trained."""
+    return make_optimizer(
+        model.parameters(), cfg.optim.name, cfg.optim.lr, weight_decay=cfg.optim.weight_decay
+    )
+
+
+def build_train_settings(cfg: Config) -> TrainSettings:
+    """Collect the knobs of the training loop."""
+    return TrainSettings(
+        epochs=cfg.train.epochs,
+        precision=cfg.train.precision,
+        accumulate=cfg.train.accumulate,
+        clip_grad_norm=cfg.train.clip_grad_norm,
+        ema_decay=cfg.train.ema_decay,
+        validate_every=cfg.train.validate_every,
+        log_every=cfg.train.log_every,
+    )
+
+
+def _root(cfg: Config) -> Path:
+    root = Path(cfg.data.root)
+    if not root.is_dir():
+        raise ValueError(f"data.root: no such folder: {root} (working directory: {Path.cwd()})")
+    return root
+
+
+def _clip_options(cfg: Config) -> ClipOptions:
+    if cfg.model.num_joints != POSETRACK.num_joints:
+        raise ValueError(
+            f"model.num_joints: found {cfg.model.num_joints}, expected {POSETRACK.num_joints}, "
+            f"the joints of {cfg.data.layout} files"
+        )
+    return ClipOptions(
+        crop_wh=cfg.data.crop_wh,
+        box_enlarge=cfg.data.box_enlarge,
+        max_gap=cfg.data.max_gap,
+        missing_neighbors=cfg.data.missing_neighbors,
+        neighbors=cfg.model.name == "dcpose",
+    )

@@ -1,0 +1,72 @@
+"""What every command line in tools/ and scripts/ shares: arguments, and errors in one line."""
+
+import argparse
+import functools
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+EXIT_USER_ERROR = 2
+EXIT_INTERRUPTED = 130
+TRACEBACK_SWITCH = "DCPOSE_TRACEBACK"
+
+
+class Command(Protocol):
+    """A command line: arguments (None reads the process's own) to exit code."""
+
+    def __call__(self, argv: Sequence[str] | None = None) -> int: ...
+
+
+def reports_user_errors(command: Callable[[Sequence[str] | None], int]) -> Command:
+    """Turn errors that a user can mend into their text and exit code 2, without a traceback.
+
+    These are ValueError (bad config, annotation, weights ...) and OSError (missing file, full
+    disk). With DCPOSE_TRACEBACK=1 in the environment they show where they were raised.
+    """
+
+    @functools.wraps(command)
+    def guarded(argv: Sequence[str] | None = None) -> int:
+        try:
+            return command(argv)
+        except (ValueError, OSError) as error:
+            if os.environ.get(TRACEBACK_SWITCH) == "1":
+                raise
+            print(f"error: {error}", file=sys.stderr)
+            return EXIT_USER_ERROR
+        except KeyboardInterrupt:
+            print("interrupted", file=sys.stderr)
+            return EXIT_INTERRUPTED
+
+    return guarded
+
+
+def config_parser(description: str) -> argparse.ArgumentParser:
+    """Return a parser with what all tools take: --cfg, --weights, --device and overrides."""
+    parser = argparse.ArgumentParser(
+        description=description,
+        epilog="Overrides are config keys: train.epochs=3, or train.epochs 3. Values are YAML.",
+    )
+    parser.add_argument("--cfg", required=True, help="config file (YAML)")
+    parser.add_argument(
+        "--weights", help="our own checkpoint, or released DCPose or HRNet weights as they are"
+    )
+    parser.add_argument(
+        "--device", choices=("cpu", "cuda"), help="default: cuda where there is one"
+    )
+    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="config overrides")
+    return parser
+
+
+def require_weights(weights: str | None) -> str:
+    """Return the --weights option, or say what it should name.
+
+    Raises:
+        ValueError: if the option was not given.
+    """
+    if weights is None:
+        raise ValueError(
+            "--weights is missing: name a checkpoint (runs/.../checkpoints/best.pt) or a released "
+            "DCPose file"
+        )
+    return weights

@@ -1,0 +1,260 @@
+"""What the command lines do: train, validate, test; from a config to files in a run folder."""
+
+import itertools
+import logging
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+from torch.utils.data import DataLoader
+
+from dcpose.build import (
+    annotations_dir,
+    build_model,
+    build_model_to_train,
+    build_optimizer,
+    build_predictor,
+    build_stream,
+    build_target_encoder,
+    build_train_loader,
+    build_train_settings,
+    read_people,
+)
+from dcpose.config import Config, config_to_dict
+from dcpose.data.dataset import PoseTrackClips
+from dcpose.data.loader import collate
+from dcpose.data.posetrack import VideoAnnotation
+from dcpose.data.stream import shard_videos
+from dcpose.engine.distributed import barrier, broadcast_object, is_main, rank, world_size
+from dcpose.engine.logging import (
+    Run,
+    describe_environment,
+    find_latest_run,
+    new_run_dir,
+    set_up_logging,
+    with_progress,
+)
+from dcpose.engine.optim import make_scheduler
+from dcpose.engine.pictures import clip_pictures
+from dcpose.engine.randomness import seed_everything
+from dcpose.engine.trainer import Trainer
+from dcpose.evaluation.evaluator import APResult, evaluate_folders
+from dcpose.evaluation.export import Form, check_submission, export_submission
+from dcpose.evaluation.predictions import write_predictions
+from dcpose.evaluation.report import Protocol, write_results
+from dcpose.losses import JointsMSELoss
+from dcpose.models.weight_files import weights_hash
+from dcpose.skeleton import EVALUATION_JOINTS, POSETRACK
+from dcpose.structures import ClipBatch, PosePrediction
+
+PICTURED_CLIPS = 6
+DECODING = "argmax, quarter-pixel shift"
+REPOSITORY = Path(__file__).resolve().parents[1]
+"""Whose git commit goes into environment.json."""
+
+_log = logging.getLogger(__name__)
+
+
+def default_device() -> str:
+    """Return cuda where there is one, else cpu."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def train(
+    cfg: Config,
+    device: torch.device,
+    run_dir: Path | None = None,
+    resume: bool = False,
+    weights: str | None = None,
+) -> Path:
+    """Train a model; return its run folder.
+
+    Args:
+        cfg: what to train.
+        device: where.
+        run_dir: folder to write to; None makes `runs/<experiment>/<time>`, or with `resume`
+            takes the latest run of the experiment.
+        resume: continue from `checkpoints/last.pt`; a `run_dir` without one starts from nothing.
+        weights: whole-model weights to start from.
+
+    Raises:
+        ValueError: for anything in config, data or weights that cannot be used.
+    """
+    experiment_dir = Path("runs") / cfg.experiment
+    if run_dir is None:
+        run_dir = find_latest_run(experiment_dir) if resume else new_run_dir(experiment_dir)
+        run_dir = broadcast_object(run_dir)  # clocks of machines differ
+    last = run_dir / "checkpoints" / "last.pt"
+    if last.exists() and not resume:
+        raise ValueError(
+            f"{run_dir}: holds a run already; continue it with --resume or choose another --run-dir"
+        )
+    run = Run(run_dir, config_to_dict(cfg))
+    set_up_logging(run.train_log)
+    seed_everything(cfg.seed)
+
+    model = build_model_to_train(cfg, weights).to(device)
+    pin_memory = device.type == "cuda"
+    loader = build_train_loader(cfg, rank(), world_size(), pin_memory)
+    optimizer = build_optimizer(cfg, model)
+
+    def train_batches(epoch: int) -> DataLoader[ClipBatch]:
+        loader.sampler.set_epoch(epoch)  # type: ignore[attr-defined]
+        return loader
+
+    def validate_epoch(model: nn.Module) -> Mapping[str, float]:
+        result, _ = _measure(cfg, model, device, run_dir)
+        joints = {} if result is None else dict(zip(EVALUATION_JOINTS, result.ap, strict=True))
+        return {"AP": float("nan") if result is None else result.total, **joints}
+
+    trainer = Trainer(
+        model=model,
+        loss=JointsMSELoss(),
+        encode_targets=build_target_encoder(cfg),
+        train_batches=train_batches,
+        optimizer=optimizer,
+        scheduler=make_scheduler(optimizer, cfg.optim.milestones, cfg.optim.gamma),
+        validate=validate_epoch,
+        run=run,
+        settings=build_train_settings(cfg),
+        draw=_picture_maker(loader.dataset, device) if is_main() else None,  # type: ignore[arg-type]
+    )
+    if resume and last.exists():
+        trainer.resume(last)
+    else:
+        run.describe(describe_environment(device, REPOSITORY))
+    _log.info("run folder: %s", run_dir)
+    trainer.fit()
+    return run_dir
+
+
+def _picture_maker(
+    dataset: PoseTrackClips, device: torch.device
+) -> Callable[[nn.Module], Mapping[str, np.ndarray]]:
+    """Return what draws the same few training clips after every validation."""
+    step = max(1, len(dataset) // PICTURED_CLIPS)
+    clips = collate([dataset[index] for index in range(0, len(dataset), step)[:PICTURED_CLIPS]])
+    return lambda model: clip_pictures(model, clips, device, POSETRACK)
+
+
+def validate(
+    cfg: Config, device: torch.device, weights: str, run_dir: Path | None = None
+) -> tuple[APResult, Protocol] | None:
+    """Predict the val split and measure AP; None in processes other than the main one.
+
+    Writes `predictions/val/<video>.json`, `results.json` and `results.md` into the run folder,
+    `runs/<experiment>/<time>` if none is given.
+    """
+    if run_dir is None:
+        run_dir = broadcast_object(new_run_dir(Path("runs") / cfg.experiment))
+    run = Run(run_dir, config_to_dict(cfg))
+    set_up_logging()
+    model = build_model(cfg, weights).to(device)
+    run.describe(describe_environment(device, REPOSITORY))
+    result, num_boxes = _measure(cfg, model, device, run_dir)
+    if result is None:
+        return None
+    detections = cfg.data.val_detections
+    protocol = Protocol(
+        annotations=str(annotations_dir(cfg, "val")),
+        boxes="ground truth" if detections is None else detections,
+        min_box_score=None if detections is None else cfg.data.min_box_score,
+        joint_score=cfg.test.joint_score,
+        flip=cfg.test.flip,
+        decoding=DECODING,
+        crop_wh=cfg.data.crop_wh,
+        max_gap=cfg.data.max_gap if cfg.model.name == "dcpose" else None,
+        num_videos=result.num_videos,
+        num_frames=result.num_frames,
+        num_boxes=num_boxes,
+        weights=Path(weights).name,
+        weights_hash=weights_hash(weights),
+    )
+    write_results(run_dir, result, protocol)
+    return result, protocol
+
+
+def test(cfg: Config, device: torch.device, weights: str, out: Path, form: Form) -> Path | None:
+    """Predict the test split and write leaderboard files; needs no ground-truth people.
+
+    Writes `<video>.json` and `submission.zip` into `out`, in 2018 or 2017 form, and our own
+    predictions into `out/predictions`; then checks the files as the server would.
+
+    Returns:
+        the path of the zip file; None in processes other than the main one.
+
+    Raises:
+        ValueError: lists what the server would refuse.
+    """
+    set_up_logging()
+    model = build_model(cfg, weights).to(device)
+    predictions_dir = out / "predictions"
+    predict_split(cfg, model, "test", predictions_dir, device)
+    if not is_main():
+        return None
+    zip_path = export_submission(predictions_dir, out, form)
+    problems = check_submission(out, annotations_dir(cfg, "test"))
+    if problems:
+        raise ValueError("the submission would be refused:\n" + "\n".join(problems))
+    _log.info("%s: checked, ready to submit", zip_path)
+    return zip_path
+
+
+def predict_split(
+    cfg: Config, model: nn.Module, split: str, predictions_dir: Path, device: torch.device
+) -> int:
+    """Write one predictions file per video of a split; processes share the videos.
+
+    A file is written as soon as its video is done, so memory does not grow with the split.
+
+    Returns:
+        the number of people of the whole split.
+    """
+    videos, people = read_people(cfg, split)
+    mine = shard_videos(videos, people, rank(), world_size())
+    stream = build_stream(cfg, mine, people, pin_memory=device.type == "cuda")
+    predict = build_predictor(cfg, model, device)
+    predictions_dir.mkdir(parents=True, exist_ok=True)
+
+    start = time.monotonic()
+    batches = with_progress(stream, f"predict {split}", len(stream))
+    poses = itertools.groupby(predict(batches), key=lambda pose: pose.person.video)
+    by_name: dict[str, VideoAnnotation] = {video.name: video for video in mine}
+    for name, video_poses in poses:
+        video = by_name.pop(name)
+        _write(cfg, predictions_dir, video, list(video_poses))
+    for video in by_name.values():  # nobody in them
+        _write(cfg, predictions_dir, video, [])
+    seconds = time.monotonic() - start
+    rate = stream.num_people / max(seconds, 1e-9)
+    _log.info("%s: %d people in %.1f s (%.1f clips/s)", split, stream.num_people, seconds, rate)
+    barrier()
+    return sum(map(len, people.values()))
+
+
+def _write(
+    cfg: Config, predictions_dir: Path, video: VideoAnnotation, poses: list[PosePrediction]
+) -> None:
+    write_predictions(
+        predictions_dir / f"{video.name}.json",
+        video.images,
+        poses,
+        joint_score=cfg.test.joint_score,
+    )
+
+
+def _measure(
+    cfg: Config, model: nn.Module, device: torch.device, run_dir: Path
+) -> tuple[APResult | None, int]:
+    """Predict val and return its AP, in the main process, and the number of boxes."""
+    predictions_dir = run_dir / "predictions" / "val"
+    num_boxes = predict_split(cfg, model, "val", predictions_dir, device)
+    if not is_main():
+        return None, num_boxes
+    result = evaluate_folders(annotations_dir(cfg, "val"), predictions_dir)
+    for line in result.table().splitlines():
+        _log.info("%s", line)
+    return result, num_boxes
