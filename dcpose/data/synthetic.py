@@ -102,26 +102,23 @@ def generate(
         return finished
     out.mkdir(parents=True, exist_ok=True)
     _write_json(out / UNFINISHED, parameters)
-    counts = {"train": train_videos, "val": val_videos}
     jobs = [
         VideoJob(out, seed, split, index, frames, image_wh)
-        for split in SPLITS
-        for index in range(counts[split])
+        for split, count in zip(SPLITS, (train_videos, val_videos), strict=True)
+        for index in range(count)
     ]
     done = list(_progress(_run(jobs, workers), len(jobs)))
     _write_detections(out, done)
-    people = {split: sum(d.people for d in done if d.split == split) for split in SPLITS}
-    total = max(sum(people.values()), 1)
-    summary = Summary(
-        videos=len(jobs),
-        frames=len(jobs) * frames,
-        train_people=people["train"],
-        val_people=people["val"],
-        hit=round(sum(d.hit for d in done) / total, 4),
-    )
+    summary = _summarise(done, frames)
     _write_json(out / MANIFEST, {"parameters": parameters, "summary": asdict(summary)})
     (out / UNFINISHED).unlink()
     return summary
+
+
+def _summarise(done: list[_Done], frames: int) -> Summary:
+    people = {split: sum(d.people for d in done if d.split == split) for split in SPLITS}
+    hit = sum(d.hit for d in done) / max(sum(people.values()), 1)
+    return Summary(len(done), len(done) * frames, people["train"], people["val"], round(hit, 4))
 
 
 def _check_numbers(parameters: dict[str, Any], workers: int) -> None:

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from dcpose.data.synthetic_look import random_color, smooth_noise
+from dcpose.data.synthetic_motion import FRAMES_PER_SECOND
 from dcpose.data.synthetic_render import Sprite
 
 MARGIN = 0.25
@@ -22,7 +23,7 @@ def camera_path(frames: int, image_wh: tuple[int, int], rng: np.random.Generator
     Returns:
         (N, 2, 3) float64 matrices from scene pixels to image pixels.
     """
-    turn = 2 * np.pi * np.arange(frames) / 25
+    turn = 2 * np.pi * np.arange(frames) / FRAMES_PER_SECOND
     width, height = image_wh
 
     def drift(size: float) -> np.ndarray:

@@ -51,7 +51,8 @@ class Truth:
 class Video:
     """A video whose content follows from the generator that it is given.
 
-    Iterating renders the frames in order, (H, W, 3) uint8 RGB; afterwards `truth` is complete.
+    Iterate once: it renders the frames in order, (H, W, 3) uint8 RGB; afterwards `truth` is
+    complete.
     """
 
     def __init__(self, frames: int, image_wh: tuple[int, int], rng: np.random.Generator) -> None:
@@ -69,13 +70,12 @@ class Video:
         self._light = rng.uniform(0.8, 1.15) * rng.uniform(0.92, 1.08, 3).astype(np.float32)
         noise = rng.normal(0, rng.uniform(2, 6), (height + 64, width + 64, 1))
         self._noise = noise.astype(np.float32)
-        stances = [self._stances(frame) for frame in range(frames)]
-        self._stance_of = stances
+        self._stance_of = [
+            [actor.stance(frame, self._cameras[frame], self._tilt) for actor in self.actors]
+            for frame in range(frames)
+        ]
         self._hidden = np.zeros((2, people, frames, POSETRACK.num_joints), bool)
         self._smeared = np.zeros((people, frames, len(bursts.CONDITIONS)), bool)
-
-    def _stances(self, frame: int) -> list[Stance]:
-        return [a.stance(frame, self._cameras[frame], self._tilt) for a in self.actors]
 
     def _add_crowd(self) -> np.ndarray:
         """Paint small far-away people into the background; return the (4, 2) region, scene."""
@@ -101,35 +101,32 @@ class Video:
 
     def _draw_occluders(self) -> list[tuple[bursts.Burst, Occluder]]:
         """For every target of an occluder burst a thing that is in front of it in the middle."""
-        found, rng = [], self._rng
-        for burst in self._bursts:
-            if burst.kind != "occluder":
-                continue
-            middle = burst.first + (burst.length - 1) / 2
-            frame = min(round(middle), self.frames - 1)
-            for person in np.flatnonzero(burst.targets):
-                actor = self.actors[person]
-                size = float(actor.body.height * actor.scale[frame])
-                kind = str(rng.choice(["pole", "board", "ball", "car"], p=[0.2, 0.35, 0.25, 0.2]))
-                picture = draw_occluder(kind, size, rng)
-                at = {"pole": 0.5, "car": 0.22}.get(kind, rng.uniform(0.2, 0.85))
-                body_center = actor.feet[frame] - (0, at * size)
-                offset = rng.normal(0, 0.05 if kind != "pole" else 0.09) * size
-                # as fast as it takes to be past the person when the burst ends
-                width = min(picture.alpha.shape[1], 0.8 * size) + 0.45 * size
-                speed = rng.choice([-1.0, 1.0]) * width / burst.length
-                velocity = np.array([speed, rng.uniform(-0.1, 0.1) * speed])
-                if kind == "ball":
-                    velocity[1] = rng.uniform(-0.6, 0.6) * speed
-                kernel = bursts.streak(0.25 * abs(speed), float(np.arctan2(*velocity[::-1])), rng)
-                picture = bursts.smear(bursts.padded(picture, kernel.shape[0] // 2), kernel)
-                found.append(
-                    (
-                        burst,
-                        Occluder(picture, body_center + np.array([offset, 0.0]), velocity, middle),
-                    )
-                )
+        found: list[tuple[bursts.Burst, Occluder]] = []
+        for burst in (b for b in self._bursts if b.kind == "occluder"):
+            found += [
+                (burst, self._occluder(burst, p)) for p in np.flatnonzero(burst.targets).tolist()
+            ]
         return found
+
+    def _occluder(self, burst: bursts.Burst, person: int) -> Occluder:
+        """A thing that crosses one person during the burst."""
+        rng, actor = self._rng, self.actors[person]
+        middle = burst.first + (burst.length - 1) / 2
+        frame = min(round(middle), self.frames - 1)
+        size = float(actor.body.height * actor.scale[frame])
+        kind = str(rng.choice(["pole", "board", "ball", "car"], p=[0.2, 0.35, 0.25, 0.2]))
+        picture = draw_occluder(kind, size, rng)
+        up = {"pole": 0.5, "car": 0.22}.get(kind, rng.uniform(0.2, 0.85)) * size
+        aside = rng.normal(0, 0.05 if kind != "pole" else 0.09) * size
+        # as fast as it takes to be past the person when the burst ends
+        width = min(picture.alpha.shape[1], 0.8 * size) + 0.45 * size
+        speed = rng.choice([-1.0, 1.0]) * width / burst.length
+        velocity = np.array([speed, rng.uniform(-0.1, 0.1) * speed])
+        if kind == "ball":
+            velocity[1] = rng.uniform(-0.6, 0.6) * speed
+        kernel = bursts.streak(0.25 * abs(speed), float(np.arctan2(*velocity[::-1])), rng)
+        picture = bursts.smear(bursts.padded(picture, kernel.shape[0] // 2), kernel)
+        return Occluder(picture, actor.feet[frame] + np.array([aside, -up]), velocity, middle)
 
     def __iter__(self) -> Iterator[np.ndarray]:
         """Render the frames."""
@@ -239,9 +236,8 @@ class Video:
         joints *= visible[..., None]
         conditions = self._smeared.copy()
         for by, name in ((0, "crossing"), (1, "occlusion")):
-            conditions[..., bursts.CONDITIONS.index(name)] = (self._hidden[by] & visible).sum(
-                -1
-            ) > 1
+            covered = (self._hidden[by] & visible).sum(axis=-1)
+            conditions[..., bursts.CONDITIONS.index(name)] = covered > 1
         return Truth(joints, boxes, heads, conditions, self._ignore_regions())
 
     def _box(self, stance: Stance, body: Body) -> np.ndarray:
