@@ -66,8 +66,10 @@ def draw_actors(
         toward = np.cos(yaw[0]) * speed * time
         scales = 1 / np.maximum(1 / scale - toward / focal, 0.4 / scale)
         x = width * slot + scales * across
-        if speed and actors and rng.uniform() < 0.35:  # meet somebody in the middle
-            x += actors[rng.integers(len(actors))].feet[frames // 2, 0] - x[frames // 2]
+        if speed and actors and rng.uniform() < 0.6:
+            other = actors[rng.integers(len(actors))].feet[:, 0]
+            if (x[-1] - x[0]) * (other[-1] - other[0]) <= 0:  # side by side is not a crossing
+                x += other[frames // 2] - x[frames // 2]
         feet = np.stack([x, horizon + camera_height * scales], axis=-1)
         motion = animate(action, body, yaw, rng)
         actors.append(Actor(body, look, motion, feet, scales))
