@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from dcpose.cli import reports_user_errors
 from dcpose.evaluation.evaluator import APResult, evaluate_folders
 from dcpose.evaluation.video_poses import EvaluationInputError
 from dcpose.skeleton import EVALUATION_JOINTS
@@ -88,26 +89,20 @@ def compare_with_poseval(ours: APResult, official: np.ndarray) -> str:
     )
 
 
+@reports_user_errors
 def main(argv: Sequence[str] | None = None) -> int:
     """Print the table; return 0, or 2 after one line on stderr that says what is wrong."""
     arguments = parse_arguments(argv)
     logging.basicConfig(format="warning: %(message)s", level=logging.WARNING)
-    try:
-        result = evaluate_folders(arguments.annotations, arguments.predictions)
-        print(result.table())
-        print(f"{result.num_videos} videos, {result.num_frames} frames with annotated people")
-        if arguments.json:
-            text = json.dumps(result.to_json_dict(), indent=1, allow_nan=False)
-            arguments.json.write_text(text + "\n", encoding="utf-8")
-        if arguments.with_poseval:
-            official = run_poseval(arguments.annotations, arguments.predictions)
-            print(compare_with_poseval(result, official))
-    except EvaluationInputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except OSError as error:
-        print(f"error: {error.filename}: {error.strerror}; choose another --json", file=sys.stderr)
-        return 2
+    result = evaluate_folders(arguments.annotations, arguments.predictions)
+    print(result.table())
+    print(f"{result.num_videos} videos, {result.num_frames} frames with annotated people")
+    if arguments.json:
+        text = json.dumps(result.to_json_dict(), indent=1, allow_nan=False)
+        arguments.json.write_text(text + "\n", encoding="utf-8")
+    if arguments.with_poseval:
+        official = run_poseval(arguments.annotations, arguments.predictions)
+        print(compare_with_poseval(result, official))
     return 0
 
 

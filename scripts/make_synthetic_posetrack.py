@@ -1,14 +1,16 @@
 """Render PoseTrack-format videos of articulated people; see dcpose/data/synthetic.py."""
 
 import argparse
-import sys
+from collections.abc import Sequence
 from pathlib import Path
 
+from dcpose.cli import reports_user_errors
 from dcpose.data.synthetic import generate
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Run the command line; returns 0, or 2 after one line on stderr about bad input."""
+@reports_user_errors
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder to create")
     parser.add_argument("--seed", type=int, default=0)
@@ -18,19 +20,15 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--size", type=int, nargs=2, default=(640, 360), metavar=("W", "H"))
     parser.add_argument("--workers", type=int, default=2, help="processes; the files stay the same")
     args = parser.parse_args(argv)
-    try:
-        summary = generate(
-            args.out,
-            seed=args.seed,
-            train_videos=args.train_videos,
-            val_videos=args.val_videos,
-            frames=args.frames,
-            image_wh=(args.size[0], args.size[1]),
-            workers=args.workers,
-        )
-    except (ValueError, OSError) as error:
-        print(f"make_synthetic_posetrack: {error}", file=sys.stderr)
-        return 2
+    summary = generate(
+        args.out,
+        seed=args.seed,
+        train_videos=args.train_videos,
+        val_videos=args.val_videos,
+        frames=args.frames,
+        image_wh=(args.size[0], args.size[1]),
+        workers=args.workers,
+    )
     print(
         f"{args.out}: {summary.videos} videos, {summary.frames} frames, {summary.train_people} "
         f"people labelled in train and {summary.val_people} in val; {100 * summary.hit:.0f} % of "
@@ -40,4 +38,4 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

@@ -1,6 +1,6 @@
 """The command line scripts/evaluate_ap.py."""
 
-import importlib.util
+import importlib
 import json
 import subprocess
 import sys
@@ -13,11 +13,8 @@ SCRIPT = REPOSITORY / "scripts" / "evaluate_ap.py"
 
 
 @pytest.fixture
-def main():
-    spec = importlib.util.spec_from_file_location("evaluate_ap", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.main
+def main(load_command):
+    return load_command("scripts/evaluate_ap.py").main
 
 
 @pytest.fixture

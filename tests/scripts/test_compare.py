@@ -1,6 +1,5 @@
 """scripts/compare.py: whom it draws, and which prediction belongs to whom."""
 
-import importlib.util
 import json
 from pathlib import Path
 
@@ -11,16 +10,12 @@ import pytest
 from dcpose.data.posetrack import read_annotations
 from dcpose.skeleton import POSETRACK
 
-SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "compare.py"
 SAMPLE = Path(__file__).resolve().parents[2] / "datasets" / "sample"
 
 
 @pytest.fixture(scope="module")
-def script():
-    spec = importlib.util.spec_from_file_location("compare", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def script(load_command):
+    return load_command("scripts/compare.py")
 
 
 @pytest.fixture(scope="module")
