@@ -165,3 +165,38 @@ def test_cuda_gives_the_poses_of_the_cpu():
     assert [pose.person for pose in found] == [pose.person for pose in expected]
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_allclose(one.heatmap_scores, other.heatmap_scores, atol=1e-3)
+
+
+class DeepModel(nn.Module):
+    """Sums over 384 channels, which oneDNN splits differently for every number of threads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Conv2d(3, 384, 4, stride=4), nn.Conv2d(384, 48, 1), nn.Conv2d(48, JOINTS, 1)
+        )
+
+    def forward(self, frames, gaps):
+        return self.layers(frames[:, 1])
+
+
+@pytest.fixture
+def _keep_number_of_threads():
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.mark.usefixtures("_keep_number_of_threads")
+def test_poses_do_not_depend_on_the_number_of_threads():
+    torch.manual_seed(0)
+    model, batch = DeepModel().eval(), make_batch(6, seed=0)
+    scores = []
+    for threads in (1, 2, 3):
+        torch.set_num_threads(threads)
+        poses = list(predict(model, [batch], CPU))
+        assert [pose.person for pose in poses] == batch.people
+        assert torch.get_num_threads() == threads
+        scores.append(np.stack([pose.heatmap_scores for pose in poses]))
+    np.testing.assert_array_equal(scores[0], scores[1])
+    np.testing.assert_array_equal(scores[0], scores[2])
