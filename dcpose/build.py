@@ -50,12 +50,14 @@ def build_model(cfg: Config, weights: str | Path | None = None) -> DCPose | Sing
         crops prev, cur, next, and gaps (B, 2); it returns heatmaps (B, J, H / 4, W / 4).
 
     Raises:
-        ValueError: lists missing, unexpected and misshapen keys of the weights.
+        ValueError: lists missing, unexpected and misshapen keys of the weights; or if the
+            deformable convolution is mmcv's and mmcv is not there.
     """
     generator = torch.Generator().manual_seed(cfg.seed)
-    backbone = build_backbone(cfg)
+    with torch.random.fork_rng(devices=[]):  # torch's own initialisation, replaced below, draws
+        backbone = build_backbone(cfg)
+        model = _single_frame_or_dcpose(cfg, backbone)
     init_weights(backbone, generator)
-    model = _single_frame_or_dcpose(cfg, backbone)
     if isinstance(model, DCPose):
         model.init_head(generator)
     if weights is not None:
@@ -106,6 +108,8 @@ def _single_frame_or_dcpose(cfg: Config, backbone: nn.Module) -> DCPose | Single
     model = cfg.model
     if model.name == "single_frame":
         return SingleFrame(backbone)
+    if model.pcn.deform_conv == "mmcv":
+        _require_mmcv()
     return DCPose(
         backbone=backbone,
         ptm=PoseTemporalMerger(model.num_joints, model.ptm.blocks, model.ptm.channels),
@@ -123,6 +127,23 @@ def _single_frame_or_dcpose(cfg: Config, backbone: nn.Module) -> DCPose | Single
         frozen=model.backbone.frozen,
         frozen_bn=model.backbone.frozen_bn,
     )
+
+
+def _require_mmcv() -> None:
+    try:
+        import mmcv.ops  # noqa: F401 - optional
+    except ImportError as error:
+        raise ValueError(
+            f"model.pcn.deform_conv: found 'mmcv', but its operators cannot be imported ({error}); "
+            f"install mmcv, or set model.pcn.deform_conv=auto"
+        ) from error
+
+
+def read_videos(cfg: Config, split: Split) -> list[VideoAnnotation]:
+    """Read the annotation files of a split; see `read_annotations`."""
+    if cfg.data.layout == "posetrack18":
+        return read_annotations(annotations_dir(cfg, split), _root(cfg))
+    raise ValueError(f"data.layout: found {cfg.data.layout!r}, expected 'posetrack18'")
 
 
 def annotations_dir(cfg: Config, split: Split) -> Path:
@@ -146,7 +167,7 @@ def read_people(
         ValueError: if a file breaks its form, or there is nobody at all.
     """
     detections = {"val": cfg.data.val_detections, "test": cfg.data.test_detections}[split]
-    videos = read_annotations(annotations_dir(cfg, split), _root(cfg))
+    videos = read_videos(cfg, split)
     if detections is not None:
         path = _root(cfg) / detections
         people, _ = read_detections(path, videos, cfg.data.min_box_score)
@@ -166,7 +187,7 @@ def build_train_loader(
     """Build the loader of augmented training clips; see `make_train_loader`."""
     augment = cfg.data.augment
     dataset = PoseTrackClips(
-        read_annotations(annotations_dir(cfg, "train"), _root(cfg)),
+        read_videos(cfg, "train"),
         _clip_options(cfg),
         Augmentation(
             flip_prob=augment.flip_prob,

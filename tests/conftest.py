@@ -1,13 +1,36 @@
 """Fixtures that all tests share."""
 
 import importlib.util
+import json
+import logging
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
+import torch
+import yaml
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+SAMPLE = REPOSITORY / "datasets" / "sample"
+
+TINY = {
+    "experiment": "tiny",
+    "data": {"root": str(SAMPLE), "crop_wh": [64, 64], "sigma": 1.0, "workers": 0},
+    "model": {
+        "backbone": {
+            "width": 4, "modules": [1, 1, 1], "blocks": 1, "stem_channels": 4, "frozen": False
+        },
+        "prf": {"blocks": 1, "channels": 17},
+        "fusion": {"blocks": 1, "channels": 8},
+        "pcn": {"dilations": [1]},
+    },
+    "train": {"epochs": 1, "batch_size": 40},
+    "optim": {"lr": 1.0e-3, "milestones": [2]},
+    "test": {"batch_size": 8},
+}  # fmt: skip
 
 
 @pytest.fixture(scope="session")
@@ -31,3 +54,75 @@ def load_command() -> Callable[[str], ModuleType]:
         return module
 
     return load
+
+
+@pytest.fixture(scope="session")
+def sample_dir() -> Path:
+    """The data set in the checkout: two training and two validation videos."""
+    return SAMPLE
+
+
+@pytest.fixture(scope="session")
+def tiny_cfg(tmp_path_factory) -> Path:
+    """Config file of a DCPose that learns from the sample in seconds, backbone included."""
+    path = tmp_path_factory.mktemp("config") / "tiny.yaml"
+    path.write_text(yaml.safe_dump(TINY))
+    return path
+
+
+@pytest.fixture(scope="session")
+def tiny_weights(tmp_path_factory, tiny_cfg, formula_weights) -> Path:
+    """Weights of the model of `tiny_cfg` that give lively heatmaps."""
+    from dcpose import build_model, load_config
+
+    path = tmp_path_factory.mktemp("weights") / "tiny.pth"
+    state = build_model(load_config(tiny_cfg)).state_dict()
+    torch.save(formula_weights({name: tensor.shape for name, tensor in state.items()}, 0), path)
+    return path
+
+
+@pytest.fixture
+def run_here(tmp_path, monkeypatch) -> Path:
+    """Makes tmp_path the working folder, and gives the log handlers of a run back at the end."""
+    monkeypatch.chdir(tmp_path)
+    logger = logging.getLogger("dcpose")
+    before = list(logger.handlers), logger.propagate, logger.level
+    yield tmp_path
+    for handler in logger.handlers:
+        handler.close()
+    logger.handlers[:], logger.propagate, logger.level = before
+
+
+def _formula_entry(name, shape, seed):
+    draws = np.random.Generator(np.random.PCG64([seed, zlib.crc32(name.encode())]))
+    if name.endswith("num_batches_tracked"):
+        return torch.tensor(1000)
+    if name.endswith("running_var"):
+        values = draws.uniform(0.5, 1.5, shape)
+    elif name.endswith("running_mean"):
+        values = draws.normal(0, 0.1, shape)
+    elif len(shape) == 1 and name.endswith("weight"):
+        values = draws.uniform(0.5, 1.0, shape)
+    elif len(shape) == 1:
+        values = draws.normal(0, 0.05, shape)
+    else:
+        values = draws.normal(0, 1, shape) / np.sqrt(np.prod(shape[1:]))
+    return torch.from_numpy(values.astype(np.float32))
+
+
+@pytest.fixture(scope="session")
+def formula_weights():
+    """Function (names with shapes, seed) -> state dict, as the golden cases describe it."""
+    return lambda shapes, seed: {k: _formula_entry(k, s, seed) for k, s in shapes.items()}
+
+
+@pytest.fixture(scope="session")
+def golden_case(shared_dir):
+    """Function name -> (description, arrays) of a golden case of the network."""
+
+    def read(name):
+        folder = shared_dir / "goldens" / "network"
+        description = json.loads((folder / f"{name}.json").read_text())
+        return description, np.load(folder / f"{name}.npz")
+
+    return read
