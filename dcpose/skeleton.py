@@ -110,6 +110,33 @@ POSETRACK = Skeleton(
 )  # fmt: skip
 """The 17 keypoints of PoseTrack 2018 files; the ears are placeholders."""
 
+COCO = Skeleton(
+    name="coco",
+    joint_names=(
+        "nose", "left_eye", "right_eye", "left_ear", "right_ear",
+        "left_shoulder", "right_shoulder", "left_elbow", "right_elbow",
+        "left_wrist", "right_wrist", "left_hip", "right_hip",
+        "left_knee", "right_knee", "left_ankle", "right_ankle",
+    ),
+    flip_pairs=_sides("eye", "ear", "shoulder", "elbow", "wrist", "hip", "knee", "ankle"),
+    limbs=(
+        ("left_eye", "nose"), ("right_eye", "nose"),
+        ("left_eye", "left_ear"), ("right_eye", "right_ear"),
+        ("left_shoulder", "right_shoulder"), ("left_hip", "right_hip"),
+        ("left_shoulder", "left_hip"), ("right_shoulder", "right_hip"),
+        ("left_shoulder", "left_elbow"), ("left_elbow", "left_wrist"),
+        ("right_shoulder", "right_elbow"), ("right_elbow", "right_wrist"),
+        ("left_hip", "left_knee"), ("left_knee", "left_ankle"),
+        ("right_hip", "right_knee"), ("right_knee", "right_ankle"),
+    ),
+    upper_body=(
+        "nose", "left_eye", "right_eye", "left_ear", "right_ear", "left_shoulder",
+        "right_shoulder", "left_elbow", "right_elbow", "left_wrist", "right_wrist",
+    ),
+)  # fmt: skip
+"""The 17 keypoints of COCO. Joints are the same where names are: PoseTrack lacks the two eyes,
+COCO lacks head_bottom and head_top, and PoseTrack's ears exist but are never annotated."""
+
 EVALUATION_JOINTS = (
     "right_ankle", "right_knee", "right_hip", "left_hip", "left_knee", "left_ankle",
     "right_wrist", "right_elbow", "right_shoulder", "left_shoulder", "left_elbow", "left_wrist",

@@ -9,6 +9,7 @@ import logging
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any, Literal
 
 from dcpose.data import fields
 from dcpose.data.posetrack import VideoAnnotation, describe_skipped, unusable_box
@@ -16,6 +17,7 @@ from dcpose.structures import PersonRecord
 
 logger = logging.getLogger(__name__)
 
+DetectionKey = Literal["image_id", "image_name"]
 Image = tuple[VideoAnnotation, int, int]
 """A frame that a detection can belong to: its video, image id and number."""
 
@@ -65,6 +67,40 @@ def read_detections(
     count = sum(map(len, people.values()))
     logger.info("%s: %d people%s", path, count, describe_skipped(skipped))
     return people, skipped
+
+
+def rekey_detections(
+    path: Path, videos: Sequence[VideoAnnotation], key: DetectionKey
+) -> tuple[list[dict[str, Any]], Counter[str]]:
+    """Name the images of a detections file in the other way.
+
+    Args:
+        path: COCO results, or the boxes that come with the released DCPose models.
+        videos: know the id and the name of every image.
+        key: "image_id" makes COCO results, "image_name" the layout of the released boxes.
+
+    Returns:
+        The entries, otherwise as they are; and how many were left out, by reason.
+
+    Raises:
+        ValueError: if an entry breaks the form.
+    """
+    images = _images_by_key(videos)
+    names = {image["id"]: image["file_name"] for video in videos for image in video.images}
+    converted, skipped = [], Counter[str]()
+    entries = fields.read_json(path)
+    if not isinstance(entries, list):
+        raise ValueError(f"{path}: expected a list of boxes, found {fields.kind(entries)}")
+    for index, entry in enumerate(entries):
+        image = _find_image(entry, images, f"{path}: entry {index}")
+        if image is None:
+            skipped["image of another video"] += 1
+            continue
+        _, image_id, _ = image
+        value = image_id if key == "image_id" else names[image_id]
+        rest = {k: v for k, v in entry.items() if k not in ("image_id", "image_name")}
+        converted.append({key: value, **rest})
+    return converted, skipped
 
 
 def _images_by_key(videos: Iterable[VideoAnnotation]) -> dict[int | str, Image | None]:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import zipfile
 import zlib
 from pathlib import Path
-from typing import Literal
 
-from dcpose.evaluation.conversion import to_posetrack17, to_posetrack18
+from dcpose.evaluation.conversion import describe_losses
+from dcpose.evaluation.convert_folder import Form, convert_folder
 from dcpose.evaluation.evaluator import json_files
 from dcpose.evaluation.frame_names import order_mismatch, parse_frame_name
-from dcpose.evaluation.predictions import load_json, read_frame_names, read_poses, write_json
+from dcpose.evaluation.predictions import read_frame_names, read_poses
 from dcpose.evaluation.video_poses import EvaluationInputError
 
 ZIP_NAME = "submission.zip"
-Form = Literal["posetrack18", "posetrack17"]
+
+_log = logging.getLogger(__name__)
 
 
 def export_submission(predictions_dir: Path, out_dir: Path, form: Form = "posetrack18") -> Path:
@@ -36,28 +38,11 @@ def export_submission(predictions_dir: Path, out_dir: Path, form: Form = "posetr
         ValueError: if the two folders are the same.
         EvaluationInputError: if there are no predictions, or a file is malformed.
     """
-    if out_dir.resolve() == predictions_dir.resolve():
-        raise ValueError(f"{out_dir}: holds the predictions themselves, choose another folder")
-    sources = json_files(predictions_dir)
-    if not sources:
-        raise EvaluationInputError(f"{predictions_dir}: holds no JSON files, nothing to export")
-    out_dir.mkdir(parents=True, exist_ok=True)
-    for source in sources:
-        read_poses(source, "predictions")
-        content = load_json(source)
-        if form == "posetrack17" and "annolist" not in content:
-            content = to_posetrack17(content, source)
-        elif form == "posetrack18" and "annolist" in content:
-            content = to_posetrack18(content, source)
-        try:
-            write_json(out_dir / source.name, content)
-        except ValueError:
-            raise EvaluationInputError(
-                f"{source}: holds NaN or infinity, expected finite numbers; find the person with "
-                "scripts/evaluate_ap.py"
-            ) from None
+    losses = convert_folder(predictions_dir, out_dir, form, "predictions")
+    if losses:
+        _log.info("%s: %s", out_dir, describe_losses(losses))
     zip_path = out_dir / ZIP_NAME
-    _write_zip(zip_path, [out_dir / source.name for source in sources])
+    _write_zip(zip_path, [out_dir / source.name for source in json_files(predictions_dir)])
     return zip_path
 
 

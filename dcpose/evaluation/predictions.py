@@ -147,7 +147,7 @@ def write_predictions(
     write_json(path, content)
 
 
-def write_json(path: Path, content: Mapping[str, Any]) -> None:
+def write_json(path: Path, content: Mapping[str, Any] | Sequence[Any]) -> None:
     """Write compact JSON in one step: the file is the old one or the new one, never half of it."""
     text = json.dumps(content, allow_nan=False, separators=(",", ":"))
     write_bytes(path, text.encode())

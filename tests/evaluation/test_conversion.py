@@ -25,7 +25,7 @@ def assert_same_poses(first, second):
 def test_form_of_2017_files(build, tmp_path):
     keypoints = build.joint_column(absent=("nose", "right_ankle"))
     people = [build.person18(1, 3, keypoints, np.arange(17.0).tolist(), score=0.5)]
-    content = to_posetrack17(build.video18(people), tmp_path)
+    content, _ = to_posetrack17(build.video18(people), tmp_path)
     empty, frame = content["annolist"]
     assert empty == {
         "image": [{"name": f"images/val/{build.VIDEO}/000000.jpg"}],
@@ -65,8 +65,8 @@ def test_round_trip_keeps_what_is_evaluated(build, write, people):
         for track, (frame, joints, joint_scores) in enumerate(people)
     ]
     path18 = write("a.json", build.video18(annotations, num_frames=3))
-    path17 = write("b.json", to_posetrack17(json.loads(path18.read_text()), path18))
-    back = write("c.json", to_posetrack18(json.loads(path17.read_text()), path17))
+    path17 = write("b.json", to_posetrack17(json.loads(path18.read_text()), path18)[0])
+    back = write("c.json", to_posetrack18(json.loads(path17.read_text()), path17)[0])
 
     original = read_poses(path18, "predictions")
     assert_same_poses(original, read_poses(path17, "predictions"))
@@ -99,7 +99,8 @@ def test_back_from_2017_adds_ids_and_a_box(build, tmp_path):
             ],
         }
     ]
-    content = to_posetrack18({"annolist": frames}, tmp_path)
+    content, losses = to_posetrack18({"annolist": frames}, tmp_path)
+    assert losses == {"person without a list of points": 1}
     assert content["images"][0]["id"] == 20003420001
     (person,) = content["annotations"]
     # extent 20 x 100 around (20, 70), times 1.3

@@ -73,7 +73,7 @@ def test_export_refuses_its_own_source_and_empty_folders(folders, tmp_path):
     with pytest.raises(ValueError, match="choose another folder"):
         export_submission(predictions, predictions)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(EvaluationInputError, match="nothing to export"):
+    with pytest.raises(EvaluationInputError, match="nothing to convert"):
         export_submission(tmp_path / "empty", out)
 
 
