@@ -2,9 +2,11 @@
 
 A skeleton is described by names, and every index table is derived from them, so that a joint
 order appears in exactly one place. Sources: PoseTrack 2018 keypoint order (`categories` of the
-annotation files); PoseTrack evaluator joint ids 0..14 for the evaluation order.
+annotation files); PoseTrack evaluator joint ids 0..14 for the evaluation order; the sigmas that
+mmpose uses for PoseTrack 2018.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -22,9 +24,15 @@ class Skeleton:
         limbs: (from, to) names that a drawing connects.
         upper_body: names that the half-body augmentation counts as upper; the others are lower.
         unlabelled: names that exist in the format but are never annotated.
+        evaluation_joints: names that are scored, in the order of the results; the position is
+            the point id of 2017-form files.
+        evaluation_aliases: (joint, alias) where the results call a joint otherwise.
+        evaluation_groups: (title, aliases or names) of the columns of result tables.
+        oks_sigmas: J spreads of annotators, relative to the size of a person; empty if unknown.
 
     Raises:
-        ValueError: if a name is listed twice, or a pair, limb or group names an unknown joint.
+        ValueError: if a name is listed twice, a pair, limb or group names an unknown joint, or
+            there is not one positive sigma per joint.
     """
 
     name: str
@@ -33,20 +41,48 @@ class Skeleton:
     limbs: tuple[tuple[str, str], ...]
     upper_body: tuple[str, ...]
     unlabelled: tuple[str, ...] = ()
+    evaluation_joints: tuple[str, ...] = ()
+    evaluation_aliases: tuple[tuple[str, str], ...] = ()
+    evaluation_groups: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    oks_sigmas: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
-        if len(set(self.joint_names)) != len(self.joint_names):
-            raise ValueError(f"skeleton {self.name}: joint names repeat: {self.joint_names}")
+        for what, names in (
+            ("joint names", self.joint_names),
+            ("evaluation joints", self.evaluation_names),
+        ):
+            if len(set(names)) != len(names):
+                raise ValueError(f"skeleton {self.name}: {what} repeat: {names}")
         paired = [name for pair in self.flip_pairs for name in pair]
         if len(set(paired)) != len(paired):
             raise ValueError(f"skeleton {self.name}: a joint is in two flip pairs: {paired}")
         limb_names = [name for limb in self.limbs for name in limb]
-        for used in (*paired, *limb_names, *self.upper_body, *self.unlabelled):
-            if used not in self.joint_names:
+        aliased = [joint for joint, _ in self.evaluation_aliases]
+        self._require_known((*paired, *limb_names), self.joint_names)
+        self._require_known((*self.upper_body, *self.unlabelled), self.joint_names)
+        self._require_known((*self.evaluation_joints, *aliased), self.joint_names)
+        grouped = [name for _, names in self.evaluation_groups for name in names]
+        self._require_known(grouped, self.evaluation_names)
+        count = len(self.oks_sigmas)
+        if count and (count != self.num_joints or min(self.oks_sigmas) <= 0):
+            raise ValueError(
+                f"skeleton {self.name}: oks_sigmas must be {self.num_joints} positive numbers, "
+                f"found {self.oks_sigmas}"
+            )
+
+    def _require_known(self, used: Sequence[str], known: Sequence[str]) -> None:
+        for name in used:
+            if name not in known:
                 raise ValueError(
-                    f"skeleton {self.name}: unknown joint {used!r}, expected one of "
-                    f"{', '.join(self.joint_names)}"
+                    f"skeleton {self.name}: unknown joint {name!r}, expected one of "
+                    f"{', '.join(known)}"
                 )
+
+    @property
+    def evaluation_names(self) -> tuple[str, ...]:
+        """Names of the scored joints in results, in their order."""
+        alias_of = dict(self.evaluation_aliases)
+        return tuple(alias_of.get(name, name) for name in self.evaluation_joints)
 
     @property
     def num_joints(self) -> int:
@@ -107,6 +143,25 @@ POSETRACK = Skeleton(
         "right_shoulder", "left_elbow", "right_elbow", "left_wrist", "right_wrist",
     ),
     unlabelled=("left_ear", "right_ear"),
+    evaluation_joints=(
+        "right_ankle", "right_knee", "right_hip", "left_hip", "left_knee", "left_ankle",
+        "right_wrist", "right_elbow", "right_shoulder",
+        "left_shoulder", "left_elbow", "left_wrist", "head_bottom", "nose", "head_top",
+    ),
+    evaluation_aliases=(("head_bottom", "neck"),),
+    evaluation_groups=(
+        ("Head", ("head_top", "neck", "nose")),
+        ("Shou", ("right_shoulder", "left_shoulder")),
+        ("Elb", ("right_elbow", "left_elbow")),
+        ("Wri", ("right_wrist", "left_wrist")),
+        ("Hip", ("right_hip", "left_hip")),
+        ("Knee", ("right_knee", "left_knee")),
+        ("Ankl", ("right_ankle", "left_ankle")),
+    ),
+    oks_sigmas=(
+        0.026, 0.025, 0.025, 0.035, 0.035, 0.079, 0.079, 0.072, 0.072,
+        0.062, 0.062, 0.107, 0.107, 0.087, 0.087, 0.089, 0.089,
+    ),
 )  # fmt: skip
 """The 17 keypoints of PoseTrack 2018 files; the ears are placeholders."""
 
@@ -137,23 +192,11 @@ COCO = Skeleton(
 """The 17 keypoints of COCO. Joints are the same where names are: PoseTrack lacks the two eyes,
 COCO lacks head_bottom and head_top, and PoseTrack's ears exist but are never annotated."""
 
-EVALUATION_JOINTS = (
-    "right_ankle", "right_knee", "right_hip", "left_hip", "left_knee", "left_ankle",
-    "right_wrist", "right_elbow", "right_shoulder", "left_shoulder", "left_elbow", "left_wrist",
-    "neck", "nose", "head_top",
-)  # fmt: skip
+EVALUATION_JOINTS = POSETRACK.evaluation_names
 """The 15 joints that PoseTrack scores; the position is the point id of 2017 files."""
 
-EVALUATION_NAME_OF = {"head_bottom": "neck"}
+EVALUATION_NAME_OF = dict(POSETRACK.evaluation_aliases)
 """Names that 2018 files spell differently from the evaluator."""
 
-EVALUATION_GROUPS = {
-    "Head": ("head_top", "neck", "nose"),
-    "Shou": ("right_shoulder", "left_shoulder"),
-    "Elb": ("right_elbow", "left_elbow"),
-    "Wri": ("right_wrist", "left_wrist"),
-    "Hip": ("right_hip", "left_hip"),
-    "Knee": ("right_knee", "left_knee"),
-    "Ankl": ("right_ankle", "left_ankle"),
-}
+EVALUATION_GROUPS = dict(POSETRACK.evaluation_groups)
 """Columns of the published tables; the mean is over the 15 joints, not over these groups."""

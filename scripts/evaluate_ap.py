@@ -18,7 +18,7 @@ import numpy as np
 from dcpose.cli import reports_user_errors
 from dcpose.evaluation.evaluator import APResult, evaluate_folders
 from dcpose.evaluation.video_poses import EvaluationInputError
-from dcpose.skeleton import EVALUATION_JOINTS
+from dcpose.skeleton import EVALUATION_JOINTS, POSETRACK, Skeleton
 
 TOLERANCE = 1e-9  # percent; differences up to here are rounding
 
@@ -35,6 +35,9 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--predictions", type=Path, required=True, help="folder with one file of the same name each"
     )
+    parser.add_argument(
+        "--skeleton", type=Path, help="YAML of another joint set, see configs/skeletons/"
+    )
     parser.add_argument("--json", type=Path, help="write all numbers to this file")
     parser.add_argument(
         "--with-poseval",
@@ -42,6 +45,13 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         help="also run the official poseval package, where installed, and report any difference",
     )
     return parser.parse_args(argv)
+
+
+def load_skeleton(path: Path) -> Skeleton:
+    """Read a skeleton file; without one the script works where PyYAML is not installed."""
+    from dcpose.skeleton_files import read_skeleton
+
+    return read_skeleton(path)
 
 
 def run_poseval(annotations: Path, predictions: Path) -> np.ndarray:
@@ -94,7 +104,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Print the table; return 0, or 2 after one line on stderr that says what is wrong."""
     arguments = parse_arguments(argv)
     logging.basicConfig(format="warning: %(message)s", level=logging.WARNING)
-    result = evaluate_folders(arguments.annotations, arguments.predictions)
+    skeleton = POSETRACK if arguments.skeleton is None else load_skeleton(arguments.skeleton)
+    if arguments.with_poseval and skeleton.evaluation_names != EVALUATION_JOINTS:
+        raise ValueError("--with-poseval: poseval knows PoseTrack's joints only; leave it out")
+    result = evaluate_folders(arguments.annotations, arguments.predictions, skeleton)
     print(result.table())
     print(f"{result.num_videos} videos, {result.num_frames} frames with annotated people")
     if arguments.json:

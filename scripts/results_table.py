@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dcpose.cli import reports_user_errors
-from dcpose.evaluation.evaluator import TABLE_COLUMNS
+from dcpose.evaluation.evaluator import TITLE_OF
 
 
 @reports_user_errors
@@ -25,16 +25,24 @@ def table(runs: Sequence[str]) -> str:
     """Return a Markdown table in the paper's layout; undefined values are dashes.
 
     Raises:
-        ValueError: if a run is not given as NAME=RUN_DIR, or has no results.json.
+        ValueError: if a run is not given as NAME=RUN_DIR, has no results.json, or was evaluated
+            on other groups of joints than the first.
     """
-    lines = [
-        "| model | " + " | ".join(TABLE_COLUMNS) + " | difference |",
-        "|---|" + " ---: |" * (len(TABLE_COLUMNS) + 1),
-    ]
+    lines: list[str] = []
+    columns: list[str] = []
     first: float | None = None
     for run in runs:
         name, groups = _read(run)
-        values = [groups[group] for group in TABLE_COLUMNS.values()]
+        if not lines:
+            columns = list(groups)
+            titles = [TITLE_OF.get(group, group) for group in columns]
+            lines = [
+                "| model | " + " | ".join(titles) + " | difference |",
+                "|---|" + " ---: |" * (len(titles) + 1),
+            ]
+        if list(groups) != columns:
+            raise ValueError(f"{run}: groups {', '.join(groups)}, expected {', '.join(columns)}")
+        values = list(groups.values())
         total = groups["Total"]
         change = "" if first is None or total is None else f"{total - first:+.1f}"
         first = total if first is None else first

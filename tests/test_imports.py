@@ -16,11 +16,12 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parents[1]
 PACKAGE = REPOSITORY / "dcpose"
 
-LEAVES = {"skeleton", "structures", "geometry", "heatmap"}
+LEAVES = {"skeleton", "skeleton_files", "structures", "geometry", "heatmap"}
 CONFIG = {"config", "config_files", "config_messages"}
 PARTS = {"data", "models", "evaluation", "losses", "visualize"}
 ALLOWED = {
     "skeleton": set(),
+    "skeleton_files": {"skeleton"},
     "structures": set(),
     "geometry": set(),
     "heatmap": set(),

@@ -40,6 +40,10 @@ def test_every_evaluated_joint_has_a_channel():
         ({"flip_pairs": (("a", "b"), ("b", "a"))}, "in two flip pairs"),
         ({"limbs": (("a", "c"),)}, "unknown joint 'c', expected one of a, b"),
         ({"upper_body": ("c",)}, "unknown joint 'c'"),
+        ({"evaluation_joints": ("c",)}, "unknown joint 'c'"),
+        ({"evaluation_joints": ("a", "a")}, "evaluation joints repeat"),
+        ({"evaluation_groups": (("A", ("a",)),)}, "unknown joint 'a'"),
+        ({"oks_sigmas": (0.1,)}, "oks_sigmas must be 2 positive numbers"),
     ],
 )
 def test_refuses_inconsistent_skeletons(changes, message):

@@ -19,7 +19,7 @@ from dcpose.evaluation.posetrack17 import image_name, person_points, read_frames
 from dcpose.evaluation.posetrack18 import joint_columns, read_images
 from dcpose.evaluation.predictions import ALMOST_ZERO
 from dcpose.evaluation.video_poses import NO_SCORE, Complaint, Side
-from dcpose.skeleton import EVALUATION_JOINTS, EVALUATION_NAME_OF, POSETRACK
+from dcpose.skeleton import POSETRACK, Skeleton
 
 BOX_ENLARGE = 1.3
 """Person box of converted 2017 people: extent of the joints times this, as poseval's converter."""
@@ -29,14 +29,16 @@ _IMAGE_FIELDS = {"file_name", "is_labeled", "ignore_regions_x", "ignore_regions_
 _PERSON_FIELDS = {"image_id", "track_id", "category_id", "score", "scores", "keypoints"}
 _FRAME_FIELDS = {"image", "imgnum", "is_labeled", "annorect", "ignore_regions"}
 _RECT_FIELDS = {"track_id", "score", "annopoints", *_HEAD_KEYS}
-_POINT_IDS = {joint: index for index, joint in enumerate(EVALUATION_JOINTS)}
 
 Losses = Counter[str]
 """How often each kind of thing was left out, or changed because the form has no word for it."""
 
 
 def to_posetrack17(
-    content: dict[str, Any], path: Path, side: Side = "predictions"
+    content: dict[str, Any],
+    path: Path,
+    side: Side = "predictions",
+    skeleton: Skeleton = POSETRACK,
 ) -> tuple[dict[str, Any], Losses]:
     """Convert a 2018 file that `read_poses` accepts, or annotations that hold images only.
 
@@ -44,6 +46,7 @@ def to_posetrack17(
         content: parsed 2018 file.
         path: the file, for messages.
         side: which kind of file it is.
+        skeleton: point ids count its evaluation joints.
 
     Returns:
         object with `annolist`; image names unchanged, one entry per image, no filler people; and
@@ -53,7 +56,7 @@ def to_posetrack17(
     losses = Losses({"image of another video": len(content["images"]) - len(images)})
     people: dict[Any, list[dict[str, Any]]] = {image["id"]: [] for image in images}
     if content.get("annotations"):
-        columns, _ = joint_columns(content, Complaint(path))
+        columns, _ = joint_columns(content, Complaint(path), skeleton)
         for annotation in content["annotations"]:
             if annotation["image_id"] not in people:
                 losses["person of an unknown image"] += 1
@@ -123,7 +126,10 @@ def _person17(
 
 
 def to_posetrack18(
-    content: dict[str, Any], path: Path, side: Side = "predictions"
+    content: dict[str, Any],
+    path: Path,
+    side: Side = "predictions",
+    skeleton: Skeleton = POSETRACK,
 ) -> tuple[dict[str, Any], Losses]:
     """Convert a 2017 file that `read_poses` accepts.
 
@@ -133,6 +139,7 @@ def to_posetrack18(
         content: parsed 2017 file.
         path: the file, for messages.
         side: which kind of file it is.
+        skeleton: names the joints; point ids count its evaluation joints.
 
     Returns:
         object with `images`, `annotations`, `categories`; image names unchanged; and what was
@@ -156,9 +163,9 @@ def to_posetrack18(
             if side == "predictions" and person_points(person) is None:
                 losses["person without a list of points"] += 1
                 continue
-            entry = _person18(person, side, losses)
+            entry = _person18(person, side, losses, skeleton)
             annotations.append({"image_id": parsed.image_id, "id": len(annotations) + 1, **entry})
-    category = {"id": 1, "name": "person", "keypoints": list(POSETRACK.joint_names)}
+    category = {"id": 1, "name": "person", "keypoints": list(skeleton.joint_names)}
     return {"images": images, "annotations": annotations, "categories": [category]}, +losses
 
 
@@ -202,13 +209,16 @@ def _frame_marks(frame: dict[str, Any], side: Side, losses: Losses) -> dict[str,
     return marks
 
 
-def _person18(person: dict[str, Any], side: Side, losses: Losses) -> dict[str, Any]:
+def _person18(
+    person: dict[str, Any], side: Side, losses: Losses, skeleton: Skeleton
+) -> dict[str, Any]:
     losses.update(f"person field {key}" for key in person.keys() - _RECT_FIELDS)
-    points = _points_by_id(person, side, losses)
+    joint_ids = {name: index for index, name in enumerate(skeleton.evaluation_joints)}
+    points = _points_by_id(person, side, losses, len(joint_ids))
     keypoints: list[Any] = []
     scores = []
-    for name in POSETRACK.joint_names:
-        point = points.get(_POINT_IDS.get(EVALUATION_NAME_OF.get(name, name)))
+    for name in skeleton.joint_names:
+        point = points.get(joint_ids.get(name))
         triplet = (0.0, 0.0, 0.0) if point is None else _triplet(point, side, losses)
         keypoints += triplet
         scores.append(0.0 if point is None else point.get("score", [NO_SCORE])[0])
@@ -229,13 +239,15 @@ def _person18(person: dict[str, Any], side: Side, losses: Losses) -> dict[str, A
     return entry
 
 
-def _points_by_id(person: dict[str, Any], side: Side, losses: Losses) -> dict[Any, dict[str, Any]]:
+def _points_by_id(
+    person: dict[str, Any], side: Side, losses: Losses, num_joints: int
+) -> dict[Any, dict[str, Any]]:
     """Return the points of a 2017 person that count: known ids, and the first of each."""
     points: dict[Any, dict[str, Any]] = {}
     surplus = "is_visible" if side == "predictions" else "score"
     for point in person_points(person) or []:
         joint_id = point["id"][0]
-        if joint_id not in range(len(EVALUATION_JOINTS)):
+        if joint_id not in range(num_joints):
             losses["point with an unknown id"] += 1
         elif joint_id in points:
             losses["point that repeats an id"] += 1

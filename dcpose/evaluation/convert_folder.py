@@ -10,11 +10,14 @@ from dcpose.evaluation.evaluator import json_files
 from dcpose.evaluation.posetrack18 import read_images
 from dcpose.evaluation.predictions import load_json, read_poses, write_json
 from dcpose.evaluation.video_poses import Complaint, EvaluationInputError, Side
+from dcpose.skeleton import POSETRACK, Skeleton
 
 Form = Literal["posetrack18", "posetrack17"]
 
 
-def convert_folder(source_dir: Path, out_dir: Path, form: Form, side: Side) -> Losses:
+def convert_folder(
+    source_dir: Path, out_dir: Path, form: Form, side: Side, skeleton: Skeleton = POSETRACK
+) -> Losses:
     """Write every `<video>.json` of a folder in one form, under the same name.
 
     Files that are in that form already are copied. Converting the same files again gives the
@@ -25,6 +28,7 @@ def convert_folder(source_dir: Path, out_dir: Path, form: Form, side: Side) -> L
         out_dir: folder to write to, made if missing; not `source_dir`.
         form: form of the written files.
         side: what the files are; annotations may hold images only, as those of the test split.
+        skeleton: joints of the files.
 
     Returns:
         what was left out or changed, in all files together.
@@ -41,7 +45,7 @@ def convert_folder(source_dir: Path, out_dir: Path, form: Form, side: Side) -> L
     out_dir.mkdir(parents=True, exist_ok=True)
     losses = Losses()
     for source in sources:
-        content, left_out = _converted(source, form, side)
+        content, left_out = _converted(source, form, side, skeleton)
         losses += left_out
         try:
             write_json(out_dir / source.name, content)
@@ -53,14 +57,16 @@ def convert_folder(source_dir: Path, out_dir: Path, form: Form, side: Side) -> L
     return losses
 
 
-def _converted(source: Path, form: Form, side: Side) -> tuple[dict[str, Any], Losses]:
+def _converted(
+    source: Path, form: Form, side: Side, skeleton: Skeleton
+) -> tuple[dict[str, Any], Losses]:
     content = load_json(source)
     if side == "annotations" and "images" in content and "annotations" not in content:
         read_images(content["images"], Complaint(source))
     else:
-        read_poses(source, side)
+        read_poses(source, side, skeleton)
     if form == "posetrack17" and "annolist" not in content:
-        return to_posetrack17(content, source, side)
+        return to_posetrack17(content, source, side, skeleton)
     if form == "posetrack18" and "annolist" in content:
-        return to_posetrack18(content, source, side)
+        return to_posetrack18(content, source, side, skeleton)
     return content, Losses()

@@ -18,21 +18,20 @@ from dcpose.evaluation.average_precision import average_precision
 from dcpose.evaluation.frame_names import order_mismatch
 from dcpose.evaluation.matching import Detections, match_video
 from dcpose.evaluation.predictions import read_poses
-from dcpose.evaluation.video_poses import NUM_JOINTS, EvaluationInputError, VideoPoses
-from dcpose.skeleton import EVALUATION_GROUPS, EVALUATION_JOINTS
+from dcpose.evaluation.video_poses import EvaluationInputError, VideoPoses
+from dcpose.skeleton import POSETRACK, Skeleton
 
-TABLE_COLUMNS = {
-    "Head": "Head", "Shoulder": "Shou", "Elbow": "Elb", "Wrist": "Wri",
-    "Hip": "Hip", "Knee": "Knee", "Ankle": "Ankl", "Mean": "Total",
+TITLE_OF = {
+    "Shou": "Shoulder", "Elb": "Elbow", "Wri": "Wrist", "Ankl": "Ankle", "Total": "Mean",
 }  # fmt: skip
-"""Columns of the paper's tables and the group each one shows."""
+"""What the paper's tables call groups that have another name there."""
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
 class APResult:
-    """AP of a set of videos, per joint in the order of `skeleton.EVALUATION_JOINTS` (J = 15).
+    """AP of a set of videos, per evaluated joint of a skeleton (J = 15 for PoseTrack).
 
     Attributes:
         ap: (J,) float64 average precision in percent; NaN for joints that are predicted but
@@ -44,6 +43,7 @@ class APResult:
         num_right: (J,) int64 predicted joints that are right.
         num_videos: videos evaluated.
         num_frames: frames evaluated, those with annotated people.
+        skeleton: names the J joints and the groups of the table.
     """
 
     ap: np.ndarray
@@ -54,6 +54,7 @@ class APResult:
     num_right: np.ndarray
     num_videos: int
     num_frames: int
+    skeleton: Skeleton = POSETRACK
 
     @property
     def total(self) -> float:
@@ -62,17 +63,26 @@ class APResult:
 
     @property
     def groups(self) -> dict[str, float]:
-        """AP of Head, Shou, Elb, Wri, Hip, Knee, Ankl (plain means of their joints) and Total."""
+        """AP of the skeleton's groups (plain means of their joints) and Total.
+
+        For PoseTrack: Head, Shou, Elb, Wri, Hip, Knee, Ankl, Total.
+        """
+        names = self.skeleton.evaluation_names
         groups = {
-            name: float(np.mean(self.ap[[EVALUATION_JOINTS.index(joint) for joint in joints]]))
-            for name, joints in EVALUATION_GROUPS.items()
+            group: float(np.mean(self.ap[[names.index(joint) for joint in joints]]))
+            for group, joints in self.skeleton.evaluation_groups
         }
         return {**groups, "Total": self.total}
+
+    @property
+    def columns(self) -> dict[str, float]:
+        """The groups under the titles of the paper's tables: Head, Shoulder, ... Mean."""
+        return {TITLE_OF.get(group, group): value for group, value in self.groups.items()}
 
     def to_json_dict(self) -> dict[str, Any]:
         """Return joint_names, ap, precision, recall, total, groups; undefined values are None."""
         return {
-            "joint_names": list(EVALUATION_JOINTS),
+            "joint_names": list(self.skeleton.evaluation_names),
             "ap": [_or_none(value) for value in self.ap],
             "precision": [_or_none(value) for value in self.precision],
             "recall": [_or_none(value) for value in self.recall],
@@ -82,16 +92,21 @@ class APResult:
 
     def table(self) -> str:
         """Return the paper's row, Head to Mean, with one decimal, under its column names."""
-        groups = self.groups
-        head = " ".join(f"{column:>8}" for column in TABLE_COLUMNS)
-        row = " ".join(f"{groups[group]:8.1f}" for group in TABLE_COLUMNS.values())
+        width = max(8, *map(len, self.columns))
+        head = " ".join(f"{title:>{width}}" for title in self.columns)
+        row = " ".join(f"{value:{width}.1f}" for value in self.columns.values())
         return f"{head}\n{row}"
 
 
 class Evaluator:
-    """Collects videos with `update`, measures them with `compute`."""
+    """Collects videos with `update`, measures them with `compute`.
 
-    def __init__(self) -> None:
+    Args:
+        skeleton: joints of the files, and which of them are evaluated.
+    """
+
+    def __init__(self, skeleton: Skeleton = POSETRACK) -> None:
+        self.skeleton = skeleton
         self._videos: list[Detections] = []
 
     def update(self, annotations_path: Path, predictions_path: Path) -> None:
@@ -101,8 +116,8 @@ class Evaluator:
             EvaluationInputError: if a file is malformed, or the two do not have the same number
                 of frames; nothing is added then.
         """
-        annotated = read_poses(annotations_path, "annotations")
-        predicted = read_poses(predictions_path, "predictions")
+        annotated = read_poses(annotations_path, "annotations", self.skeleton)
+        predicted = read_poses(predictions_path, "predictions", self.skeleton)
         self._videos.append(match_video(annotated, predicted))
         for poses in (annotated, predicted):
             for note in poses.notes:
@@ -111,17 +126,18 @@ class Evaluator:
 
     def compute(self) -> APResult:
         """Return the AP of all videos so far, pooled into one ranking per joint."""
-        empty = np.zeros((0, NUM_JOINTS))
+        num_joints = len(self.skeleton.evaluation_joints)
+        empty = np.zeros((0, num_joints))
         present = np.concatenate([empty.astype(bool), *(v.present for v in self._videos)])
         scores = np.concatenate([empty, *(v.scores for v in self._videos)])
         hits = np.concatenate([empty.astype(bool), *(v.hits for v in self._videos)])
-        num_annotated = sum((v.num_annotated for v in self._videos), np.zeros(NUM_JOINTS, np.int64))
+        num_annotated = sum((v.num_annotated for v in self._videos), np.zeros(num_joints, np.int64))
         curves = np.array(
             [
                 average_precision(
                     scores[present[:, j], j], hits[present[:, j], j], int(num_annotated[j])
                 )
-                for j in range(NUM_JOINTS)
+                for j in range(num_joints)
             ]
         )
         return APResult(
@@ -133,15 +149,19 @@ class Evaluator:
             num_right=hits.sum(axis=0),
             num_videos=len(self._videos),
             num_frames=sum(v.num_frames for v in self._videos),
+            skeleton=self.skeleton,
         )
 
 
-def evaluate_folders(annotations_dir: Path, predictions_dir: Path) -> APResult:
+def evaluate_folders(
+    annotations_dir: Path, predictions_dir: Path, skeleton: Skeleton = POSETRACK
+) -> APResult:
     """Evaluate every annotation file of a folder against the predictions file of the same name.
 
     Args:
         annotations_dir: ground truth, one JSON file per video.
         predictions_dir: predictions; files without an annotation file are not read.
+        skeleton: joints of the files, and which of them are evaluated.
 
     Raises:
         EvaluationInputError: if a folder or a predictions file is missing or a file is malformed.
@@ -163,7 +183,7 @@ def evaluate_folders(annotations_dir: Path, predictions_dir: Path) -> APResult:
         )  # fmt: skip
     if not annotation_files:
         _log.warning("%s: holds no JSON files, every number is 0", annotations_dir)
-    evaluator = Evaluator()
+    evaluator = Evaluator(skeleton)
     for path in annotation_files:
         evaluator.update(path, predictions_dir / path.name)
     return evaluator.compute()

@@ -13,13 +13,19 @@ from dcpose.evaluation.evaluator import json_files
 from dcpose.evaluation.frame_names import order_mismatch, parse_frame_name
 from dcpose.evaluation.predictions import read_frame_names, read_poses
 from dcpose.evaluation.video_poses import EvaluationInputError
+from dcpose.skeleton import POSETRACK, Skeleton
 
 ZIP_NAME = "submission.zip"
 
 _log = logging.getLogger(__name__)
 
 
-def export_submission(predictions_dir: Path, out_dir: Path, form: Form = "posetrack18") -> Path:
+def export_submission(
+    predictions_dir: Path,
+    out_dir: Path,
+    form: Form = "posetrack18",
+    skeleton: Skeleton = POSETRACK,
+) -> Path:
     """Write leaderboard files from predictions files.
 
     Every `<video>.json` is written under the same name, then all of them into `submission.zip`.
@@ -30,6 +36,7 @@ def export_submission(predictions_dir: Path, out_dir: Path, form: Form = "posetr
         predictions_dir: predictions, one file per video, in either form.
         out_dir: folder to write to, made if missing; not `predictions_dir`.
         form: form of the written files.
+        skeleton: joints of the predictions.
 
     Returns:
         the path of the zip file.
@@ -38,7 +45,7 @@ def export_submission(predictions_dir: Path, out_dir: Path, form: Form = "posetr
         ValueError: if the two folders are the same.
         EvaluationInputError: if there are no predictions, or a file is malformed.
     """
-    losses = convert_folder(predictions_dir, out_dir, form, "predictions")
+    losses = convert_folder(predictions_dir, out_dir, form, "predictions", skeleton)
     if losses:
         _log.info("%s: %s", out_dir, describe_losses(losses))
     zip_path = out_dir / ZIP_NAME
@@ -60,7 +67,9 @@ def _write_zip(zip_path: Path, files: list[Path]) -> None:
         unfinished.unlink(missing_ok=True)
 
 
-def check_submission(submission_dir: Path, annotations_dir: Path) -> list[str]:
+def check_submission(
+    submission_dir: Path, annotations_dir: Path, skeleton: Skeleton = POSETRACK
+) -> list[str]:
     """Check leaderboard files against everything the PoseTrack evaluator expects.
 
     One file per annotation file under the same name; as many frames, in the same order; image
@@ -71,6 +80,7 @@ def check_submission(submission_dir: Path, annotations_dir: Path) -> list[str]:
     Args:
         submission_dir: folder with the JSON files and `submission.zip`.
         annotations_dir: annotation files; images are enough, people are not read.
+        skeleton: joints of the submission.
 
     Returns:
         problems, one line each, naming file, place and way out; empty if all is well.
@@ -83,7 +93,7 @@ def check_submission(submission_dir: Path, annotations_dir: Path) -> list[str]:
     problems = [] if annotation_files else [f"{annotations_dir}: holds no JSON files"]
     for name, annotation_path in annotation_files.items():
         if name in submitted:
-            problems += _check_video(submitted[name], annotation_path)
+            problems += _check_video(submitted[name], annotation_path, skeleton)
         else:
             problems.append(
                 f"{submission_dir / name}: missing; a video without people needs a file, too"
@@ -96,11 +106,11 @@ def check_submission(submission_dir: Path, annotations_dir: Path) -> list[str]:
     return problems + _check_zip(submission_dir / ZIP_NAME, submitted)
 
 
-def _check_video(path: Path, annotation_path: Path) -> list[str]:
+def _check_video(path: Path, annotation_path: Path, skeleton: Skeleton) -> list[str]:
     """Return what is wrong with one file; only the first malformed value is found."""
     expected = read_frame_names(annotation_path)
     try:
-        poses = read_poses(path, "predictions")
+        poses = read_poses(path, "predictions", skeleton)
     except EvaluationInputError as error:
         return [str(error)]
     problems = [f"{path}: {note}" for note in poses.notes]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from dcpose.evaluation.ignore_regions import inside_any_ring
-from dcpose.evaluation.video_poses import NUM_JOINTS, Complaint, EvaluationInputError, VideoPoses
+from dcpose.evaluation.video_poses import Complaint, EvaluationInputError, VideoPoses
 
 DISTANCE_LIMIT = 0.5
 """A joint is right up to this distance, in head sizes (PCKh@0.5)."""
@@ -117,7 +117,7 @@ def _right_joints(annotated: VideoPoses, predicted: VideoPoses) -> np.ndarray:
     prediction, person = _pairs(annotated, predicted)
     if not len(prediction):
         return hits
-    within = np.empty((len(prediction), NUM_JOINTS), dtype=bool)
+    within = np.empty((len(prediction), predicted.joints.shape[1]), dtype=bool)
     for start in range(0, len(prediction), _CHUNK_PAIRS):
         part = slice(start, start + _CHUNK_PAIRS)
         within[part] = _within_limit(annotated, predicted, person[part], prediction[part])

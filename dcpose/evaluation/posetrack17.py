@@ -11,7 +11,6 @@ import numpy as np
 from dcpose.evaluation.ignore_regions import read_ring
 from dcpose.evaluation.video_poses import (
     NO_SCORE,
-    NUM_JOINTS,
     Complaint,
     RowError,
     Side,
@@ -22,6 +21,7 @@ from dcpose.evaluation.video_poses import (
     number_rows,
     value_notes,
 )
+from dcpose.skeleton import POSETRACK, Skeleton
 
 _HEAD_KEYS = ("x1", "y1", "x2", "y2")
 
@@ -39,13 +39,16 @@ class _Points:
     rows: list[list[Any]] = field(default_factory=list)
 
 
-def parse_posetrack17(content: dict[str, Any], path: Path, side: Side) -> VideoPoses:
+def parse_posetrack17(
+    content: dict[str, Any], path: Path, side: Side, skeleton: Skeleton = POSETRACK
+) -> VideoPoses:
     """Turn the content of a 2017 file into arrays.
 
     Args:
         content: the parsed JSON object; it has `annolist`.
         path: the file, for messages.
         side: annotations need no scores, predictions need no head boxes.
+        skeleton: its evaluation joints are what point ids count.
 
     Raises:
         EvaluationInputError: if anything that the evaluation reads is missing or malformed.
@@ -57,7 +60,7 @@ def parse_posetrack17(content: dict[str, Any], path: Path, side: Side) -> VideoP
     complaint = Complaint(path, names, frame_of)
 
     points, listed = _read_points(people, complaint, side)
-    joints, present, scores, notes = _arrange(points, len(people), complaint)
+    joints, present, scores, notes = _arrange(points, len(people), complaint, skeleton)
     notes += _check_ids_of_listed(people, frame_of, listed, complaint, side)
     notes += value_notes(joints, present, scores, side)
     has_head_box, head_boxes = _read_head_boxes(people, complaint, side)
@@ -172,12 +175,13 @@ def _point_error(person: int, points: Any, complaint: Complaint) -> Exception:  
 
 
 def _arrange(
-    points: _Points, num_people: int, complaint: Complaint
+    points: _Points, num_people: int, complaint: Complaint, skeleton: Skeleton
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[str]]:
     """Return (P, J, 2) coordinates, (P, J) presence, (P, J) scores, and notes."""
-    joints = np.zeros((num_people, NUM_JOINTS, 2))
-    present = np.zeros((num_people, NUM_JOINTS), dtype=bool)
-    scores = np.full((num_people, NUM_JOINTS), NO_SCORE)
+    num_joints = len(skeleton.evaluation_joints)
+    joints = np.zeros((num_people, num_joints, 2))
+    present = np.zeros((num_people, num_joints), dtype=bool)
+    scores = np.full((num_people, num_joints), NO_SCORE)
     try:
         values, is_null = number_rows(points.rows, 4)
     except RowError as error:
@@ -186,7 +190,7 @@ def _arrange(
             f"a point has {error.found} of id, x, y, score, expected numbers",
         ) from None
     person = np.array(points.person, dtype=np.int64)
-    known = np.isin(values[:, 0], np.arange(NUM_JOINTS))
+    known = np.isin(values[:, 0], np.arange(num_joints))
     # of a point id that a person lists twice the first entry counts, so it is assigned last
     order = np.flatnonzero(known)[::-1]
     at = (person[order], values[order, 0].astype(np.int64))
@@ -195,10 +199,10 @@ def _arrange(
     present[at] = True
     null_xy = np.zeros(present.shape, dtype=bool)
     null_xy[at] = is_null[order, 1:3].any(axis=1)
-    check_coordinates(null_xy, complaint)
+    check_coordinates(null_xy, skeleton.evaluation_names, complaint)
     notes = []
     if not known.all():
-        notes.append(f"{int((~known).sum())} points have an id outside 0..{NUM_JOINTS - 1}: unused")
+        notes.append(f"{int((~known).sum())} points have an id outside 0..{num_joints - 1}: unused")
     if present.sum() < known.sum():
         notes.append(f"{int(known.sum() - present.sum())} points repeat an id: the first counts")
     return joints, present, scores, notes

@@ -15,7 +15,6 @@ from dcpose.evaluation.frame_names import parse_frame_name
 from dcpose.evaluation.ignore_regions import read_ring
 from dcpose.evaluation.video_poses import (
     NO_SCORE,
-    NUM_JOINTS,
     Complaint,
     RowError,
     Side,
@@ -26,16 +25,19 @@ from dcpose.evaluation.video_poses import (
     number_rows,
     value_notes,
 )
-from dcpose.skeleton import EVALUATION_JOINTS, EVALUATION_NAME_OF, POSETRACK
+from dcpose.skeleton import POSETRACK, Skeleton
 
 
-def parse_posetrack18(content: dict[str, Any], path: Path, side: Side) -> VideoPoses:
+def parse_posetrack18(
+    content: dict[str, Any], path: Path, side: Side, skeleton: Skeleton = POSETRACK
+) -> VideoPoses:
     """Turn the content of a 2018 file into arrays.
 
     Args:
         content: the parsed JSON object; it has `images`.
         path: the file, for messages.
         side: annotations need no scores, predictions need no head boxes.
+        skeleton: names the joints of the file and those that are evaluated.
 
     Raises:
         EvaluationInputError: if anything that the evaluation reads is missing or malformed.
@@ -45,13 +47,13 @@ def parse_posetrack18(content: dict[str, Any], path: Path, side: Side) -> VideoP
     frames_by_id, id_notes = _frames_by_id(images)
     notes += id_notes
     frame_names = [image["file_name"] for image in images]
-    columns, num_names = joint_columns(content, complaint)
+    columns, num_names = joint_columns(content, complaint, skeleton)
     people, frame_of, lost = _read_people(content, frames_by_id, complaint, side)
     complaint = Complaint(path, frame_names, frame_of)
     if lost:
         notes.append(f"{lost} annotations refer to unknown image ids: they are not evaluated")
 
-    joints, present = _read_joints(people, columns, num_names, complaint)
+    joints, present = _read_joints(people, columns, num_names, complaint, skeleton)
     scores = np.zeros(present.shape)
     if side == "predictions":
         scores, surplus = _read_scores(people, columns, num_names, complaint)
@@ -131,18 +133,22 @@ def _frames_by_id(images: list[dict[str, Any]]) -> tuple[dict[Any, list[int]], l
     ]
 
 
-def joint_columns(content: dict[str, Any], complaint: Complaint) -> tuple[np.ndarray, int]:
+def joint_columns(
+    content: dict[str, Any], complaint: Complaint, skeleton: Skeleton = POSETRACK
+) -> tuple[np.ndarray, int]:
     """Find the evaluated joints by name.
 
     Args:
         content: the parsed 2018 file.
         complaint: names the file.
+        skeleton: names the joints.
 
     Returns:
         (J,) int64 where the file keeps each evaluated joint, and how many joints it lists.
 
     Raises:
-        EvaluationInputError: if `categories` is not one person category with PoseTrack's names.
+        EvaluationInputError: if `categories` is not one person category with the names of the
+            skeleton.
     """
     categories = content.get("categories")
     if not isinstance(categories, list) or len(categories) != 1:
@@ -156,20 +162,20 @@ def joint_columns(content: dict[str, Any], complaint: Complaint) -> tuple[np.nda
         found = bad_value(category.get("name"))
         raise complaint.error(f"'categories': the name is {found}, expected 'person'")
     names = category.get("keypoints")
-    count = POSETRACK.num_joints
-    if not isinstance(names, list) or len(names) not in (NUM_JOINTS, count):
+    count, num_evaluated = skeleton.num_joints, len(skeleton.evaluation_joints)
+    if not isinstance(names, list) or len(names) not in (num_evaluated, count):
         found = f"{len(names)} names" if isinstance(names, list) else bad_value(names)
         raise complaint.error(
-            f"'keypoints' of the category: found {found}, expected the {count} PoseTrack joint "
-            f"names (or the {NUM_JOINTS} without ears)"
+            f"'keypoints' of the category: found {found}, expected the {count} joint names of the "
+            f"skeleton {skeleton.name} (or the {num_evaluated} that are evaluated)"
         )
-    file_name_of = {name: file_name for file_name, name in EVALUATION_NAME_OF.items()}
-    wanted = [file_name_of.get(joint, joint) for joint in EVALUATION_JOINTS]
+    wanted = skeleton.evaluation_joints
     missing = [name for name in wanted if names.count(name) != 1]
     if missing:
         raise complaint.error(
             f"'keypoints' of the category: {', '.join(missing)} not listed exactly once; rename "
-            f"the joints to PoseTrack's: {', '.join(POSETRACK.joint_names)}"
+            f"the joints to those of the skeleton {skeleton.name}: "
+            f"{', '.join(skeleton.joint_names)}"
         )
     return np.array([names.index(name) for name in wanted]), len(names)
 
@@ -203,7 +209,11 @@ def _read_people(
 
 
 def _read_joints(
-    people: list[dict[str, Any]], columns: np.ndarray, num_names: int, complaint: Complaint
+    people: list[dict[str, Any]],
+    columns: np.ndarray,
+    num_names: int,
+    complaint: Complaint,
+    skeleton: Skeleton,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return (P, J, 2) coordinates and (P, J) presence."""
     rows = [person.get("keypoints") for person in people]
@@ -226,7 +236,7 @@ def _read_joints(
     present = (triplets != 0).any(axis=-1)
     if is_null.any():
         null_xy = np.any(is_null.reshape(-1, num_names, 3)[:, columns, :2], axis=-1)
-        check_coordinates(np.asarray(null_xy), complaint)
+        check_coordinates(np.asarray(null_xy), skeleton.evaluation_names, complaint)
     return triplets[..., :2], present
 
 
@@ -234,7 +244,7 @@ def _read_scores(
     people: list[dict[str, Any]], columns: np.ndarray, num_names: int, complaint: Complaint
 ) -> tuple[np.ndarray, int]:
     """Return (P, J) joint scores and the number of people with more scores than joints."""
-    scores = np.full((len(people), NUM_JOINTS), NO_SCORE)
+    scores = np.full((len(people), len(columns)), NO_SCORE)
     scored = [i for i, person in enumerate(people) if person.get("scores") not in (None, [])]
     rows = [people[i]["scores"] for i in scored]
     try:

@@ -54,12 +54,13 @@ def load_json(path: Path) -> dict[str, Any]:
     return content
 
 
-def read_poses(path: Path, side: Side) -> VideoPoses:
+def read_poses(path: Path, side: Side, skeleton: Skeleton = POSETRACK) -> VideoPoses:
     """Read the people of one video from a 2017 or 2018 file.
 
     Args:
         path: JSON file.
         side: "annotations" for ground truth, "predictions" for scored people.
+        skeleton: joints of the file, and which of them are evaluated.
 
     Raises:
         EvaluationInputError: if the file is not in one of the forms; the message names file,
@@ -67,9 +68,9 @@ def read_poses(path: Path, side: Side) -> VideoPoses:
     """
     content = load_json(path)
     if "annolist" in content:
-        return parse_posetrack17(content, path, side)
+        return parse_posetrack17(content, path, side, skeleton)
     if "images" in content:
-        return parse_posetrack18(content, path, side)
+        return parse_posetrack18(content, path, side, skeleton)
     raise _unknown_form(path, content)
 
 

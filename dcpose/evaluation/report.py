@@ -10,7 +10,7 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from dcpose.evaluation.evaluator import TABLE_COLUMNS, APResult
+from dcpose.evaluation.evaluator import APResult
 from dcpose.evaluation.predictions import write_bytes
 
 
@@ -76,8 +76,7 @@ def write_results(run_dir: Path, result: APResult, protocol: Protocol) -> None:
 
 def markdown(result: APResult, protocol: Protocol) -> str:
     """Return the paper's row as a Markdown table, with the protocol under it."""
-    groups = result.groups
-    values = " | ".join(f"{groups[group]:.1f}" for group in TABLE_COLUMNS.values())
-    columns = " | ".join(TABLE_COLUMNS)
-    rule = " | ".join("---:" for _ in TABLE_COLUMNS)
+    values = " | ".join(f"{value:.1f}" for value in result.columns.values())
+    columns = " | ".join(result.columns)
+    rule = " | ".join("---:" for _ in result.columns)
     return f"| {columns} |\n| {rule} |\n| {values} |\n\n{protocol.line()}\n"

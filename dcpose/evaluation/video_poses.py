@@ -1,7 +1,7 @@
 """The people of one video in arrays, whatever form of file they were read from.
 
-Legend: F frames; P people of all frames; J = 15 joints in evaluation order
-(`skeleton.EVALUATION_JOINTS`). Points are (x, y) in image pixels.
+Legend: F frames; P people of all frames; J joints in evaluation order
+(`Skeleton.evaluation_joints`; 15 for PoseTrack). Points are (x, y) in image pixels.
 """
 
 from __future__ import annotations
@@ -14,10 +14,6 @@ from typing import Any, Literal
 
 import numpy as np
 
-from dcpose.skeleton import EVALUATION_JOINTS
-
-NUM_JOINTS = len(EVALUATION_JOINTS)
-"""J."""
 NO_SCORE = -9999.0
 """Score of a predicted joint whose file gives none (PoseTrack's evaluator); it ranks last."""
 TRACK_ID_LIMIT = 10000
@@ -168,18 +164,21 @@ class RowError(ValueError):
         self.found = found
 
 
-def check_coordinates(is_null: np.ndarray, complaint: Complaint) -> None:
+def check_coordinates(
+    is_null: np.ndarray, joint_names: Sequence[str], complaint: Complaint
+) -> None:
     """Raise EvaluationInputError for the first present joint whose coordinates are null.
 
     Args:
         is_null: (P, J) bool, True for joints that are present and have a null coordinate.
+        joint_names: J names for messages.
         complaint: names the file and its people.
     """
     if is_null.any():
         person, joint = np.argwhere(is_null)[0]
         raise complaint.person_error(
             int(person),
-            f"joint {EVALUATION_JOINTS[joint]} has a null coordinate, expected numbers; "
+            f"joint {joint_names[joint]} has a null coordinate, expected numbers; "
             "leave an unknown joint out (0, 0, 0 in 2018 files, no point in 2017 files)",
         )
 

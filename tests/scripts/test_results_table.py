@@ -29,6 +29,15 @@ def test_rows_and_difference_to_the_first(script, tmp_path):
     assert {line.count("|") for line in lines} == {11}
 
 
+def test_refuses_runs_on_other_joints(script, tmp_path):
+    first = write_run(tmp_path / "a", range(8))
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "results.json").write_text(json.dumps({"groups": {"Hand": 1, "Total": 1}}))
+    assert len(script.table([f"b={tmp_path / 'b'}"]).splitlines()) == 3
+    with pytest.raises(ValueError, match=r"groups Hand, Total, expected Head, Shou"):
+        script.table([f"a={first}", f"b={tmp_path / 'b'}"])
+
+
 @pytest.mark.parametrize("run", ["name", "name=absent", "="])
 def test_refuses_a_run_without_results(script, capsys, run):
     assert script.main([run]) == 2
