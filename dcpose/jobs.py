@@ -39,6 +39,7 @@ from dcpose.engine.logging import (
 )
 from dcpose.engine.optim import make_scheduler
 from dcpose.engine.pictures import clip_pictures
+from dcpose.engine.precision import resolve_precision
 from dcpose.engine.randomness import seed_everything
 from dcpose.engine.trainer import Trainer
 from dcpose.evaluation.evaluator import APResult, evaluate_folders
@@ -96,7 +97,10 @@ def train(
     set_up_logging(run.train_log)
     seed_everything(cfg.seed)
 
-    model = build_model_to_train(cfg, weights).to(device)
+    resuming = resume and last.exists()
+    model = build_model(cfg) if resuming else build_model_to_train(cfg, weights)
+    model = model.to(device)
+    _check_validation(cfg, device)
     pin_memory = device.type == "cuda"
     loader = build_train_loader(cfg, rank(), world_size(), pin_memory)
     optimizer = build_optimizer(cfg, model)
@@ -122,13 +126,20 @@ def train(
         settings=build_train_settings(cfg),
         draw=_picture_maker(loader.dataset, device) if is_main() else None,  # type: ignore[arg-type]
     )
-    if resume and last.exists():
+    if resuming:
         trainer.resume(last)
     else:
+        run.rewind(0)
         run.describe(describe_environment(device, REPOSITORY))
     _log.info("run folder: %s", run_dir)
     trainer.fit()
     return run_dir
+
+
+def _check_validation(cfg: Config, device: torch.device) -> None:
+    """Raise now what validation would raise after an epoch of training."""
+    resolve_precision(cfg.test.precision, device)
+    build_stream(cfg, *read_people(cfg, "val"))
 
 
 def _picture_maker(

@@ -33,6 +33,12 @@ TINY = {
 }  # fmt: skip
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> None:
+    """The networks here are too small to share; on busy cores threads that do wait for long."""
+    torch.set_num_threads(1)
+
+
 @pytest.fixture(scope="session")
 def shared_dir() -> Path:
     """Reference material beside the checkout: golden cases and real frames."""
