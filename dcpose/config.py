@@ -234,6 +234,8 @@ class TestConfig(Section):
     """Score of a joint: its heatmap peak, times the box score or alone."""
     flip: bool = False
     """Average with the heatmaps of the mirrored clip."""
+    oks_nms: Annotated[float, Field(gt=0, le=1)] | None = None
+    """Drop poses that resemble a better one of their frame more than this OKS; null drops none."""
 
 
 class Config(Section):

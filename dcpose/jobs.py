@@ -44,6 +44,7 @@ from dcpose.engine.randomness import seed_everything
 from dcpose.engine.trainer import Trainer
 from dcpose.evaluation.evaluator import APResult, evaluate_folders
 from dcpose.evaluation.export import Form, check_submission, export_submission
+from dcpose.evaluation.oks import suppress_duplicates
 from dcpose.evaluation.predictions import write_predictions
 from dcpose.evaluation.report import Protocol, write_results
 from dcpose.losses import JointsMSELoss
@@ -175,6 +176,7 @@ def validate(
         min_box_score=None if detections is None else cfg.data.min_box_score,
         joint_score=cfg.test.joint_score,
         flip=cfg.test.flip,
+        oks_nms=cfg.test.oks_nms,
         decoding=DECODING,
         crop_wh=cfg.data.crop_wh,
         max_gap=cfg.data.max_gap if cfg.model.name == "dcpose" else None,
@@ -230,18 +232,26 @@ def predict_split(
     predict = build_predictor(cfg, model, device)
     predictions_dir.mkdir(parents=True, exist_ok=True)
 
+    duplicates = 0
     start = time.monotonic()
     batches = with_progress(stream, f"predict {split}", len(stream))
     poses = itertools.groupby(predict(batches), key=lambda pose: pose.person.video)
     by_name: dict[str, VideoAnnotation] = {video.name: video for video in mine}
     for name, video_poses in poses:
         video = by_name.pop(name)
-        _write(cfg, predictions_dir, video, list(video_poses))
+        kept = list(video_poses)
+        if cfg.test.oks_nms is not None:
+            found = len(kept)
+            kept = suppress_duplicates(kept, cfg.test.oks_nms)
+            duplicates += found - len(kept)
+        _write(cfg, predictions_dir, video, kept)
     for video in by_name.values():  # nobody in them
         _write(cfg, predictions_dir, video, [])
     seconds = time.monotonic() - start
     rate = stream.num_people / max(seconds, 1e-9)
     _log.info("%s: %d people in %.1f s (%.1f clips/s)", split, stream.num_people, seconds, rate)
+    if cfg.test.oks_nms is not None:
+        _log.info("%s: OKS-NMS dropped %d of %d people", split, duplicates, stream.num_people)
     barrier()
     return sum(map(len, people.values()))
 

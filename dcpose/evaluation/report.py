@@ -24,6 +24,7 @@ class Protocol:
         min_box_score: threshold on detections; None for ground-truth boxes.
         joint_score: how joints are ranked.
         flip: whether heatmaps of the mirrored clip were averaged in.
+        oks_nms: OKS over which a pose is dropped for a better one of its frame; None drops none.
         decoding: how joints are read off heatmaps.
         crop_wh: network input in pixels.
         max_gap: T, frames to the farthest neighbour; None for a single-frame model.
@@ -39,6 +40,7 @@ class Protocol:
     min_box_score: float | None
     joint_score: str
     flip: bool
+    oks_nms: float | None
     decoding: str
     crop_wh: tuple[int, int]
     max_gap: int | None
@@ -58,6 +60,7 @@ class Protocol:
                 f"boxes: {self.boxes}{threshold} ({self.num_boxes})",
                 f"joint score: {self.joint_score.replace('_', ' ')}",
                 f"flip: {'on' if self.flip else 'off'}",
+                f"OKS-NMS: {'off' if self.oks_nms is None else self.oks_nms}",
                 f"decoding: {self.decoding}",
                 f"crop {self.crop_wh[0]}x{self.crop_wh[1]}",
                 clip,
