@@ -171,6 +171,8 @@ def read_people(
     if detections is not None:
         path = _root(cfg) / detections
         people, _ = read_detections(path, videos, cfg.data.min_box_score)
+        if not any(people.values()):
+            raise ValueError(f"{path}: no box reaches data.min_box_score={cfg.data.min_box_score}")
     else:
         people = {video.name: list(video.people) for video in videos}
         if not any(people.values()):
