@@ -1,0 +1,94 @@
+"""What all command lines share: overrides among options, and errors in one line."""
+
+import pytest
+
+from dcpose.cli import config_parser, reports_user_errors, require_weights
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--cfg", "a.yaml", "--device", "cpu", "seed=1", "train.epochs", "3"],
+        ["seed=1", "train.epochs", "3", "--cfg", "a.yaml", "--device", "cpu"],
+        ["seed=1", "--cfg", "a.yaml", "train.epochs", "3", "--device", "cpu"],
+        ["seed=1", "--cfg", "a.yaml", "train.epochs", "--device", "cpu", "3"],
+    ],
+)
+def test_overrides_stand_anywhere(arguments):
+    args = config_parser("A tool.").parse_intermixed_args(arguments)
+    assert (args.cfg, args.device, args.weights) == ("a.yaml", "cpu", None)
+    assert args.overrides == ["seed=1", "train.epochs", "3"]
+
+
+def test_a_negative_value_is_no_option():
+    parser = config_parser("A tool.")
+    args = parser.parse_intermixed_args(["--cfg", "a.yaml", "data.min_box_score", "-1"])
+    assert args.overrides == ["data.min_box_score", "-1"]
+
+
+@pytest.mark.parametrize("arguments", [[], ["--cfg", "a.yaml", "--devise", "cpu"], ["seed=1"]])
+def test_wrong_options_exit_with_2(arguments, capsys):
+    with pytest.raises(SystemExit) as exit_:
+        config_parser("A tool.").parse_intermixed_args(arguments)
+    assert exit_.value.code == 2
+    assert "error: " in capsys.readouterr().err
+
+
+def test_help_tells_about_overrides(capsys):
+    with pytest.raises(SystemExit) as exit_:
+        config_parser("A tool.").parse_intermixed_args(["--help"])
+    assert exit_.value.code == 0
+    assert "train.epochs=3, or train.epochs 3" in capsys.readouterr().out
+
+
+def command_that_raises(error):
+    @reports_user_errors
+    def main(argv=None):
+        raise error
+
+    return main
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (ValueError("a.yaml: seed: found -1"), "error: a.yaml: seed: found -1"),
+        (FileNotFoundError(2, "No such file", "b.json"), "error: [Errno 2] No such file: 'b.json'"),
+    ],
+)
+def test_user_errors_are_one_line(error, line, capsys, monkeypatch):
+    monkeypatch.delenv("DCPOSE_TRACEBACK", raising=False)
+    assert command_that_raises(error)([]) == 2
+    captured = capsys.readouterr()
+    assert captured.err == f"{line}\n"
+    assert captured.out == ""
+
+
+def test_switch_shows_the_traceback(monkeypatch):
+    monkeypatch.setenv("DCPOSE_TRACEBACK", "1")
+    with pytest.raises(ValueError, match="where"):
+        command_that_raises(ValueError("where"))([])
+
+
+def test_our_own_mistakes_are_not_hidden():
+    with pytest.raises(KeyError):
+        command_that_raises(KeyError("a bug"))([])
+
+
+def test_interrupt(capsys):
+    assert command_that_raises(KeyboardInterrupt())([]) == 130
+    assert capsys.readouterr().err == "interrupted\n"
+
+
+def test_exit_code_of_success():
+    @reports_user_errors
+    def main(argv=None):
+        return 0
+
+    assert main([]) == 0
+
+
+def test_weights_are_required():
+    assert require_weights("best.pt") == "best.pt"
+    with pytest.raises(ValueError, match=r"--weights is missing: name a checkpoint"):
+        require_weights(None)

@@ -1,0 +1,56 @@
+"""Every config key changes something: training, validation or test reads it."""
+
+import pytest
+import torch
+
+from dcpose import jobs, load_config
+from dcpose.config import Config, Section
+from dcpose.config_messages import leaf_keys
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def read_keys(monkeypatch):
+    """Set of (section class, key) that fills while configs are read; dumping does not count."""
+    keys = set()
+    plain = Section.__getattribute__
+
+    def record(self, name):
+        if name in type(self).model_fields:
+            keys.add((type(self), name))
+        return plain(self, name)
+
+    monkeypatch.setattr(Section, "__getattribute__", record)
+    return keys
+
+
+def home_of(dotted):
+    """Section class and name of a dotted key."""
+    section, (*parents, name) = Config, dotted.split(".")
+    for parent in parents:
+        section = section.model_fields[parent].annotation
+    return section, name
+
+
+def test_every_key_is_read(tiny_cfg, run_here, read_keys):
+    overrides = ["train.batch_size=100", "data.test_detections=detections/test.json"]
+    configs = [
+        load_config(tiny_cfg, [*overrides, f"model.name={name}"])
+        for name in ("dcpose", "single_frame")
+    ]
+    read_keys.clear()  # what checking the values read does not count
+    for number, cfg in enumerate(configs):
+        run = jobs.train(cfg, CPU, run_here / f"train{number}")
+        weights = str(run / "checkpoints" / "last.pt")
+        jobs.validate(cfg, CPU, weights, run_here / f"val{number}")
+        jobs.test(cfg, CPU, weights, run_here / f"test{number}", "posetrack18")
+    unread = [key for key in leaf_keys(Config) if home_of(key) not in read_keys]
+    assert not unread, f"nothing reads {', '.join(unread)}; use them or drop them"
+
+
+def test_an_unread_key_would_show(tiny_cfg, read_keys):
+    cfg = load_config(tiny_cfg)
+    read_keys.clear()
+    assert cfg.optim.lr == 1e-3
+    assert {home_of("optim.lr"), (Config, "optim")} == read_keys

@@ -1,0 +1,82 @@
+"""Jobs as a whole: how often frames are decoded, and videos in which nobody is."""
+
+import json
+
+import cv2
+import pytest
+import torch
+
+from dcpose import build_model, jobs, load_config
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def decoded(monkeypatch):
+    """List that grows with every JPEG that is decoded."""
+    sizes, decode = [], cv2.imdecode
+
+    def count(data, flags):
+        sizes.append(len(data))
+        return decode(data, flags)
+
+    monkeypatch.setattr(cv2, "imdecode", count)
+    return sizes
+
+
+def write_detections(path, image_ids, people):
+    boxes = [[20.0 + 30 * person, 30.0, 50.0, 100.0] for person in range(people)]
+    entries = [
+        {"image_id": image_id, "category_id": 1, "bbox": box, "score": 0.9}
+        for image_id in image_ids
+        for box in boxes
+    ]
+    path.write_text(json.dumps(entries))
+
+
+@pytest.mark.parametrize("people", [1, 8])
+@pytest.mark.parametrize(
+    ("name", "max_gap", "frames"),
+    [("dcpose", 1, 6 + 2), ("dcpose", 3, 8 + 2), ("single_frame", 1, 3 + 1)],
+)
+def test_val_decodes_every_frame_it_needs_once(
+    name, max_gap, frames, people, tiny_cfg, run_here, decoded
+):
+    # One video has people in frames 0, 4 and 5. T = 1 takes 0 1, 3 4 5, 4 5 6: six frames. T = 3
+    # takes the farthest, 0 3, 1 4 7, 2 5 8: eight frames. The other video has people in its last
+    # frame, 11, with a neighbour before it: two frames. A single frame needs no neighbours.
+    first = [10100010000, 10100010004, 10100010005]
+    write_detections(run_here / "boxes.json", [*first, 10100020011], people)
+    overrides = [f"data.val_detections={run_here / 'boxes.json'}", f"data.max_gap={max_gap}"]
+    cfg = load_config(tiny_cfg, [*overrides, f"model.name={name}"])
+    weights = run_here / "weights.pth"
+    torch.save(build_model(cfg).state_dict(), weights)
+    _, protocol = jobs.validate(cfg, CPU, str(weights), run_here / "run")
+    assert protocol.num_boxes == 4 * people
+    assert len(decoded) == frames
+
+
+def test_video_without_people_gets_a_file(tiny_cfg, tiny_weights, run_here):
+    write_detections(run_here / "boxes.json", [10100010000], people=1)
+    cfg = load_config(tiny_cfg, [f"data.test_detections={run_here / 'boxes.json'}"])
+    jobs.test(cfg, CPU, str(tiny_weights), run_here / "out", "posetrack18")
+    empty = json.loads((run_here / "out" / "010002_mpii_test.json").read_text())
+    assert len(empty["images"]) == 12
+    assert empty["annotations"] == []
+
+
+def test_processes_share_the_videos(tiny_cfg, run_here, monkeypatch):
+    # what one of two processes would do, without starting two
+    cfg = load_config(tiny_cfg)
+    model = build_model(cfg)
+    for rank in (0, 1):
+        monkeypatch.setattr(jobs, "world_size", lambda: 2)
+        monkeypatch.setattr(jobs, "rank", lambda rank=rank: rank)
+        total = jobs.predict_split(cfg, model, "val", run_here / str(rank), CPU)
+        assert total == 21
+    names = [{path.name for path in (run_here / str(rank)).iterdir()} for rank in (0, 1)]
+    assert sorted(map(sorted, names)) == [["010001_mpii_test.json"], ["010002_mpii_test.json"]]
+
+
+def test_default_device_is_there():
+    assert jobs.default_device() == ("cuda" if torch.cuda.is_available() else "cpu")

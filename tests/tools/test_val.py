@@ -1,0 +1,179 @@
+"""tools/val.py: the table and its protocol, on the sample and on real PoseTrack18 frames."""
+
+import json
+
+import pytest
+import torch
+
+from dcpose import load_config
+from dcpose.build import read_people
+
+
+@pytest.fixture(scope="session")
+def val(load_command):
+    """Function (capsys, arguments) -> what tools/val.py, which has to succeed, prints."""
+
+    def run(capsys, *arguments):
+        assert load_command("tools/val.py").main([str(item) for item in arguments]) == 0
+        return capsys.readouterr().out
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def base(tiny_cfg, tiny_weights):
+    """Arguments that every call takes."""
+    return ["--cfg", tiny_cfg, "--weights", tiny_weights, "--device", "cpu"]
+
+
+def test_prints_and_writes_table_and_protocol(val, base, run_here, capsys):
+    out = val(capsys, *base, "--run-dir", "run", "data.val_detections=detections/val.json")
+    table, protocol = out.splitlines()[:2], out.splitlines()[2]
+    columns = ["Head", "Shoulder", "Elbow", "Wrist", "Hip", "Knee", "Ankle", "Mean"]
+    assert table[0].split() == columns
+    assert len(table[1].split()) == len(columns)
+    for part in ("2 videos", "boxes: detections/val.json, score >= 0.2", "flip: off", "T = 1",
+                 "argmax, quarter-pixel shift", "crop 64x64", "tiny.pth"):  # fmt: skip
+        assert part in protocol
+    assert len(out.splitlines()) == 3
+
+    results = json.loads((run_here / "run" / "results.json").read_text())
+    assert results["protocol"]["num_videos"] == 2
+    assert results["protocol"]["boxes"] == "detections/val.json"
+    assert len(results["ap"]) == 15
+    written = (run_here / "run" / "results.md").read_text()
+    assert written.endswith(f"\n\n{protocol}\n")
+    assert (run_here / "run" / "config.yaml").exists()
+    videos = sorted(path.stem for path in (run_here / "run/predictions/val").iterdir())
+    assert videos == ["010001_mpii_test", "010002_mpii_test"]
+
+
+def test_default_run_folder(val, base, run_here, capsys):
+    val(capsys, *base)
+    (run,) = (run_here / "runs" / "tiny").iterdir()
+    assert (run / "results.json").exists()
+
+
+def test_flip_and_joint_score(val, base, run_here, capsys):
+    overrides = ["test.flip=true", "test.joint_score=heatmap"]
+    out = val(
+        capsys, *base, "--run-dir", "run", *overrides, "data.val_detections=detections/val.json"
+    )
+    assert "flip: on" in out
+    assert "joint score: heatmap ·" in out
+
+
+def test_single_frame_says_so(val, base, tiny_cfg, run_here, capsys):
+    weights = run_here / "single.pth"
+    state = torch.load(base[3], weights_only=True)
+    torch.save({k: v for k, v in state.items() if k.startswith("backbone.")}, weights)
+    out = val(capsys, "--cfg", tiny_cfg, "--weights", weights, "model.name=single_frame")
+    assert "single frame" in out
+    assert "T = " not in out
+
+
+def test_overrides_before_between_and_after_options(val, base, run_here, capsys):
+    val(capsys, "test.batch_size", "3", *base, "data.min_box_score=0.5", "--run-dir", "run",
+        "data.max_gap", "2", "test.flip=true")  # fmt: skip
+    cfg = load_config(run_here / "run" / "config.yaml")
+    assert (cfg.test.batch_size, cfg.data.min_box_score, cfg.data.max_gap) == (3, 0.5, 2)
+    assert cfg.test.flip
+
+
+@pytest.mark.parametrize("boxes", ["null", "detections_coco_format.json"])
+def test_real_frames(boxes, val, base, shared_dir, run_here, capsys):
+    root = shared_dir / "data" / "posetrack18_real"
+    overrides = [f"data.root={root}", f"data.val_detections={boxes}"]
+    out = val(capsys, *base, "--run-dir", "run", *overrides, "data.missing_neighbors=repeat")
+    row, protocol = out.splitlines()[1:]
+    assert all(0 <= float(value) <= 100 for value in row.split())
+    assert "annotations/val: 3 videos, 3 frames" in protocol
+    source = "boxes: ground truth (14)" if boxes == "null" else f"boxes: {boxes}, score >= 0.2"
+    assert source in protocol
+    # the evaluator found the annotated people: 14, and all of them got a pose
+    cfg = load_config(run_here / "run" / "config.yaml")
+    _, people = read_people(cfg, "val")
+    for video, crowd in people.items():
+        predicted = json.loads((run_here / f"run/predictions/val/{video}.json").read_text())
+        assert len(predicted["annotations"]) == len(crowd)
+        assert [image["id"] for image in predicted["images"]] == [crowd[0].image_id]
+
+
+def test_real_frames_lack_their_neighbours(refused, base, shared_dir, capsys):
+    root = shared_dir / "data" / "posetrack18_real"
+    line = refused("tools/val.py", [*base, f"data.root={root}"], capsys)
+    assert f"{root}/images/val/003418_mpii_test/000001.jpg: neighbour frame not found" in line
+    assert "data.missing_neighbors=repeat" in line
+
+
+@pytest.mark.slow
+def test_two_processes_write_the_files_of_one(val, base, torchrun, run_here, capsys):
+    boxes = "data.val_detections=detections/val.json"
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)  # the processes of torchrun have one each
+    try:
+        out = val(capsys, *base, "--run-dir", "one", boxes)
+    finally:
+        torch.set_num_threads(threads)
+    torchrun("tools/val.py", *base, "--run-dir", "two", boxes)
+    one, two = (sorted((run_here / name / "predictions/val").iterdir()) for name in ("one", "two"))
+    assert [path.name for path in one] == [path.name for path in two]
+    assert len(one) == 2
+    for first, second in zip(one, two, strict=True):
+        assert first.read_bytes() == second.read_bytes()
+    results = [(run_here / name / "results.json").read_bytes() for name in ("one", "two")]
+    assert results[0] == results[1]
+    assert out.splitlines()[2] in (run_here / "two" / "results.md").read_text()
+
+
+class TestRefusals:
+    def test_no_weights(self, refused, tiny_cfg, capsys):
+        line = refused("tools/val.py", ["--cfg", tiny_cfg], capsys)
+        assert line.startswith("error: --weights is missing: name a checkpoint")
+
+    @pytest.mark.parametrize(
+        ("content", "message"),
+        [
+            (None, "no weights file at bad.pth"),
+            (b"", "bad.pth is empty"),
+            (b"not a file of torch", "bad.pth is truncated or no weights file"),
+        ],
+    )
+    def test_unreadable_weights(self, content, message, refused, tiny_cfg, run_here, capsys):
+        if content is not None:
+            (run_here / "bad.pth").write_bytes(content)
+        line = refused("tools/val.py", ["--cfg", tiny_cfg, "--weights", "bad.pth"], capsys)
+        assert message in line
+
+    def test_weights_of_another_model(self, refused, base, capsys):
+        line = refused("tools/val.py", [*base, "model.prf.channels=18"], capsys)
+        assert "does not fit the model" in line
+
+    @pytest.mark.parametrize(
+        ("override", "message"),
+        [
+            ("data.root=nowhere", "data.root: no such folder: nowhere"),
+            ("data.val_detections=nowhere.json", "nowhere.json"),
+            (
+                "data.min_box_score=1.5",
+                "detections/val.json: no box reaches data.min_box_score=1.5",
+            ),
+            ("test.precision=fp16", "fp16 needs CUDA"),
+            ("data.crop_wh=[60, 64]", "the nearest size is [64, 64]"),
+            ("test.flips=true", "unknown key; the nearest valid keys are test.flip"),
+            ("test.flip", "test.flip"),
+        ],
+    )
+    def test_config(self, override, message, refused, base, capsys):
+        boxes = "data.val_detections=detections/val.json"
+        assert message in refused("tools/val.py", [*base, boxes, override], capsys)
+
+    def test_as_a_process(self, run_process, request, tiny_cfg):
+        tool = request.config.rootpath / "tools" / "val.py"
+        arguments = [tool, "--cfg", tiny_cfg, "--weights", "nowhere.pth"]
+        plain = run_process(*arguments)
+        assert plain.returncode == 2
+        assert plain.stderr.splitlines() == ["error: no weights file at nowhere.pth"]
+        shown = run_process(*arguments, DCPOSE_TRACEBACK="1")
+        assert shown.returncode == 1
+        assert "Traceback" in shown.stderr
