@@ -28,9 +28,12 @@ setup(
             "hypothesis>=6.100",
             "mypy>=1.13",
             "ruff>=0.8",
+            "pycocotools>=2.0.10",
             "types-PyYAML",
             "types-tqdm",
         ],
+        # OKS AP of COCO, for stage one of the backbone; 2.0.10 is the first for NumPy 2
+        "coco": ["pycocotools>=2.0.10"],
         # compiles for twenty minutes; a third deformable convolution to compare with
         "mmcv": ["mmcv>=2.2"],
     },

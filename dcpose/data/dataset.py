@@ -106,7 +106,7 @@ class PoseTrackClips(Dataset[ClipSample]):
     def _read(self, video: VideoAnnotation, numbers: list[int], cur: int) -> list[np.ndarray]:
         """Decode each frame of a clip once; all must have the size of the video."""
         frames: dict[int, np.ndarray] = {}
-        expected_wh = video.image_wh
+        expected_wh = video.expected_wh(cur)
         for number in dict.fromkeys([cur, *numbers]):
             path = video.frame_path(number)
             frames[number] = self.read(path)

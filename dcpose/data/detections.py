@@ -53,7 +53,7 @@ def read_detections(
             continue
         video, image_id, frame = image
         if (reason := _reason_to_skip(entry, score, min_box_score)) is None:
-            reason = unusable_box(box, video.image_wh)
+            reason = unusable_box(box, video.expected_wh(frame))
         if reason is not None:
             skipped[reason] += 1
             continue

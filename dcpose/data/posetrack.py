@@ -35,6 +35,14 @@ JOINT_EXTENT_FACTOR = 1.3
 """Box side / extent of the labelled joints, in PoseTrack's own annotations."""
 
 
+@dataclass(frozen=True)
+class ImageFile:
+    """An image that is no frame of a video: its name in the folder, and its (width, height)."""
+
+    name: str
+    image_wh: tuple[int, int]
+
+
 @dataclass(frozen=True, eq=False)
 class VideoAnnotation:
     """One annotation file.
@@ -51,6 +59,8 @@ class VideoAnnotation:
         image_wh: (width, height) of the frames in pixels; None if the file does not say.
         people: annotated people that have a usable box, in file order.
         skipped: how many people were left out, by reason.
+        files: the images by number, where they are no frames of one video (`coco.py`); None
+            where frames are named by their number and share a size.
     """
 
     name: str
@@ -64,6 +74,7 @@ class VideoAnnotation:
     image_wh: tuple[int, int] | None
     people: list[PersonRecord]
     skipped: Counter[str]
+    files: dict[int, ImageFile] | None = None
 
     @property
     def first_frame(self) -> int:
@@ -77,10 +88,18 @@ class VideoAnnotation:
 
     def frame_path(self, number: int) -> Path:
         """Return where frame `number` lies on disk."""
+        if self.files is not None:
+            return self.folder / self.files[number].name
         return self.folder / f"{number:0{self.digits}d}{self.suffix}"
+
+    def expected_wh(self, number: int) -> tuple[int, int] | None:
+        """Return the (width, height) that frame `number` should have; None if no file says."""
+        return self.image_wh if self.files is None else self.files[number].image_wh
 
     def frames_on_disk(self) -> set[int]:
         """Return the numbers of the frames of the clip that exist on disk."""
+        if self.files is not None:
+            return {number for number in self.files if self.frame_path(number).is_file()}
         if not self.folder.is_dir():
             return set()
         names = {entry.name for entry in self.folder.iterdir()}

@@ -168,7 +168,7 @@ class _FrameWindow:
         # also the order in which frames can be dropped
         self._queue = deque(sorted({n for clip in clips for n in self._numbers(clip)}))
         self._frames: dict[int, Future[np.ndarray]] = {}
-        self._image_wh = video.image_wh
+        self._first_wh: tuple[int, int] | None = None
 
     def frames_of(self, clip: Clip) -> list[np.ndarray]:
         """Return the frames of a clip, waiting for those still being decoded."""
@@ -181,8 +181,10 @@ class _FrameWindow:
             self._frames[number] = self._decode(self._video.frame_path(number))
         frames = [self._frames[number].result() for number in numbers]
         for number, frame in zip(numbers, frames, strict=True):
-            self._image_wh = self._image_wh or frame_wh(frame)
-            check_frame_wh(self._video.frame_path(number), frame, self._image_wh)
+            expected_wh = self._video.expected_wh(number)
+            if expected_wh is None:  # then all frames are like the first
+                expected_wh = self._first_wh = self._first_wh or frame_wh(frame)
+            check_frame_wh(self._video.frame_path(number), frame, expected_wh)
         return frames
 
     def _numbers(self, clip: Clip) -> list[int]:

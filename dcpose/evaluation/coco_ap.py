@@ -1,0 +1,192 @@
+"""OKS AP of COCO, computed by pycocotools, over the joints that predictions and COCO share.
+
+This is not the AP of PoseTrack, which counts joints by their distance in head sizes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dcpose.evaluation.coco_results import coco_results
+from dcpose.evaluation.evaluator import json_files
+from dcpose.evaluation.predictions import JointScore, load_json
+from dcpose.evaluation.video_poses import EvaluationInputError
+from dcpose.skeleton import COCO, POSETRACK, Skeleton
+
+STATISTICS = ("AP", "AP50", "AP75", "AP-M", "AP-L", "AR", "AR50", "AR75", "AR-M", "AR-L")
+"""What pycocotools summarises, in its order; M and L are people of medium and large area."""
+
+
+@dataclass(frozen=True)
+class OksResult:
+    """OKS AP of a set of images.
+
+    Attributes:
+        columns: `STATISTICS` in percent; NaN where no annotated person counts.
+        joint_names: joints that are compared.
+        num_frames: images evaluated, all that the annotation file lists.
+    """
+
+    columns: dict[str, float]
+    joint_names: tuple[str, ...]
+    num_frames: int
+
+    @property
+    def total(self) -> float:
+        """AP, the mean over OKS thresholds 0.5, 0.55, ... 0.95."""
+        return self.columns["AP"]
+
+    @property
+    def details(self) -> dict[str, float]:
+        """The other columns, for the log."""
+        return {name: value for name, value in self.columns.items() if name != "AP"}
+
+    def to_json_dict(self) -> dict[str, Any]:
+        """Return joint_names, total, groups; undefined values are None."""
+        groups = {k: None if math.isnan(v) else v for k, v in self.columns.items()}
+        return {
+            "joint_names": list(self.joint_names),
+            "total": groups["AP"],
+            "groups": groups,
+        }
+
+    def table(self) -> str:
+        """Return the row of COCO's tables, with one decimal, under its column names."""
+        head = " ".join(f"{title:>6}" for title in self.columns)
+        return f"{head}\n{' '.join(f'{value:6.1f}' for value in self.columns.values())}"
+
+
+def evaluate_coco(
+    annotations_path: Path,
+    predictions_dir: Path,
+    joint_score: JointScore,
+    skeleton: Skeleton = POSETRACK,
+) -> OksResult:
+    """Measure predictions files against a COCO-form annotation file.
+
+    Joints that the skeleton lacks (the eyes, for PoseTrack's) are taken out of the annotations,
+    so people with nothing but eyes are ignored as people without joints are.
+
+    Args:
+        annotations_path: COCO-form keypoint annotations.
+        predictions_dir: predictions files; all of them are read.
+        joint_score: what the joint scores of the files are.
+        skeleton: joints of the predictions.
+
+    Raises:
+        EvaluationInputError: if a file is malformed, or pycocotools is not installed.
+    """
+    content = load_json(annotations_path)
+    truth = _restricted_truth(content, annotations_path, skeleton)
+    names = truth["categories"][0]["keypoints"]
+    columns = [COCO.joint_names.index(name) for name in names]
+    known = {image["id"] for image in truth["images"]}
+    results = []
+    for path in json_files(predictions_dir):
+        people, _ = coco_results(load_json(path), path, joint_score)
+        for person in people:
+            if person["image_id"] not in known:
+                raise EvaluationInputError(
+                    f"{path}: image id {person['image_id']} is not in {annotations_path}; remove "
+                    "predictions of other images from the folder"
+                )
+            joints = np.reshape(person["keypoints"], (-1, 3))[columns]
+            category = truth["categories"][0]["id"]
+            results.append(
+                {**person, "category_id": category, "keypoints": joints.ravel().tolist()}
+            )
+    statistics = oks_statistics(truth, results, columns)
+    return OksResult(statistics, tuple(names), len(known))
+
+
+def oks_statistics(
+    truth: dict[str, Any], results: Sequence[dict[str, Any]], coco_joints: Sequence[int]
+) -> dict[str, float]:
+    """Return `STATISTICS` in percent.
+
+    Args:
+        truth: COCO-form annotations with J joints.
+        results: COCO keypoints results with the same J joints.
+        coco_joints: which of COCO's 17 joints these are; they have its sigmas.
+
+    Raises:
+        EvaluationInputError: if pycocotools is not installed.
+    """
+    try:
+        from pycocotools import coco
+        from pycocotools.cocoeval import COCOeval
+    except ImportError as error:
+        raise EvaluationInputError(
+            f"OKS AP needs pycocotools ({error}); install it with pip install 'dcpose[coco]'"
+        ) from None
+    with contextlib.redirect_stdout(io.StringIO()):  # it prints its progress
+        annotated = coco.COCO()
+        annotated.dataset = truth
+        annotated.createIndex()
+        predicted = coco.COCO()
+        predicted.dataset = {**truth, "annotations": _measured(results)}
+        predicted.createIndex()
+        evaluation = COCOeval(annotated, predicted, "keypoints")
+        evaluation.params.kpt_oks_sigmas = evaluation.params.kpt_oks_sigmas[list(coco_joints)]
+        evaluation.evaluate()
+        evaluation.accumulate()
+        evaluation.summarize()
+    # -1 stands for "nobody to find"
+    values = [math.nan if value < 0 else 100 * float(value) for value in evaluation.stats]
+    return dict(zip(STATISTICS, values, strict=True))
+
+
+def _measured(results: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Give results the ids and areas of pycocotools' `loadRes`, which refuses an empty list."""
+    measured = []
+    for number, person in enumerate(results, start=1):
+        joints = np.reshape(person["keypoints"], (-1, 3))[:, :2]
+        low, high = joints.min(axis=0), joints.max(axis=0)
+        box = [*low.tolist(), *(high - low).tolist()]
+        area = float(np.prod(high - low))
+        measured.append({**person, "id": number, "bbox": box, "area": area, "iscrowd": 0})
+    return measured
+
+
+def _restricted_truth(content: dict[str, Any], path: Path, skeleton: Skeleton) -> dict[str, Any]:
+    """Return the annotations with the joints that COCO and the skeleton share."""
+    people = [c for c in content.get("categories", []) if c.get("name") == "person"]
+    if len(people) != 1:
+        raise EvaluationInputError(
+            f"{path}: 'categories': found {len(people)} named 'person', expected one"
+        )
+    category, names = people[0], people[0].get("keypoints", [])
+    shared = [n for n in names if n in skeleton.joint_names and n in COCO.joint_names]
+    if not shared:
+        raise EvaluationInputError(
+            f"{path}: 'categories': keypoints {', '.join(names)} share no name with those of COCO "
+            f"and {skeleton.name}, which alone have OKS sigmas"
+        )
+    columns = [names.index(name) for name in shared]
+    annotations = []
+    for index, annotation in enumerate(content.get("annotations", [])):
+        if annotation.get("category_id") != category["id"]:
+            continue
+        missing = {"id", "image_id", "bbox", "area", "keypoints"} - annotation.keys()
+        if missing:
+            raise EvaluationInputError(
+                f"{path}: annotations[{index}] lacks {', '.join(sorted(missing))}, which OKS AP "
+                "needs"
+            )
+        joints = np.reshape(annotation["keypoints"], (-1, 3))[columns]
+        labelled = int((joints[:, 2] > 0).sum())
+        restricted = {"keypoints": joints.ravel().tolist(), "num_keypoints": labelled}
+        annotations.append({"iscrowd": 0, **annotation, **restricted})
+    return {
+        "images": content["images"],
+        "annotations": annotations,
+        "categories": [{**category, "keypoints": shared}],
+    }
