@@ -32,7 +32,7 @@ setup(
             "types-PyYAML",
             "types-tqdm",
         ],
-        # OKS AP of COCO, for stage one of the backbone; 2.0.10 is the first for NumPy 2
+        # OKS AP of COCO, for stage one of the backbone
         "coco": ["pycocotools>=2.0.10"],
         # compiles for twenty minutes; a third deformable convolution to compare with
         "mmcv": ["mmcv>=2.2"],

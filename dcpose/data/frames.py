@@ -1,5 +1,9 @@
 """JPEG frames of image folders, decoded strictly."""
 
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
 
 import cv2
@@ -67,3 +71,32 @@ def check_frame_wh(path: Path, frame: np.ndarray, expected_wh: tuple[int, int]) 
             f"{path}: frame is {width}x{height}, expected {expected_wh[0]}x{expected_wh[1]} like "
             "the rest of its video or its annotation file; were frames resized?"
         )
+
+
+def read_ahead(
+    paths: Sequence[Path],
+    workers: int,
+    ahead: int,
+    read: Callable[[Path], np.ndarray] = read_frame,
+) -> Iterator[np.ndarray]:
+    """Decode images in order, in threads, a few before they are asked for.
+
+    Args:
+        paths: the images.
+        workers: threads, at least 1.
+        ahead: most images that wait decoded.
+        read: decodes one image.
+
+    Raises:
+        FrameError: when the image that cannot be read is asked for.
+    """
+    with ThreadPoolExecutor(workers) as pool:
+        waiting = iter(paths)
+        pending = deque(pool.submit(read, path) for path in islice(waiting, max(ahead, 1)))
+        try:
+            while pending:
+                image = pending.popleft().result()
+                pending.extend(pool.submit(read, path) for path in islice(waiting, 1))
+                yield image
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)

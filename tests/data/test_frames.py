@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from dcpose.data.frames import FrameError, check_frame_wh, read_frame
+from dcpose.data.frames import FrameError, check_frame_wh, read_ahead, read_frame
 
 
 @pytest.fixture
@@ -92,3 +92,22 @@ def test_frame_of_another_size(jpeg):
     check_frame_wh(jpeg, frame, (96, 64 + 15))
     with pytest.raises(FrameError, match=r"000000\.jpg: frame is 96x64, expected 192x128"):
         check_frame_wh(jpeg, frame, (192, 128))
+
+
+def test_read_ahead_keeps_the_order_and_its_distance(tmp_path):
+    started = []
+
+    def read(path):
+        started.append(path.name)
+        return np.full((1, 1, 3), int(path.name), np.uint8)
+
+    images = read_ahead([tmp_path / str(k) for k in range(9)], workers=1, ahead=3, read=read)
+    assert next(images)[0, 0, 0] == 0
+    assert len(started) <= 4
+    assert [int(image[0, 0, 0]) for image in images] == [1, 2, 3, 4, 5, 6, 7, 8]
+
+
+def test_read_ahead_raises_at_the_bad_image(tmp_path):
+    images = read_ahead([tmp_path / "none.jpg"], workers=2, ahead=2)
+    with pytest.raises(FrameError, match="frame not found"):
+        next(images)
