@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from dcpose.evaluation.frame_names import FrameName, parse_frame_name
 from dcpose.evaluation.posetrack17 import image_name, person_points, read_frames
 from dcpose.evaluation.posetrack18 import joint_columns, read_images
 from dcpose.evaluation.predictions import ALMOST_ZERO
 from dcpose.evaluation.video_poses import NO_SCORE, Complaint, Side
+from dcpose.frame_names import FrameName, parse_frame_name
 from dcpose.skeleton import POSETRACK, Skeleton
 
 BOX_ENLARGE = 1.3

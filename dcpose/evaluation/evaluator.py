@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 
 from dcpose.evaluation.average_precision import average_precision
-from dcpose.evaluation.frame_names import order_mismatch
 from dcpose.evaluation.matching import Detections, match_video
 from dcpose.evaluation.predictions import read_poses
 from dcpose.evaluation.video_poses import EvaluationInputError, VideoPoses
+from dcpose.frame_names import order_mismatch
 from dcpose.skeleton import POSETRACK, Skeleton
 
 TITLE_OF = {

@@ -10,9 +10,9 @@ from pathlib import Path
 from dcpose.evaluation.conversion import describe_losses
 from dcpose.evaluation.convert_folder import Form, convert_folder
 from dcpose.evaluation.evaluator import json_files
-from dcpose.evaluation.frame_names import order_mismatch, parse_frame_name
 from dcpose.evaluation.predictions import read_frame_names, read_poses
 from dcpose.evaluation.video_poses import EvaluationInputError
+from dcpose.frame_names import order_mismatch, parse_frame_name
 from dcpose.skeleton import POSETRACK, Skeleton
 
 ZIP_NAME = "submission.zip"

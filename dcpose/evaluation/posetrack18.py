@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from dcpose.evaluation.frame_names import parse_frame_name
 from dcpose.evaluation.ignore_regions import read_ring
 from dcpose.evaluation.video_poses import (
     NO_SCORE,
@@ -25,6 +24,7 @@ from dcpose.evaluation.video_poses import (
     number_rows,
     value_notes,
 )
+from dcpose.frame_names import parse_frame_name
 from dcpose.skeleton import POSETRACK, Skeleton
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dcpose.evaluation.frame_names import order_mismatch, parse_frame_name
+from dcpose.frame_names import order_mismatch, parse_frame_name
 
 
 @pytest.mark.parametrize(
