@@ -16,6 +16,7 @@ from dcpose.data.clip import ClipOptions
 from dcpose.data.dataset import PoseTrackClips
 from dcpose.data.detections import read_detections
 from dcpose.data.loader import make_train_loader
+from dcpose.data.merged import write_videos
 from dcpose.data.posetrack import VideoAnnotation, read_annotations
 from dcpose.data.stream import ClipStream
 from dcpose.engine.inference import HEATMAP_STRIDE, predict
@@ -29,10 +30,14 @@ from dcpose.models.initialise import init_weights
 from dcpose.models.single_frame import SingleFrame
 from dcpose.models.temporal import PoseResidualFusion, PoseTemporalMerger
 from dcpose.models.weights import load_backbone_weights, load_weights
-from dcpose.skeleton import POSETRACK
+from dcpose.skeleton import POSETRACK, Skeleton
+from dcpose.skeleton_files import read_skeleton
 from dcpose.structures import ClipBatch, PersonRecord, PosePrediction
 
 Split = str  # "train", "val" or "test"
+
+FRAME_DIGITS = {"posetrack17": 8, "posetrack18": 6, "posetrack21": 6}
+"""Digits in the names of frames, by layout."""
 
 _log = logging.getLogger(__name__)
 
@@ -140,20 +145,66 @@ def _require_mmcv() -> None:
 
 
 def read_videos(cfg: Config, split: Split) -> list[VideoAnnotation]:
-    """Read the annotation files of a split; see `read_annotations`."""
-    if cfg.data.layout == "posetrack18":
-        return read_annotations(annotations_dir(cfg, split), _root(cfg))
-    raise ValueError(f"data.layout: found {cfg.data.layout!r}, expected 'posetrack18'")
+    """Read the annotation files of a split; see `read_annotations`.
+
+    Raises:
+        ValueError: also if frames are not named as the layout has them.
+    """
+    image_folder = {
+        "train": cfg.data.train_images,
+        "val": cfg.data.val_images,
+        "test": cfg.data.test_images,
+    }[split]
+    source = annotations_path(cfg, split)
+    videos = read_annotations(source, _root(cfg), build_skeleton(cfg), image_folder)
+    digits = FRAME_DIGITS[cfg.data.layout]
+    for video in videos:
+        if video.digits != digits:
+            fitting = [name for name, count in FRAME_DIGITS.items() if count == video.digits]
+            raise ValueError(
+                f"data.layout: found {cfg.data.layout}, whose frames have names of {digits} "
+                f"digits, but {video.source} names {video.images[0]['file_name']}; "
+                f"set data.layout={' or '.join(fitting)}"
+            )
+    return videos
 
 
-def annotations_dir(cfg: Config, split: Split) -> Path:
-    """Return the folder of a split's per-video annotation files."""
-    folders = {
+def annotations_path(cfg: Config, split: Split) -> Path:
+    """Return the folder of a split's per-video annotation files, or the file of all videos."""
+    paths = {
         "train": cfg.data.train_annotations,
         "val": cfg.data.val_annotations,
         "test": cfg.data.test_annotations,
     }
-    return _root(cfg) / folders[split]
+    return _root(cfg) / paths[split]
+
+
+def annotations_dir(cfg: Config, split: Split, scratch: Path) -> Path:
+    """Return the folder of a split's per-video annotation files.
+
+    A file of all videos is written into `scratch`, one file per video, and that is returned.
+    """
+    path = annotations_path(cfg, split)
+    if not path.is_file():
+        return path
+    write_videos(path, scratch)
+    return scratch
+
+
+def build_skeleton(cfg: Config) -> Skeleton:
+    """Return the joints of the data, PoseTrack's unless the config names a file.
+
+    Raises:
+        ValueError: if the file cannot be used, or the model has another number of joints.
+    """
+    file = cfg.data.skeleton
+    skeleton = POSETRACK if file is None else read_skeleton(Path(file))
+    if cfg.model.num_joints != skeleton.num_joints:
+        raise ValueError(
+            f"model.num_joints: found {cfg.model.num_joints}, expected {skeleton.num_joints}, the "
+            f"joints of the skeleton {skeleton.name} (data.skeleton: {file or 'null'})"
+        )
+    return skeleton
 
 
 def read_people(
@@ -177,7 +228,7 @@ def read_people(
         people = {video.name: list(video.people) for video in videos}
         if not any(people.values()):
             raise ValueError(
-                f"{annotations_dir(cfg, split)}: no annotated person boxes; set "
+                f"{annotations_path(cfg, split)}: no annotated person boxes; set "
                 f"data.{split}_detections=FILE"
             )
     return videos, people
@@ -200,6 +251,7 @@ def build_train_loader(
             half_body_min_joints=augment.half_body_min_joints,
         ),
         seed=cfg.seed,
+        skeleton=build_skeleton(cfg),
     )
     return make_train_loader(
         dataset,
@@ -238,7 +290,7 @@ def build_predictor(
         model,
         device=device,
         precision=cfg.test.precision,
-        flip=POSETRACK if cfg.test.flip else None,
+        flip=build_skeleton(cfg) if cfg.test.flip else None,
     )
 
 
@@ -285,11 +337,6 @@ def _root(cfg: Config) -> Path:
 
 
 def _clip_options(cfg: Config) -> ClipOptions:
-    if cfg.model.num_joints != POSETRACK.num_joints:
-        raise ValueError(
-            f"model.num_joints: found {cfg.model.num_joints}, expected {POSETRACK.num_joints}, "
-            f"the joints of {cfg.data.layout} files"
-        )
     return ClipOptions(
         crop_wh=cfg.data.crop_wh,
         box_enlarge=cfg.data.box_enlarge,

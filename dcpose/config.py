@@ -60,16 +60,24 @@ class AugmentConfig(Section):
 class DataConfig(Section):
     """Where the data lie and how a clip is cut from them."""
 
-    layout: Literal["posetrack18"] = "posetrack18"
-    """Form and numbering of the files; PoseTrack 2018: a JSON per video, frames from 000000."""
+    layout: Literal["posetrack17", "posetrack18", "posetrack21"] = "posetrack18"
+    """Data set: 2017 names frames by eight digits, 2018 and 2021 by six, from 000000."""
     root: str
     """Folder that the other paths of this section, and image paths in files, are relative to."""
+    skeleton: str | None = None
+    """YAML of another joint set, as configs/skeletons/posetrack.yaml; null takes PoseTrack's."""
     train_annotations: str = "annotations/train"
-    """Folder of per-video JSON files."""
+    """Folder of per-video JSON files, or one JSON file of all videos."""
     val_annotations: str = "annotations/val"
-    """Folder of per-video JSON files."""
+    """Folder of per-video JSON files, or one JSON file of all videos."""
     test_annotations: str = "annotations/test"
-    """Folder of per-video JSON files; images alone are enough."""
+    """Folder of per-video JSON files, or one JSON file of all videos; images alone are enough."""
+    train_images: str | None = None
+    """Folder in place of the `images` that image names begin with; null takes names as they are."""
+    val_images: str | None = None
+    """As train_images."""
+    test_images: str | None = None
+    """As train_images."""
     val_detections: str | None = None
     """JSON of person boxes; null takes the ground-truth boxes."""
     test_detections: str | None = "detections/test.json"

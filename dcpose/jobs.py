@@ -13,10 +13,12 @@ from torch.utils.data import DataLoader
 
 from dcpose.build import (
     annotations_dir,
+    annotations_path,
     build_model,
     build_model_to_train,
     build_optimizer,
     build_predictor,
+    build_skeleton,
     build_stream,
     build_target_encoder,
     build_train_loader,
@@ -50,7 +52,7 @@ from dcpose.evaluation.predictions import write_predictions
 from dcpose.evaluation.report import Protocol, write_results
 from dcpose.losses import JointsMSELoss
 from dcpose.models.weight_files import weights_hash
-from dcpose.skeleton import EVALUATION_JOINTS, POSETRACK
+from dcpose.skeleton import Skeleton
 from dcpose.structures import ClipBatch, PosePrediction
 
 PICTURED_CLIPS = 6
@@ -113,8 +115,10 @@ def train(
 
     def validate_epoch(model: nn.Module) -> Mapping[str, float]:
         result, _ = _measure(cfg, model, device, run_dir)
-        joints = {} if result is None else dict(zip(EVALUATION_JOINTS, result.ap, strict=True))
-        return {"AP": float("nan") if result is None else result.total, **joints}
+        if result is None:
+            return {"AP": float("nan")}
+        names = result.skeleton.evaluation_names
+        return {"AP": result.total, **dict(zip(names, result.ap, strict=True))}
 
     trainer = Trainer(
         model=model,
@@ -150,7 +154,7 @@ def _picture_maker(
     """Return what draws the same few training clips after every validation."""
     step = max(1, len(dataset) // PICTURED_CLIPS)
     clips = collate([dataset[index] for index in range(0, len(dataset), step)[:PICTURED_CLIPS]])
-    return lambda model: clip_pictures(model, clips, device, POSETRACK)
+    return lambda model: clip_pictures(model, clips, device, dataset.skeleton)
 
 
 def validate(
@@ -173,7 +177,7 @@ def validate(
         return None
     detections = cfg.data.val_detections
     protocol = Protocol(
-        annotations=str(annotations_dir(cfg, "val")),
+        annotations=str(annotations_path(cfg, "val")),
         boxes="ground truth" if detections is None else detections,
         min_box_score=None if detections is None else cfg.data.min_box_score,
         joint_score=cfg.test.joint_score,
@@ -192,11 +196,14 @@ def validate(
     return result, protocol
 
 
-def test(cfg: Config, device: torch.device, weights: str, out: Path, form: Form) -> Path | None:
+def test(
+    cfg: Config, device: torch.device, weights: str, out: Path, form: Form | None
+) -> Path | None:
     """Predict the test split and write leaderboard files; needs no ground-truth people.
 
-    Writes `<video>.json` and `submission.zip` into `out`, in 2018 or 2017 form, and our own
-    predictions into `out/predictions`; then checks the files as the server would.
+    Writes `<video>.json` and `submission.zip` into `out`, in 2018 or 2017 form (None takes that
+    of the data set), and our own predictions into `out/predictions`; then checks the files as the
+    server would.
 
     Returns:
         the path of the zip file; None in processes other than the main one.
@@ -212,8 +219,12 @@ def test(cfg: Config, device: torch.device, weights: str, out: Path, form: Form)
     predict_split(cfg, model, "test", predictions_dir, device)
     if not is_main():
         return None
-    zip_path = export_submission(predictions_dir, out, form)
-    problems = check_submission(out, annotations_dir(cfg, "test"))
+    skeleton = build_skeleton(cfg)
+    if form is None:
+        form = "posetrack17" if cfg.data.layout == "posetrack17" else "posetrack18"
+    zip_path = export_submission(predictions_dir, out, form, skeleton)
+    annotations = annotations_dir(cfg, "test", out / "annotations")
+    problems = check_submission(out, annotations, skeleton)
     if problems:
         raise ValueError("the submission would be refused:\n" + "\n".join(problems))
     _log.info("%s: checked, ready to submit", zip_path)
@@ -246,6 +257,7 @@ def predict_split(
     predict = build_predictor(cfg, model, device)
     predictions_dir.mkdir(parents=True, exist_ok=True)
 
+    skeleton = build_skeleton(cfg)
     duplicates = 0
     start = time.monotonic()
     batches = with_progress(stream, f"predict {split}", len(stream))
@@ -256,11 +268,11 @@ def predict_split(
         kept = list(video_poses)
         if cfg.test.oks_nms is not None:
             found = len(kept)
-            kept = suppress_duplicates(kept, cfg.test.oks_nms)
+            kept = suppress_duplicates(kept, cfg.test.oks_nms, skeleton)
             duplicates += found - len(kept)
-        _write(cfg, predictions_dir, video, kept)
+        _write(cfg, predictions_dir, video, kept, skeleton)
     for video in by_name.values():  # nobody in them
-        _write(cfg, predictions_dir, video, [])
+        _write(cfg, predictions_dir, video, [], skeleton)
     seconds = time.monotonic() - start
     rate = stream.num_people / max(seconds, 1e-9)
     _log.info("%s: %d people in %.1f s (%.1f clips/s)", split, stream.num_people, seconds, rate)
@@ -271,12 +283,17 @@ def predict_split(
 
 
 def _write(
-    cfg: Config, predictions_dir: Path, video: VideoAnnotation, poses: list[PosePrediction]
+    cfg: Config,
+    predictions_dir: Path,
+    video: VideoAnnotation,
+    poses: list[PosePrediction],
+    skeleton: Skeleton,
 ) -> None:
     write_predictions(
         predictions_dir / f"{video.name}.json",
         video.images,
         poses,
+        skeleton,
         joint_score=cfg.test.joint_score,
     )
 
@@ -289,7 +306,8 @@ def _measure(
     num_boxes = predict_split(cfg, model, "val", predictions_dir, device)
     if not is_main():
         return None, num_boxes
-    result = evaluate_folders(annotations_dir(cfg, "val"), predictions_dir)
+    annotations = annotations_dir(cfg, "val", run_dir / "annotations" / "val")
+    result = evaluate_folders(annotations, predictions_dir, build_skeleton(cfg))
     for line in result.table().splitlines():
         _log.info("%s", line)
     return result, num_boxes

@@ -8,7 +8,7 @@ import torch
 
 from dcpose import build_model, load_config
 from dcpose.build import (
-    annotations_dir,
+    annotations_path,
     build_model_to_train,
     build_predictor,
     build_stream,
@@ -196,8 +196,8 @@ class TestData:
 
     def test_folders_of_the_splits(self, tiny_cfg, sample_dir):
         cfg = load_config(tiny_cfg, ["data.val_annotations=annotations/test"])
-        assert annotations_dir(cfg, "train") == sample_dir / "annotations/train"
-        assert annotations_dir(cfg, "val") == annotations_dir(cfg, "test")
+        assert annotations_path(cfg, "train") == sample_dir / "annotations/train"
+        assert annotations_path(cfg, "val") == annotations_path(cfg, "test")
 
     def test_other_joints_than_those_of_the_files(self, tiny_cfg):
         cfg = load_config(tiny_cfg, ["model.num_joints=15"])

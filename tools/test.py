@@ -20,8 +20,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--format",
         choices=("posetrack18", "posetrack17"),
-        default="posetrack18",
-        help="form of the leaderboard files (default %(default)s)",
+        help="form of the leaderboard files (default: that of the data set)",
     )
     args = parser.parse_intermixed_args(argv)
     cfg = load_config(args.cfg, args.overrides)

@@ -63,6 +63,7 @@ def read_coco(
                 frame_numbers=part,
                 folder=image_folder,
                 digits=0,
+                first_frame=0,
                 suffix="",
                 num_frames=len(part),
                 image_wh=None,

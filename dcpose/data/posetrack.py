@@ -1,9 +1,11 @@
-"""PoseTrack18-form annotations (one JSON file per video) to videos and person records.
+"""PoseTrack annotations to videos and person records.
 
-Form: `images` (id, file_name, and optionally nframes, width, height), `annotations` (image_id,
-keypoints, bbox, ...) and `categories` with the keypoint names. A file may stop at `images`, like
-those of the test split. `file_name` is relative to the data set's root; its stem is the number of
-the frame: six digits count from 0 (2018), eight digits from 1 (2017).
+Form of 2018 and 2021: `images` (id, file_name, and optionally nframes, width, height),
+`annotations` (image_id, keypoints, bbox, ...) and `categories` with the keypoint names. A file may
+stop at `images`, like those of the test split. `file_name` is relative to the data set's root; its
+stem is the number of the frame: six digits count from 0 (2018), eight digits from 1 (2017). There
+is one file per video, or one file of all videos (`merged.py`). 2017 files (`annolist`) are turned
+into this form first (`posetrack17.py`); their frames count from the first that is listed.
 
 What a person of no use is and what an error is: people that the format allows to be there
 (crowds, other categories, boxes without area or outside the image) are left out and counted;
@@ -22,6 +24,8 @@ from typing import Any
 import numpy as np
 
 from dcpose.data import fields
+from dcpose.data.merged import split_videos
+from dcpose.data.posetrack17 import to_2018_form
 from dcpose.geometry import clip_to_image, overlaps_image
 from dcpose.skeleton import POSETRACK, Skeleton
 from dcpose.structures import PersonRecord
@@ -54,6 +58,7 @@ class VideoAnnotation:
         frame_numbers: number of the frame of each entry of `images`.
         folder: folder of the frames on disk.
         digits: digits of a frame's file name, 6 or 8.
+        first_frame: number of the first frame.
         suffix: extension of the frames, with its dot.
         num_frames: length of the clip in frames; frames that `images` does not list count.
         image_wh: (width, height) of the frames in pixels; None if the file does not say.
@@ -69,17 +74,13 @@ class VideoAnnotation:
     frame_numbers: list[int]
     folder: Path
     digits: int
+    first_frame: int
     suffix: str
     num_frames: int
     image_wh: tuple[int, int] | None
     people: list[PersonRecord]
     skipped: Counter[str]
     files: dict[int, ImageFile] | None = None
-
-    @property
-    def first_frame(self) -> int:
-        """Number of the first frame: 0 with six digits, 1 with eight."""
-        return FIRST_FRAME_OF_DIGITS[self.digits]
 
     @property
     def frame_range(self) -> range:
@@ -109,26 +110,42 @@ class VideoAnnotation:
 
 
 def read_annotations(
-    folder: Path, image_root: Path, skeleton: Skeleton = POSETRACK
+    source: Path,
+    image_root: Path,
+    skeleton: Skeleton = POSETRACK,
+    image_folder: str | None = None,
 ) -> list[VideoAnnotation]:
-    """Read a folder of per-video annotation files, in the order of their names.
+    """Read the videos of a split, in the order of their names.
 
     Args:
-        folder: holds the `.json` files.
+        source: folder of `.json` files, one per video; or one file of all videos.
         image_root: what `file_name` in the files is relative to.
         skeleton: joint order of the records; files are matched by keypoint names.
+        image_folder: folder in `image_root` that takes the place of the `images` that names begin
+            with (or is put in front of them), such as `images_renamed`; None takes them as they
+            are.
 
     Raises:
-        ValueError: if the folder holds no annotation file, or a file breaks the form.
+        ValueError: if there is no annotation file, or a file breaks the form.
     """
-    sources = sorted(folder.glob("*.json")) if folder.is_dir() else []
-    if not sources:
-        raise ValueError(f"{folder}: no annotation files; expected a folder of per-video .json")
-    videos = [read_video(source, image_root, skeleton) for source in sources]
+    place = _Place(image_root, image_folder)
+    if source.is_file():
+        parts = split_videos(_read_object(source), str(source))
+        if not parts:
+            raise ValueError(f"{source}: images is empty, expected at least one frame")
+        videos = [_video(part, name, source, place, skeleton) for name, part in parts.items()]
+    else:
+        files = sorted(source.glob("*.json")) if source.is_dir() else []
+        if not files:
+            raise ValueError(
+                f"{source}: no annotation files; expected a folder of per-video .json, or one "
+                ".json of all videos"
+            )
+        videos = [_video(_read_object(file), file.stem, file, place, skeleton) for file in files]
     skipped = sum((video.skipped for video in videos), Counter())
     logger.info(
         "%s: %d videos, %d images, %d people%s",
-        folder,
+        source,
         len(videos),
         sum(len(video.images) for video in videos),
         sum(len(video.people) for video in videos),
@@ -138,33 +155,63 @@ def read_annotations(
 
 
 def read_video(source: Path, image_root: Path, skeleton: Skeleton = POSETRACK) -> VideoAnnotation:
-    """Read one annotation file; see `read_annotations`."""
+    """Read the annotation file of one video; see `read_annotations`."""
+    return _video(_read_object(source), source.stem, source, _Place(image_root, None), skeleton)
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where frames lie: see `image_root` and `image_folder` of `read_annotations`."""
+
+    root: Path
+    folder: str | None
+
+    def of(self, relative: PurePosixPath) -> Path:
+        if self.folder is None:
+            return self.root / relative
+        parts = relative.parts[1:] if relative.parts[:1] == ("images",) else relative.parts
+        return Path(self.root, self.folder, *parts)
+
+
+def _read_object(source: Path) -> dict[str, Any]:
     content = fields.read_json(source)
     if not isinstance(content, dict):
         raise ValueError(f"{source}: expected a JSON object, found {fields.kind(content)}")
-    if "annolist" in content:
-        raise ValueError(
-            f"{source}: 2017-form annotations (annolist); only the PoseTrack18 form "
-            "(images, annotations, categories) is read"
-        )
-    images = fields.get_list(content, "images", str(source))
+    return content
+
+
+def _video(
+    content: dict[str, Any], name: str, source: Path, place: _Place, skeleton: Skeleton
+) -> VideoAnnotation:
+    """Return the video of a parsed file, or of the part of it that is about one video."""
+    where = str(source) if name == source.stem else f"{source} ({name})"
+    lists_frames = "annolist" in content
+    if lists_frames:
+        content = to_2018_form(content, where, skeleton)
+    images = fields.get_list(content, "images", where)
     if not images:
-        raise ValueError(f"{source}: images is empty, expected at least one frame")
-    relative_folder, digits, suffix, numbers = _frame_files(images, source)
-    num_frames = _clip_length(images, numbers, FIRST_FRAME_OF_DIGITS[digits], source)
-    image_wh = _image_wh(images, source)
+        listed = "annolist" if lists_frames else "images"
+        raise ValueError(f"{where}: {listed} is empty, expected at least one frame")
+    relative_folder, digits, suffix, numbers = _frame_files(images, where)
+    if lists_frames:
+        first_frame, num_frames = min(numbers), max(numbers) - min(numbers) + 1
+    else:
+        first_frame = FIRST_FRAME_OF_DIGITS[digits]
+        num_frames = _clip_length(images, numbers, first_frame, where)
+    image_wh = _image_wh(images, where)
     people: list[PersonRecord] = []
     skipped: Counter[str] = Counter()
     if content.get("annotations"):
         frames = {image["id"]: number for image, number in zip(images, numbers, strict=True)}
-        people, skipped = _people(content, source, frames, image_wh, skeleton)
+        people, skipped = _people(content, name, where, frames, image_wh, skeleton)
     return VideoAnnotation(
-        name=source.stem,
+        name=name,
         source=source,
         images=images,
         frame_numbers=numbers,
-        folder=image_root / relative_folder,
+        folder=place.of(relative_folder),
         digits=digits,
+        first_frame=first_frame,
         suffix=suffix,
         num_frames=num_frames,
         image_wh=image_wh,
@@ -197,7 +244,7 @@ def describe_skipped(skipped: Counter[str]) -> str:
     return f"; left out: {', '.join(parts)}" if parts else ""
 
 
-def _frame_files(images: list[Any], source: Path) -> tuple[PurePosixPath, int, str, list[int]]:
+def _frame_files(images: list[Any], source: str) -> tuple[PurePosixPath, int, str, list[int]]:
     """Return folder, digits, suffix and numbers of the frames; they must share the first three."""
     layouts, numbers, ids = set(), [], Counter[int]()
     for index, image in enumerate(images):
@@ -215,7 +262,7 @@ def _frame_files(images: list[Any], source: Path) -> tuple[PurePosixPath, int, s
         names = sorted(f"{folder}/{'0' * digits}{suffix}" for folder, digits, suffix in layouts)
         raise ValueError(
             f"{source}: images of one file must share folder, digits and extension, "
-            f"found {', '.join(names[:3])}"
+            f"found {', '.join(names[:3])}; a file of all videos is named itself, not its folder"
         )
     for what, counts in (("id", ids), ("frame number", Counter(numbers))):
         value, count = counts.most_common(1)[0]
@@ -225,7 +272,7 @@ def _frame_files(images: list[Any], source: Path) -> tuple[PurePosixPath, int, s
     return folder, digits, suffix, numbers
 
 
-def _clip_length(images: list[Any], numbers: list[int], first_frame: int, source: Path) -> int:
+def _clip_length(images: list[Any], numbers: list[int], first_frame: int, source: str) -> int:
     lengths = {
         fields.get_int(image, "nframes", f"{source}: images[{index}]")
         for index, image in enumerate(images)
@@ -244,7 +291,7 @@ def _clip_length(images: list[Any], numbers: list[int], first_frame: int, source
     return length
 
 
-def _image_wh(images: list[Any], source: Path) -> tuple[int, int] | None:
+def _image_wh(images: list[Any], source: str) -> tuple[int, int] | None:
     sizes = set()
     for index, image in enumerate(images):
         where = f"{source}: images[{index}]"
@@ -260,7 +307,8 @@ def _image_wh(images: list[Any], source: Path) -> tuple[int, int] | None:
 
 def _people(
     content: dict[str, Any],
-    source: Path,
+    name: str,
+    source: str,
     frames: dict[int, int],
     image_wh: tuple[int, int] | None,
     skeleton: Skeleton,
@@ -268,7 +316,7 @@ def _people(
     """Return the people of an annotation file, and how many were left out by reason."""
     columns, num_keypoints = _keypoint_columns(content, source, skeleton)
     people, skipped = [], Counter[str]()
-    for index, annotation in enumerate(fields.get_list(content, "annotations", str(source))):
+    for index, annotation in enumerate(fields.get_list(content, "annotations", source)):
         where = f"{source}: annotations[{index}]"
         image_id = fields.get_int(annotation, "image_id", where)
         if image_id not in frames:
@@ -284,7 +332,7 @@ def _people(
         has_track = annotation.get("track_id") is not None
         people.append(
             PersonRecord(
-                video=source.stem,
+                video=name,
                 image_id=image_id,
                 frame=frames[image_id],
                 box_xywh=box,
@@ -310,11 +358,11 @@ def _unusable_annotated_box(box: np.ndarray, image_wh: tuple[int, int] | None) -
 
 
 def _keypoint_columns(
-    content: dict[str, Any], source: Path, skeleton: Skeleton
+    content: dict[str, Any], source: str, skeleton: Skeleton
 ) -> tuple[np.ndarray, int]:
     """Return (J,) positions of the skeleton's joints in the file's keypoints (-1: not listed)."""
     where = f"{source}: categories"
-    categories = fields.get_list(content, "categories", str(source))
+    categories = fields.get_list(content, "categories", source)
     people = [c for c in categories if not isinstance(c, dict) or c.get("id", 1) == 1]
     if len(people) != 1:
         raise ValueError(f"{where}: expected one with id 1 (person), found {len(people)}")

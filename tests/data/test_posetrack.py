@@ -210,7 +210,7 @@ def test_eight_digits_do_not_count_from_zero(data_folder):
         ('{"images": [', "not valid JSON"),
         ("[" * 100_000, "not valid JSON"),
         ("[]", "expected a JSON object, found a list"),
-        ('{"annolist": []}', "2017-form annotations"),
+        ('{"annolist": []}', "annolist is empty, expected at least one frame"),
         ('{"images": [{"id": ' + "9" * 5000 + "}]}", "not valid JSON"),
     ],
 )
