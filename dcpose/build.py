@@ -27,6 +27,7 @@ from dcpose.models.correction import PoseCorrectionNetwork
 from dcpose.models.dcpose import DCPose
 from dcpose.models.hrnet import HRNet
 from dcpose.models.initialise import init_weights
+from dcpose.models.simple_baseline import SimpleBaseline
 from dcpose.models.single_frame import SingleFrame
 from dcpose.models.temporal import PoseResidualFusion, PoseTemporalMerger
 from dcpose.models.weights import load_backbone_weights, load_weights
@@ -89,7 +90,7 @@ def build_model_to_train(cfg: Config, weights: str | Path | None = None) -> DCPo
     elif cfg.model.name == "dcpose" and cfg.model.backbone.frozen:
         raise ValueError(
             "the backbone is frozen and has no weights, so it would stay random: set "
-            "model.backbone.weights=FILE (from a single_frame run, or released HRNet weights), "
+            "model.backbone.weights=FILE (from a single_frame run, or released pose weights), "
             "give --weights, or train it too with model.backbone.frozen=false"
         )
     return model
@@ -97,16 +98,16 @@ def build_model_to_train(cfg: Config, weights: str | Path | None = None) -> DCPo
 
 def build_backbone(cfg: Config) -> nn.Module:
     """Build the network that maps images (N, 3, H, W) to heatmaps (N, J, H / 4, W / 4)."""
-    backbone = cfg.model.backbone
-    if backbone.name == "hrnet":
-        return HRNet(
-            width=backbone.width,
-            num_joints=cfg.model.num_joints,
-            modules=backbone.modules,
-            blocks=backbone.blocks,
-            stem_channels=backbone.stem_channels,
-        )
-    raise ValueError(f"model.backbone.name: found {backbone.name!r}, expected 'hrnet'")
+    backbone, num_joints = cfg.model.backbone, cfg.model.num_joints
+    if backbone.name == "simple_baseline":
+        return SimpleBaseline(backbone.depth, num_joints, backbone.deconv_channels)
+    return HRNet(
+        width=backbone.width,
+        num_joints=num_joints,
+        modules=backbone.modules,
+        blocks=backbone.blocks,
+        stem_channels=backbone.stem_channels,
+    )
 
 
 def _single_frame_or_dcpose(cfg: Config, backbone: nn.Module) -> DCPose | SingleFrame:

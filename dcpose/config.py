@@ -16,13 +16,15 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Discriminator,
     Field,
+    Tag,
     ValidationError,
     field_validator,
     model_validator,
 )
 
-from dcpose.config_files import Layer, merge_layers, read_layers, read_overrides
+from dcpose.config_files import Alternatives, Layer, merge_layers, read_layers, read_overrides
 from dcpose.config_messages import ConfigError, describe_problems
 
 # YAML has lists; the config is immutable, so it holds tuples
@@ -110,8 +112,19 @@ class DataConfig(Section):
         return crop_wh
 
 
-class BackboneConfig(Section):
-    """The network that gives the initial heatmaps of each frame."""
+class BackboneSection(Section):
+    """What all networks that give the initial heatmaps of each frame have in common."""
+
+    weights: str | None = None
+    """File to start training from: its pose or ImageNet weights, or our own checkpoint."""
+    frozen: bool = True
+    """Train the heads alone; must be false for `single_frame`."""
+    frozen_bn: bool = True
+    """Keep BatchNorm statistics of a frozen backbone; false lets them drift, as the release did."""
+
+
+class HRNetConfig(BackboneSection):
+    """HRNet."""
 
     name: Literal["hrnet"] = "hrnet"
     width: Positive = 48
@@ -122,12 +135,30 @@ class BackboneConfig(Section):
     """Residual blocks per branch of a module."""
     stem_channels: Positive = 64
     """Channels of the stem, a quarter of what the first stage gives."""
-    weights: str | None = None
-    """File to start training from: HRNet pose weights, DCPose weights or our own checkpoint."""
-    frozen: bool = True
-    """Train the heads alone; must be false for `single_frame`."""
-    frozen_bn: bool = True
-    """Keep BatchNorm statistics of a frozen backbone; false lets them drift, as the release did."""
+
+
+class SimpleBaselineConfig(BackboneSection):
+    """ResNet with transposed convolutions."""
+
+    name: Literal["simple_baseline"]
+    depth: Literal[18, 34, 50, 101, 152] = 50
+    """Layers of the ResNet."""
+    deconv_channels: Positive = 256
+    """Channels of the transposed convolutions; fewer for tiny runs."""
+
+
+def _backbone_name(section: Any) -> str:  # noqa: ANN401 - whatever stands in the YAML
+    default = HRNetConfig.model_fields["name"].default
+    if isinstance(section, dict):
+        return str(section.get("name", default))
+    return getattr(section, "name", default)
+
+
+BackboneConfig = Annotated[
+    Annotated[HRNetConfig, Tag("hrnet")] | Annotated[SimpleBaselineConfig, Tag("simple_baseline")],
+    Discriminator(_backbone_name),
+]
+"""The network that gives the initial heatmaps of each frame; its name decides the other keys."""
 
 
 class PrfConfig(Section):
@@ -176,7 +207,7 @@ class ModelConfig(Section):
     name: Literal["dcpose", "single_frame"] = "dcpose"
     """single_frame: the backbone alone, stage one of training and the baseline."""
     num_joints: Positive = 17
-    backbone: BackboneConfig = BackboneConfig()
+    backbone: BackboneConfig = HRNetConfig()
     prf: PrfConfig = PrfConfig()
     ptm: PtmConfig = PtmConfig()
     fusion: FusionConfig = FusionConfig()
@@ -190,6 +221,10 @@ class ModelConfig(Section):
                 "to train; set model.backbone.frozen=false"
             )
         return self
+
+
+ALTERNATIVES = {"model.backbone": Alternatives("hrnet", frozenset(BackboneSection.model_fields))}
+"""Sections whose `name` decides which other keys they have."""
 
 
 class TrainConfig(Section):
@@ -276,7 +311,7 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
 
 def parse_config(layers: Sequence[Layer]) -> Config:
     """Merge layers, later ones over earlier ones, and check the result; see `load_config`."""
-    values, origins = merge_layers(layers)
+    values, origins = merge_layers(layers, alternatives=ALTERNATIVES)
     try:
         return Config.model_validate(values)
     except ValidationError as error:

@@ -1,7 +1,7 @@
 """Reading config layers: YAML files with `base:` and command-line overrides."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,19 @@ class Layer:
 
     origin: str
     values: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Alternatives:
+    """A section whose `name` decides which other keys it has.
+
+    Attributes:
+        default: its name where nobody gives one.
+        shared: keys that it has under every name.
+    """
+
+    default: str
+    shared: frozenset[str]
 
 
 class _ConfigLoader(yaml.SafeLoader):
@@ -132,8 +145,15 @@ def _split_override(token: str, remaining: Iterator[str]) -> tuple[str, str]:
         raise ConfigError(f"{COMMAND_LINE}: {token} has no value; write {token}=VALUE") from None
 
 
-def merge_layers(layers: Sequence[Layer]) -> tuple[dict[str, Any], dict[str, str]]:
+def merge_layers(
+    layers: Sequence[Layer], alternatives: Mapping[str, Alternatives]
+) -> tuple[dict[str, Any], dict[str, str]]:
     """Merge nested values, later layers over earlier ones.
+
+    Args:
+        layers: the oldest first.
+        alternatives: by dotted key of a section. A layer that gives such a section another `name`
+            drops what earlier layers set in it, but for the shared keys.
 
     Returns:
         The merged values, and for each dotted key the origin that set it last; the empty key
@@ -142,8 +162,23 @@ def merge_layers(layers: Sequence[Layer]) -> tuple[dict[str, Any], dict[str, str
     merged: dict[str, Any] = {}
     origins = {"": next((x.origin for x in reversed(layers) if x.origin != COMMAND_LINE), "config")}
     for layer in layers:
+        for section, choice in alternatives.items():
+            _drop_former(merged, layer.values, section.split("."), choice)
         _merge_into(merged, layer.values, layer.origin, origins, prefix="")
     return merged, origins
+
+
+def _drop_former(
+    merged: dict[str, Any], values: dict[str, Any], section: list[str], choice: Alternatives
+) -> None:
+    for key in section:
+        before, after = merged.get(key), values.get(key)
+        if not isinstance(before, dict) or not isinstance(after, dict):
+            return
+        merged, values = before, after
+    if "name" in values and values["name"] != merged.get("name", choice.default):
+        for key in merged.keys() - choice.shared:
+            del merged[key]
 
 
 def _merge_into(

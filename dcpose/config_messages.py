@@ -1,7 +1,8 @@
 """Config errors in words: which file, which key, what was found, what was expected."""
 
 import difflib
-from typing import Any
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -25,7 +26,7 @@ def describe_problems(
     valid_keys = list(leaf_keys(schema))
     lines: dict[str, str] = {}
     for problem in error.errors():
-        key = _key_of(problem, values)
+        key = _key_of(problem, values, schema)
         lines.setdefault(key, f"{_origin_of(key, origins)}: {_describe(problem, key, valid_keys)}")
     return "\n".join(lines.values())
 
@@ -34,23 +35,46 @@ def leaf_keys(schema: type[BaseModel], prefix: str = "") -> dict[str, Any]:
     """Return every dotted key below a schema with its type annotation."""
     keys: dict[str, Any] = {}
     for name, field in schema.model_fields.items():
-        annotation = field.annotation
-        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            keys.update(leaf_keys(annotation, prefix=f"{prefix}{name}."))
-        else:
-            keys[f"{prefix}{name}"] = annotation
+        sections = sections_of(field.annotation)
+        for section in sections:
+            keys.update(leaf_keys(section, prefix=f"{prefix}{name}."))
+        if not sections:
+            keys[f"{prefix}{name}"] = field.annotation
     return keys
 
 
-def _key_of(problem: ErrorDetails, values: dict[str, Any]) -> str:
-    """Return the dotted key; list positions are left out, they are not keys of the schema."""
+def sections_of(annotation: Any) -> list[type[BaseModel]]:  # noqa: ANN401 - any type
+    """Return the section class that a key is annotated with, or the alternatives of a union."""
+    inner = get_args(annotation)
+    if get_origin(annotation) is Annotated:
+        return sections_of(inner[0])
+    if get_origin(annotation) in (Union, UnionType):
+        return [section for alternative in inner for section in sections_of(alternative)]
+    is_section = isinstance(annotation, type) and issubclass(annotation, BaseModel)
+    return [annotation] if is_section else []
+
+
+def _key_of(problem: ErrorDetails, values: dict[str, Any], schema: type[BaseModel]) -> str:
+    """Return the dotted key.
+
+    List positions, and which one of several alternatives a section was taken for, are left out:
+    they are not keys of the schema.
+    """
     names: list[str] = []
     section: Any = values
+    schemas = [schema]
     for part in problem["loc"]:
         if not isinstance(section, dict):
             break
+        if len(schemas) > 1:
+            schemas = [s for s in schemas if part in get_args(s.model_fields["name"].annotation)]
+            continue
         names.append(str(part))
-        section = section.get(part) if isinstance(section, dict) else None
+        section = section.get(part)
+        field = schemas[0].model_fields.get(str(part)) if schemas else None
+        schemas = sections_of(field.annotation) if field else []
+    if problem["type"] == "union_tag_invalid":
+        names.append("name")
     return ".".join(names)
 
 
@@ -69,6 +93,9 @@ def _describe(problem: ErrorDetails, key: str, valid_keys: list[str]) -> str:
         return f"{key}: found {list(found)!r}, expected a list with an element {position}"
     if problem["type"] == "missing":
         return f"{key}: missing; set it in the config file or with {key}=VALUE"
+    if problem["type"] == "union_tag_invalid":
+        names = str(problem["ctx"]["expected_tags"]).replace(", ", " or ")
+        return f"{key}: found {found.get('name')!r}, expected {names}"
     if problem["type"] == "value_error":
         text = problem["msg"].removeprefix("Value error, ")
         return text if isinstance(found, dict) else f"{key}: found {_yaml(found)}: {text}"

@@ -75,6 +75,19 @@ def test_dump_reads_back_equal(config_file, tmp_path):
     assert config_from_dict(config_to_dict(cfg), origin="checkpoint") == cfg
 
 
+def test_another_backbone_drops_the_keys_of_the_former(tmp_path):
+    parent, child = tmp_path / "parent.yaml", tmp_path / "child.yaml"
+    parent.write_text(MINIMAL + "model: {backbone: {width: 24, frozen: false, weights: a.pth}}\n")
+    child.write_text("base: parent.yaml\nmodel: {backbone: {name: simple_baseline, depth: 18}}\n")
+    backbone = load_config(child).model.backbone
+    assert (backbone.name, backbone.depth) == ("simple_baseline", 18)
+    assert (backbone.frozen, backbone.weights) == (False, "a.pth")
+    assert load_config(parent, ["model.backbone.name=hrnet"]).model.backbone.width == 24
+    back = load_config(child, ["model.backbone.name=hrnet"]).model.backbone
+    assert (back.width, back.weights) == (48, "a.pth")
+    assert load_config(child, ["model.backbone.depth=34"]).model.backbone.depth == 34
+
+
 def test_config_is_immutable(config_file):
     with pytest.raises(ValueError, match="frozen"):
         load_config(config_file).seed = 3
@@ -105,6 +118,28 @@ def test_config_is_immutable(config_file):
         ("optim.milestones=[4, 2]", "expected rising epochs"),
         ("model.name=single_frame", "set model.backbone.frozen=false"),
         ("experiment=a/b", "experiment: found 'a/b'"),
+        ("model.backbone=5", "model.backbone: found 5, expected a section of keys"),
+        (
+            "model.backbone.width=x",
+            "command line: model.backbone.width: found 'x', expected an int",
+        ),
+        (
+            "model.backbone.widht=3",
+            "model.backbone.widht: unknown key; the nearest valid keys are mo",
+        ),
+        (
+            "model.backbone.name=resnet",
+            "model.backbone.name: found 'resnet', expected 'hrnet' or 'simple_baseline'",
+        ),
+        ("model.backbone.name=[x]", "model.backbone.name: found ['x'], expected 'hrnet' or"),
+        (
+            "model.backbone={name: simple_baseline, depth: 51}",
+            "model.backbone.depth: found 51, expected 18, 34, 50, 101 or 152",
+        ),
+        (
+            "model.backbone={name: simple_baseline, width: 3}",
+            "model.backbone.width: unknown key",
+        ),
     ],
 )
 def test_refusals_name_key_value_and_way_out(config_file, override, message):
@@ -200,5 +235,5 @@ def _repeated(values, parent, cfg, prefix=""):
     for key, value in values.items():
         if isinstance(value, dict):
             yield from _repeated(value, parent[key], cfg[key], f"{prefix}{key}.")
-        elif parent[key] == cfg[key]:
+        elif key in parent and parent[key] == cfg[key]:
             yield f"{prefix}{key}"

@@ -12,9 +12,9 @@ CONV_STD = 0.001
 def init_weights(module: nn.Module, generator: torch.Generator | None = None) -> None:
     """Initialise a module and everything in it, in place.
 
-    Convolutions: weights N(0, 0.001), bias 0. BatchNorm: weight 1, bias 0. Deformable
-    convolutions: identity (centre tap 1 on the diagonal), bias 0. Offsets and masks of a new head
-    are therefore close to 0, and so is its output: the masks are what is learned first.
+    Convolutions, transposed ones too: weights N(0, 0.001), bias 0. BatchNorm: weight 1, bias 0.
+    Deformable convolutions: identity (centre tap 1 on the diagonal), bias 0. Offsets and masks of
+    a new head are therefore close to 0, and so is its output: the masks are what is learned first.
 
     Args:
         module: a backbone, or a part of the head.
@@ -24,7 +24,7 @@ def init_weights(module: nn.Module, generator: torch.Generator | None = None) ->
         if isinstance(layer, ModulatedDeformConv):
             nn.init.dirac_(layer.weight)
             nn.init.zeros_(layer.bias)
-        elif isinstance(layer, nn.Conv2d):
+        elif isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)):
             nn.init.normal_(layer.weight, std=CONV_STD, generator=generator)
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)

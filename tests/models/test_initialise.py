@@ -1,5 +1,6 @@
 """Initialisation of new networks."""
 
+import pytest
 import torch
 from torch import nn
 
@@ -7,8 +8,9 @@ from dcpose.models.deform_conv import ModulatedDeformConv
 from dcpose.models.initialise import init_weights
 
 
-def test_kinds_of_layers():
-    conv, norm = nn.Conv2d(64, 64, 3), nn.BatchNorm2d(4)
+@pytest.mark.parametrize("kind", [nn.Conv2d, nn.ConvTranspose2d])
+def test_kinds_of_layers(kind):
+    conv, norm = kind(64, 64, 3), nn.BatchNorm2d(4)
     nn.init.constant_(norm.weight, 7)
     nn.init.constant_(norm.bias, 7)
     deform = ModulatedDeformConv(4, 4, 3, offset_groups=4)

@@ -1,0 +1,83 @@
+"""SimpleBaseline: ResNet and transposed convolutions (Xiao et al., ECCV 2018, arXiv 1804.06208).
+
+The ResNet is torchvision's, with the stride on the 3x3 convolution of a bottleneck. Module names
+are those of the official pose checkpoints and of torchvision's ImageNet files, so that both fit
+as they are. Shape legend: N images, J joints, H x W pixels, both multiples of 32.
+
+The official SimpleBaseline weights were trained on images in BGR order (mean and standard
+deviation stay in the order of RGB), everything else here on RGB. Crops are RGB, so those weights
+are a start for training, but give less than their published accuracy as they are.
+"""
+
+from typing import Literal
+
+import torchvision
+from torch import Tensor, nn
+
+Depth = Literal[18, 34, 50, 101, 152]
+
+RESNETS = {
+    18: torchvision.models.resnet18,
+    34: torchvision.models.resnet34,
+    50: torchvision.models.resnet50,
+    101: torchvision.models.resnet101,
+    152: torchvision.models.resnet152,
+}
+
+STRIDE_OF_RESNET = 32
+UPSAMPLINGS = 3
+
+
+class SimpleBaseline(nn.Module):
+    """Images to joint heatmaps at a quarter of the resolution.
+
+    The defaults are SimpleBaseline with ResNet-50 as published.
+
+    Args:
+        depth: of the ResNet; 18 and 34 have basic blocks, the others bottlenecks.
+        num_joints: J, heatmaps to make.
+        deconv_channels: channels of each of the three transposed convolutions.
+
+    Raises:
+        ValueError: for a depth that torchvision does not have.
+    """
+
+    def __init__(self, depth: Depth = 50, num_joints: int = 17, deconv_channels: int = 256) -> None:
+        super().__init__()
+        if depth not in RESNETS:
+            raise ValueError(f"ResNet has a depth of {', '.join(map(str, RESNETS))}, got {depth}")
+        resnet = RESNETS[depth](weights=None)
+        self.conv1, self.bn1, self.relu = resnet.conv1, resnet.bn1, resnet.relu
+        self.maxpool = resnet.maxpool
+        self.layer1, self.layer2 = resnet.layer1, resnet.layer2
+        self.layer3, self.layer4 = resnet.layer3, resnet.layer4
+
+        layers: list[nn.Module] = []
+        channels = resnet.fc.in_features
+        for _ in range(UPSAMPLINGS):
+            layers += _upsampling(channels, deconv_channels)
+            channels = deconv_channels
+        self.deconv_layers = nn.Sequential(*layers)
+        self.final_layer = nn.Conv2d(deconv_channels, num_joints, 1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return heatmaps (N, J, H / 4, W / 4) of normalised RGB images (N, 3, H, W).
+
+        Raises:
+            ValueError: if H or W is not a multiple of 32.
+        """
+        height, width = images.shape[-2:]
+        if height % STRIDE_OF_RESNET or width % STRIDE_OF_RESNET:
+            raise ValueError(f"image sides must be multiples of 32, got {width} x {height}")
+        x = self.maxpool(self.relu(self.bn1(self.conv1(images))))
+        x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
+        return self.final_layer(self.deconv_layers(x))
+
+
+def _upsampling(in_channels: int, out_channels: int) -> list[nn.Module]:
+    """Layers that double height and width."""
+    return [
+        nn.ConvTranspose2d(in_channels, out_channels, 4, stride=2, padding=1, bias=False),
+        nn.BatchNorm2d(out_channels),
+        nn.ReLU(inplace=True),
+    ]
