@@ -7,7 +7,7 @@ from typing import Literal, get_args
 from torch import Tensor, nn
 from torchvision.models import get_model, get_model_weights
 
-from dcpose.models.weight_files import read_state_dict, weights_hash
+from dcpose.models.weight_files import read_weights, weights_hash
 
 DetectorName = Literal["fasterrcnn_resnet50_fpn_v2", "retinanet_resnet50_fpn_v2"]
 DETECTORS: tuple[DetectorName, ...] = get_args(DetectorName)
@@ -50,7 +50,7 @@ def build_detector(
     if weights is None:
         state, source = _download(name)
     else:
-        state, _ = read_state_dict(weights)
+        state = read_weights(weights).state
         source = f"{weights.name} {weights_hash(weights)}"
     _load_strictly(model, state, f"{name}: {source}")
     return model.eval(), source

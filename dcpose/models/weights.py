@@ -1,20 +1,17 @@
 """Fit files of weights to our models: names and shapes only, every entry accounted for.
 
-Layouts, recognised by their names:
-
-    dcpose            our own checkpoints, of any model (backbone.*, ptm.*, ...)
-    released DCPose   rough_pose_estimation_net.*, diff_temporal_fuse.*, ...
-    HRNet pose        official HRNet pose files: the backbone's names without a prefix
+See `weight_layouts` for the layouts that are recognised.
 """
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from torch import Tensor, nn
 
-from dcpose.models.weight_files import read_state_dict
+from dcpose.models.weight_files import read_weights
+from dcpose.models.weight_layouts import NamedWeights, name_weights
+from dcpose.models.weight_settings import settings_of
 
 MAX_LISTED = 20
 """Names of one kind that a message lists."""
@@ -22,31 +19,15 @@ MAX_LISTED = 20
 COUNTER = "num_batches_tracked"
 """BatchNorm's step counter; old files lack it, and it does not influence any result."""
 
-RELEASED_BACKBONE = "rough_pose_estimation_net."
-
-_RELEASED_NAMES: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
-    (r"^rough_pose_estimation_net\.", "backbone."),
-    (r"^diff_temporal_fuse\.layers\.", "prf.chain."),
-    (r"^support_temporal_fuse\.layers\.", "ptm.chain."),
-    (r"^offset_mask_combine_conv\.layers\.", "fusion."),
-    (r"^((?:prf\.chain|ptm\.chain|fusion)\.\d+)\.conv_bn_relu1\.", r"\1.split."),
-    (
-        r"^((?:prf\.chain|ptm\.chain|fusion)\.\d+)\.conv_bn_relu2_(\d)_(\d)\.",
-        lambda match: f"{match[1]}.steps.{int(match[2]) - 1}.{int(match[3]) - 1}.",
-    ),
-    (r"^((?:prf\.chain|ptm\.chain|fusion)\.\d+)\.conv_bn_relu3\.", r"\1.merge."),
-    (r"^((?:prf\.chain|ptm\.chain|fusion)\.\d+)\.downsample\.", r"\1.shortcut."),
-    (r"^offsets_list\.(\d+)\.0\.", r"pcn.offset_convs.\1."),
-    (r"^masks_list\.(\d+)\.0\.", r"pcn.mask_convs.\1."),
-    (r"^modulated_deform_conv_list\.(\d+)\.deform_conv\.", r"pcn.deform_convs.\1."),
-)
+WITHOUT = "dcpose.without"
+"""Metadata of converted files: beginnings of names that the source could not have, by commas."""
 
 
 class WeightsMismatchError(ValueError):
     """A file does not fit a model.
 
     Attributes:
-        missing: names that the model has and the file lacks.
+        missing: names that the model has and the file lacks, our names.
         unexpected: names that the file has and the model lacks.
         misshapen: names with the shape found and the shape expected.
     """
@@ -91,63 +72,91 @@ def load_weights(model: nn.Module, path: str | Path) -> LoadReport:
 
     Args:
         model: changed in place, and only if everything fits.
-        path: see `weight_files.read_state_dict`; an HRNet pose file fits a `SingleFrame`.
+        path: see `weight_files.read_weights`; a pose backbone's file fits a `SingleFrame`.
 
     Raises:
         FileNotFoundError: if there is no such file.
         WeightsMismatchError: if an entry is missing, unexpected or has another shape.
         ValueError: if the file cannot be read, or its layout is unknown.
     """
-    state, layout, notes = _read_in_our_names(Path(path))
-    complete = _check_fit(state, model.state_dict(), Path(path), notes)
+    weights = read_named_weights(path)
+    complete, notes = check_fit(weights.named, model.state_dict(), Path(path))
     model.load_state_dict(complete)
-    return LoadReport(Path(path), layout, len(state), tuple(notes))
+    named = weights.named
+    return LoadReport(Path(path), named.layout.title, len(named.state), (*weights.notes, *notes))
 
 
 def load_backbone_weights(backbone: nn.Module, path: str | Path) -> LoadReport:
     """Load the backbone in a file into a backbone; what else the file holds is left and reported.
 
-    Takes our single-frame and DCPose checkpoints, HRNet pose files and released DCPose files.
-    Raises as `load_weights` does.
+    Of ImageNet files, which have no pose output, the output layer keeps the values that it has.
+
+    Args:
+        backbone: changed in place, and only if everything fits.
+        path: any file with a backbone of this kind.
+
+    Raises:
+        ValueError: as `load_weights` does; or if a layer that the file cannot fill is frozen.
     """
-    state, layout, notes = _read_in_our_names(Path(path))
-    own = {name: tensor for name, tensor in state.items() if name.startswith("backbone.")}
-    if len(own) < len(state):
-        notes.append(f"{len(state) - len(own)} entries of a head left out")
+    weights = read_named_weights(path)
+    named, notes = weights.named, list(weights.notes)
+    own = {name: tensor for name, tensor in named.state.items() if name.startswith("backbone.")}
+    if len(own) < len(named.state):
+        notes.append(f"{len(named.state) - len(own)} entries of a head left out")
     expected = {f"backbone.{name}": tensor for name, tensor in backbone.state_dict().items()}
-    complete = _check_fit(own, expected, Path(path), notes)
+    anew = [name for name in expected if name.startswith(weights.without) and name not in own]
+    wanted = {name: tensor for name, tensor in expected.items() if name not in anew}
+    complete, more = check_fit(NamedWeights(named.layout, own, ()), wanted, Path(path))
+    if anew:
+        _check_trainable(backbone, anew, Path(path))
+        notes.append(f"{', '.join(anew)} not in such files, initialised anew")
     backbone.load_state_dict(
-        {name.removeprefix("backbone."): tensor for name, tensor in complete.items()}
+        {name.removeprefix("backbone."): tensor for name, tensor in complete.items()},
+        strict=not anew,  # everything else was checked above
     )
-    return LoadReport(Path(path), layout, len(own), tuple(notes))
+    return LoadReport(Path(path), named.layout.title, len(own), (*notes, *more))
 
 
-def from_released_name(name: str) -> str:
-    """Return our name of an entry of the released DCPose layout; unknown names stay as they are."""
-    for pattern, ours in _RELEASED_NAMES:
-        name = re.sub(pattern, ours, name)
-    return name
+@dataclass(frozen=True)
+class ReadWeights:
+    """A file of weights under our names.
+
+    Attributes:
+        named: layout, names and tensors.
+        without: beginnings of our names that its source cannot have.
+        notes: what was removed or left out, in words.
+    """
+
+    named: NamedWeights
+    without: tuple[str, ...]
+    notes: tuple[str, ...]
 
 
-def _read_in_our_names(path: Path) -> tuple[dict[str, Tensor], str, list[str]]:
-    state, notes = read_state_dict(path)
-    if any(name.startswith(RELEASED_BACKBONE) for name in state):
-        renamed = {from_released_name(name): tensor for name, tensor in state.items()}
-        return renamed, "released DCPose", notes
-    if any(name.startswith("backbone.") for name in state):
-        return state, "dcpose", notes
-    if any(name.startswith("stage2.") for name in state):
-        return {f"backbone.{name}": tensor for name, tensor in state.items()}, "HRNet pose", notes
-    raise ValueError(
-        f"{path} has an unknown layout, its names begin {', '.join(list(state)[:3])}; expected a "
-        "checkpoint of dcpose, a released DCPose file or an official HRNet pose file"
-    )
+def read_named_weights(path: str | Path) -> ReadWeights:
+    """Read a file of any layout; raises as `load_weights` does for files that cannot be read."""
+    file = read_weights(path)
+    named = name_weights(file.state, Path(path))
+    notes = list(file.notes)
+    if named.left_out:
+        notes.append(f"{len(named.left_out)} entries left out that pose networks do not have")
+    marked = file.metadata.get(WITHOUT)
+    without = tuple(marked.split(",")) if marked else named.layout.without
+    return ReadWeights(named, without, tuple(notes))
 
 
-def _check_fit(
-    state: Mapping[str, Tensor], expected: Mapping[str, Tensor], path: Path, notes: list[str]
-) -> dict[str, Tensor]:
-    """Return `state`, completed with counters that old files lack, or raise."""
+def check_fit(
+    named: NamedWeights, expected: Mapping[str, Tensor], path: Path
+) -> tuple[dict[str, Tensor], list[str]]:
+    """Compare names and shapes with those of a model.
+
+    Returns:
+        The entries, completed from `expected` with counters that old files lack; and notes.
+
+    Raises:
+        WeightsMismatchError: lists what is missing, unexpected or has another shape, under our
+            names and those of the file's layout.
+    """
+    state = named.state
     missing = [name for name in expected if name not in state]
     counters = [name for name in missing if name.endswith(COUNTER)]
     missing = [name for name in missing if not name.endswith(COUNTER)]
@@ -158,14 +167,39 @@ def _check_fit(
         if name in expected and tensor.shape != expected[name].shape
     ]
     if missing or unexpected or misshapen:
-        changed = [f"{name} {found}, expected {right}" for name, found, right in misshapen]
-        kinds = {"misshapen": changed, "missing": missing, "unexpected": unexpected}
+        both = _both_names(named.layout.to_theirs)
+        kinds = {
+            "misshapen": [
+                f"{both(name)} {found}, expected {right}" for name, found, right in misshapen
+            ],
+            "missing": [both(name) for name in missing],
+            "unexpected": [both(name) for name in unexpected],
+        }
         listed = [_listed(kind, names) for kind, names in kinds.items() if names]
-        message = f"{path} does not fit the model: {'; '.join(listed)}{_hint(state, expected)}"
+        message = f"{path} does not fit the model: {'; '.join(listed)}{_hint(named, expected)}"
         raise WeightsMismatchError(message, missing, unexpected, misshapen)
-    if counters:
-        notes.append(f"{len(counters)} BatchNorm counters not in the file, left as they are")
-    return {**state, **{name: expected[name] for name in counters}}
+    notes = [f"{len(counters)} BatchNorm counters not in the file, left as they are"]
+    complete = {**state, **{name: expected[name] for name in counters}}
+    return complete, notes if counters else []
+
+
+def _both_names(to_theirs: Callable[[str], str]) -> Callable[[str], str]:
+    def both(name: str) -> str:
+        theirs = to_theirs(name)
+        return name if theirs == name else f"{name} (in this layout {theirs})"
+
+    return both
+
+
+def _check_trainable(backbone: nn.Module, names: list[str], path: Path) -> None:
+    parameters = {f"backbone.{name}": p for name, p in backbone.named_parameters()}
+    frozen = [name for name in names if name in parameters and not parameters[name].requires_grad]
+    if frozen:
+        raise ValueError(
+            f"{path} has no pose output ({', '.join(frozen)}), and the backbone is frozen, so it "
+            "would stay random: train a single_frame model from this file first, or set "
+            "model.backbone.frozen=false"
+        )
 
 
 def _listed(kind: str, names: list[str]) -> str:
@@ -173,12 +207,20 @@ def _listed(kind: str, names: list[str]) -> str:
     return f"{len(names)} {kind}: {', '.join(names[:MAX_LISTED])}{more}"
 
 
-def _hint(state: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> str:
+def _hint(named: NamedWeights, expected: Mapping[str, Tensor]) -> str:
     """Say which settings of the model would fit, as far as shapes tell."""
-    in_file, in_model = _settings_of(state), _settings_of(expected)
-    if not in_model.keys() & {"prf.blocks"} and in_file.keys() & {"prf.blocks"}:
+    in_file, in_model = settings_of(named.state), settings_of(expected)
+    resnet = "backbone.depth"
+    if (resnet in in_file) != (resnet in in_model):
+        kinds = [f"a ResNet-{s[resnet]}" if resnet in s else "HRNet" for s in (in_file, in_model)]
+        return f". The file holds {kinds[0]}, the model's backbone is {kinds[1]}"
+    if named.layout.without and any(name.startswith(named.layout.without) for name in expected):
+        return ". The file has no pose output: give it as model.backbone.weights"
+    if any(name.startswith("offset_feats.") for name in named.state):
+        return ". The file holds a PoseWarper: its HRNet can be taken as model.backbone.weights"
+    if "prf.blocks" not in in_model and "prf.blocks" in in_file:
         return ". The file holds a whole DCPose: load it with model.name dcpose"
-    if in_model.keys() & {"prf.blocks"} and not in_file.keys() & {"prf.blocks"}:
+    if "prf.blocks" in in_model and "prf.blocks" not in in_file:
         return ". The file holds a single-frame network: give it as model.backbone.weights"
     wrong = [
         f"model.{setting} {value} (here {in_model[setting]})"
@@ -186,32 +228,3 @@ def _hint(state: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> str:
         if setting in in_model and value != in_model[setting]
     ]
     return f". The file would fit {', '.join(wrong)}" if wrong else ""
-
-
-def _settings_of(state: Mapping[str, Tensor]) -> dict[str, int | tuple[int, ...]]:
-    """Read the settings of a model from the names and shapes of its weights (our names)."""
-
-    def count(prefix: str) -> int:
-        return len({name[len(prefix) :].split(".")[0] for name in state if name.startswith(prefix)})
-
-    sizes = {
-        "backbone.width": "backbone.stage2.0.branches.0.0.conv1.weight",
-        "backbone.stem_channels": "backbone.conv1.weight",
-        "num_joints": "backbone.final_layer.weight",
-        "prf.channels": "prf.chain.0.merge.conv.weight",
-        "ptm.channels": "ptm.chain.0.merge.conv.weight",
-        "fusion.channels": "fusion.0.merge.conv.weight",
-    }
-    counts = {
-        "backbone.blocks": "backbone.stage2.0.branches.0.",
-        "prf.blocks": "prf.chain.",
-        "ptm.blocks": "ptm.chain.",
-        "fusion.blocks": "fusion.",
-        "pcn.dilations (how many)": "pcn.deform_convs.",
-    }
-    settings: dict[str, int | tuple[int, ...]] = {
-        name: state[key].shape[0] for name, key in sizes.items() if key in state
-    }
-    settings["backbone.modules"] = tuple(count(f"backbone.stage{stage}.") for stage in (2, 3, 4))
-    settings.update({name: count(prefix) for name, prefix in counts.items() if count(prefix)})
-    return settings

@@ -1,20 +1,13 @@
 """Names and shapes: every entry of a file is accounted for, or the file is refused."""
 
-import json
-
 import pytest
 import torch
 from safetensors.torch import save_file
 
-from dcpose.models.blocks import residual_chain
-from dcpose.models.correction import PoseCorrectionNetwork
-from dcpose.models.dcpose import DCPose
 from dcpose.models.hrnet import HRNet
 from dcpose.models.single_frame import SingleFrame
-from dcpose.models.temporal import PoseResidualFusion, PoseTemporalMerger
 from dcpose.models.weights import (
     WeightsMismatchError,
-    from_released_name,
     load_backbone_weights,
     load_weights,
 )
@@ -37,39 +30,6 @@ def _save(content, tmp_path):
 
 def _holds_only(module, value):
     return all(bool((tensor == value).all()) for tensor in module.state_dict().values())
-
-
-def test_every_released_name_has_one_of_ours(shared_dir):
-    with torch.device("meta"):
-        model = DCPose(
-            HRNet(),
-            PoseTemporalMerger(17, 1, 17),
-            PoseResidualFusion(17, 2, 34),
-            residual_chain(51, 64, 2),
-            PoseCorrectionNetwork(64, 17, 17),
-        )
-    reference = json.loads((shared_dir / "reference" / "dcpose_state_dict.json").read_text())
-    assert len(reference) == 2215
-    renamed = {from_released_name(name): shape for name, shape in reference.items()}
-    assert len(renamed) == len(reference)
-    assert renamed == {name: list(tensor.shape) for name, tensor in model.state_dict().items()}
-
-
-@pytest.mark.parametrize(
-    ("released", "ours"),
-    [
-        ("rough_pose_estimation_net.conv1.weight", "backbone.conv1.weight"),
-        (
-            "diff_temporal_fuse.layers.1.conv_bn_relu2_4_3.bn.bias",
-            "prf.chain.1.steps.3.2.bn.bias",
-        ),
-        ("support_temporal_fuse.layers.0.downsample.conv.bias", "ptm.chain.0.shortcut.conv.bias"),
-        ("masks_list.4.0.weight", "pcn.mask_convs.4.weight"),
-        ("something.else", "something.else"),
-    ],
-)
-def test_released_names(released, ours):
-    assert from_released_name(released) == ours
 
 
 @pytest.mark.parametrize("key", ["model", "state_dict", None])
@@ -192,3 +152,104 @@ def test_unknown_layout_is_refused(single_frame, tmp_path):
     file = _save({"encoder.weight": torch.zeros(2)}, tmp_path)
     with pytest.raises(ValueError, match=r"weights.pth has an unknown layout.*encoder.weight"):
         load_weights(single_frame, file)
+
+
+@pytest.fixture
+def foreign_file(foreign_shapes, formula_weights, tmp_path):
+    """Function: title of a layout -> file of a small network in it, and its content."""
+
+    def write(title):
+        state = formula_weights(foreign_shapes[title], 7)
+        return _save({"state_dict": state}, tmp_path), state
+
+    return write
+
+
+@pytest.mark.parametrize(
+    "title", ["HRNet pose", "mmpose 1.x", "mmpose 0.x", "released DCPose", "dcpose"]
+)
+def test_foreign_files_load_whole_with_equal_values(
+    title, foreign_file, single_frame, small_dcpose
+):
+    file, state = foreign_file(title)
+    model = small_dcpose() if "DCPose" in title or title == "dcpose" else single_frame
+    report = load_weights(model, file)
+    assert (report.layout, report.num_tensors) == (title, len(state))
+    loaded = sorted(model.state_dict().values(), key=lambda t: (t.numel(), t.double().sum()))
+    given = sorted(state.values(), key=lambda t: (t.numel(), t.double().sum()))
+    assert all(torch.equal(a, b) for a, b in zip(loaded, given, strict=True))
+
+
+@pytest.mark.parametrize(
+    "title", ["HRNet pose", "HRNet ImageNet", "mmpose 1.x", "PoseWarper", "mmpose 0.x PoseWarper"]
+)
+def test_backbones_come_out_of_foreign_files(title, foreign_file, small_dcpose):
+    file, state = foreign_file(title)
+    backbone = small_dcpose(frozen=False).backbone
+    fresh = backbone.final_layer.weight.clone()
+    report = load_backbone_weights(backbone, file)
+    weight = next(
+        t for name, t in state.items() if name.endswith("stage4.0.branches.3.0.conv2.weight")
+    )
+    assert torch.equal(backbone.stage4[0].branches[3][0].conv2.weight, weight)
+    assert torch.equal(backbone.final_layer.weight, fresh) == (title == "HRNet ImageNet")
+    if title == "HRNet ImageNet":
+        assert report.notes == (
+            "9 entries left out that pose networks do not have",
+            "backbone.final_layer.weight, backbone.final_layer.bias not in such files, "
+            "initialised anew",
+        )
+    if "PoseWarper" in title:
+        assert report.notes == ("256 entries of a head left out",)
+
+
+def test_imagenet_files_are_refused_as_a_whole_model(foreign_file, single_frame):
+    file, _ = foreign_file("HRNet ImageNet")
+    with pytest.raises(WeightsMismatchError, match=r"no pose output: give it as model\.backbone"):
+        load_weights(single_frame, file)
+
+
+def test_imagenet_files_do_not_fill_a_frozen_backbone(foreign_file, small_dcpose):
+    file, _ = foreign_file("HRNet ImageNet")
+    model = small_dcpose(frozen=True)
+    before = model.backbone.conv1.weight.clone()
+    with pytest.raises(ValueError, match=r"no pose output .*would stay random.*frozen=false"):
+        load_backbone_weights(model.backbone, file)
+    assert torch.equal(model.backbone.conv1.weight, before)
+
+
+def test_lost_output_of_a_pose_file_is_no_imagenet_file(foreign_file, small_dcpose, tmp_path):
+    _, state = foreign_file("HRNet pose")
+    del state["final_layer.weight"]
+    with pytest.raises(WeightsMismatchError, match=r"1 missing: backbone\.final_layer\.weight"):
+        load_backbone_weights(small_dcpose(frozen=False).backbone, _save(state, tmp_path))
+
+
+def test_resnet_files_fill_a_network_of_that_kind_only(
+    foreign_file, resnet_with_heads, small_dcpose
+):
+    file, state = foreign_file("ResNet ImageNet")
+    resnet = resnet_with_heads()
+    report = load_backbone_weights(resnet, file)
+    assert torch.equal(resnet.layer4[1].conv2.weight, state["layer4.1.conv2.weight"])
+    assert "deconv_layers.0.weight" in report.notes[1]
+    with pytest.raises(ValueError, match="holds a ResNet-18, the model's backbone is HRNet"):
+        load_backbone_weights(small_dcpose(frozen=False).backbone, file)
+    file, state = foreign_file("SimpleBaseline")
+    assert load_backbone_weights(resnet, file).num_tensors == len(state)
+    assert torch.equal(resnet.deconv_layers[6].weight, state["deconv_layers.6.weight"])
+    file, _ = foreign_file("HRNet pose")
+    with pytest.raises(ValueError, match="holds HRNet, the model's backbone is a ResNet-18"):
+        load_backbone_weights(resnet, file)
+
+
+def test_messages_have_the_names_of_the_file(foreign_file, small_dcpose, tmp_path):
+    _, state = foreign_file("released DCPose")
+    name = "support_temporal_fuse.layers.0.conv_bn_relu2_3_1.conv.weight"
+    state[f"{name}_x"] = state.pop(name)
+    with pytest.raises(WeightsMismatchError) as caught:
+        load_weights(small_dcpose(), _save(state, tmp_path))
+    ours = "ptm.chain.0.steps.2.0.conv.weight"
+    assert f"1 missing: {ours} (in this layout {name}); 1 unexpected: " in str(caught.value)
+    assert f"(in this layout {name}_x)" in str(caught.value)
+    assert caught.value.missing == [ours]
