@@ -24,7 +24,6 @@ from dcpose.build import (
     build_train_loader,
     build_train_settings,
     read_people,
-    read_videos,
 )
 from dcpose.config import Config, config_to_dict
 from dcpose.data.dataset import PoseTrackClips
@@ -170,8 +169,7 @@ def validate(
     run = Run(run_dir, config_to_dict(cfg))
     set_up_logging()
     model = build_model(cfg, weights).to(device)
-    if not (run_dir / "config.yaml").exists():  # a training's own stays as it is
-        run.describe(describe_environment(device, REPOSITORY))
+    run.describe(describe_environment(device, REPOSITORY))
     result, num_boxes = _measure(cfg, model, device, run_dir)
     if result is None:
         return None
@@ -209,13 +207,11 @@ def test(
         the path of the zip file; None in processes other than the main one.
 
     Raises:
-        ValueError: lists what the server would refuse; or `out/predictions` holds files of other
-            videos, which would be submitted with them.
+        ValueError: lists what the server would refuse.
     """
     set_up_logging()
-    predictions_dir = out / "predictions"
-    _refuse_other_videos(cfg, predictions_dir)
     model = build_model(cfg, weights).to(device)
+    predictions_dir = out / "predictions"
     predict_split(cfg, model, "test", predictions_dir, device)
     if not is_main():
         return None
@@ -229,16 +225,6 @@ def test(
         raise ValueError("the submission would be refused:\n" + "\n".join(problems))
     _log.info("%s: checked, ready to submit", zip_path)
     return zip_path
-
-
-def _refuse_other_videos(cfg: Config, predictions_dir: Path) -> None:
-    names = {video.name for video in read_videos(cfg, "test")}
-    for path in sorted(predictions_dir.glob("*.json")):
-        if path.stem not in names:
-            raise ValueError(
-                f"{path}: is of none of the {len(names)} videos of the test split and would be "
-                "submitted with them; remove it or choose another --out"
-            )
 
 
 def predict_split(

@@ -1,0 +1,104 @@
+"""Say what a file of weights is, which config fits it and what in it would not load."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from dcpose.models.weight_layouts import Layout
+from dcpose.models.weight_settings import (
+    Settings,
+    model_of,
+    settings_of,
+    some_dilations,
+    warper_entries,
+)
+from dcpose.models.weights import COUNTER, WeightsMismatchError, check_fit, read_named_weights
+
+WARPER = "offset_feats."
+"""Beginning of names that only PoseWarper has."""
+
+HOW_MANY_DILATIONS = "pcn.dilations (how many)"
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """A file of weights, compared with the network that its names and shapes tell.
+
+    Attributes:
+        path: the file.
+        layout: how it names its entries.
+        state: entries under our names.
+        left_out: names in the file of entries that are no part of our networks.
+        without: beginnings of our names that files like this cannot have.
+        config: config keys and values of the network.
+        notes: remarks, in words.
+        problem: what would not load, in one line; None if everything is as it should be.
+    """
+
+    path: Path
+    layout: Layout
+    state: dict[str, Tensor]
+    left_out: tuple[str, ...]
+    without: tuple[str, ...]
+    config: dict[str, Any]
+    notes: tuple[str, ...]
+    problem: str | None
+
+    @property
+    def num_parameters(self) -> int:
+        """Numbers that training changes: without BatchNorm's statistics and counters."""
+        statistics = ("running_mean", "running_var", COUNTER)
+        return sum(t.numel() for name, t in self.state.items() if not name.endswith(statistics))
+
+
+def inspect_weights(path: str | Path) -> Inspection:
+    """Read a file of any layout and account for each of its entries.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if the file cannot be read, or its layout is unknown.
+    """
+    path = Path(path)
+    weights = read_named_weights(path)
+    named = weights.named
+    settings = settings_of(named.state)
+    expected = model_of(settings).state_dict()
+    has_warper = any(name.startswith(WARPER) for name in named.state)
+    if has_warper:
+        expected |= warper_entries(settings.get("num_joints", 17))
+    wanted = {name: t for name, t in expected.items() if not name.startswith(weights.without)}
+    problem, notes = None, weights.notes
+    try:
+        notes += tuple(check_fit(named, wanted, path)[1])
+    except WeightsMismatchError as error:
+        problem = str(error)
+    if HOW_MANY_DILATIONS in settings:
+        notes += ("shapes do not tell the dilations, only how many; the release has 3, 6, ... 15",)
+    return Inspection(
+        path=path,
+        layout=named.layout,
+        state=named.state,
+        left_out=named.left_out,
+        without=weights.without,
+        config=_config_of(settings, has_warper),
+        notes=notes,
+        problem=problem,
+    )
+
+
+def _config_of(settings: Settings, has_warper: bool) -> dict[str, Any]:
+    whole = HOW_MANY_DILATIONS in settings
+    config: dict[str, Any] = {
+        "model.name": "dcpose" if whole else "posewarper" if has_warper else "single_frame",
+        "model.backbone.name": "simple_baseline" if "backbone.depth" in settings else "hrnet",
+    }
+    if not whole and not has_warper:
+        config["model.backbone.frozen"] = False  # else nothing would be trained
+    for setting, value in settings.items():
+        if setting == HOW_MANY_DILATIONS:
+            config["model.pcn.dilations"] = list(some_dilations(value))
+        else:
+            config[f"model.{setting}"] = list(value) if isinstance(value, tuple) else value
+    return config
