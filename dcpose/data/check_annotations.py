@@ -1,0 +1,233 @@
+"""What one PoseTrack18-form annotation file says, and everything that is wrong with it.
+
+The reader of `posetrack.py` stops at the first thing that breaks the form; here all of them are
+collected. Another form of annotation files needs one more function like `inspect_2018_file` that
+returns `AnnotationFacts`; every check that needs more than one file starts from these.
+"""
+
+import re
+from collections import Counter
+from dataclasses import asdict, dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple
+
+from dcpose.data import fields
+from dcpose.data.check_people import check_people
+from dcpose.data.check_report import Finding
+from dcpose.data.posetrack import FIRST_FRAME_OF_DIGITS
+from dcpose.skeleton import Skeleton
+
+
+class ListedFrame(NamedTuple):
+    """A frame that an annotation file lists, and how many people it annotates there."""
+
+    file_name: str
+    number: int
+    image_id: int
+    people: int
+
+
+@dataclass(frozen=True)
+class AnnotationFacts:
+    """What one annotation file says.
+
+    Attributes:
+        name: file name without `.json`.
+        source: the file.
+        frames: frames whose entries are well formed, in file order.
+        num_frames: length of the clip.
+        image_wh: (width, height) of the frames in pixels; None if the file does not say.
+        findings: what is wrong inside the file.
+    """
+
+    name: str
+    source: str
+    frames: list[ListedFrame]
+    num_frames: int
+    image_wh: tuple[int, int] | None
+    findings: list[Finding]
+
+    @property
+    def labelled(self) -> list[ListedFrame]:
+        """Frames with at least one annotated person."""
+        return [frame for frame in self.frames if frame.people]
+
+    @property
+    def digits(self) -> int:
+        """Digits of a frame's name: 6 (frames count from 0) or 8 (from 1)."""
+        return len(PurePosixPath(self.frames[0].file_name).stem) if self.frames else 6
+
+    @property
+    def first_frame(self) -> int:
+        """Number of the first frame of the clip."""
+        return FIRST_FRAME_OF_DIGITS.get(self.digits, 0)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a JSON value that `from_json` reads."""
+        return {**vars(self), "findings": [asdict(finding) for finding in self.findings]}
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> "AnnotationFacts":
+        """Rebuild facts from `to_json`; KeyError or TypeError if the value is something else."""
+        size = value["image_wh"]
+        return cls(
+            name=value["name"],
+            source=value["source"],
+            frames=[ListedFrame(*frame) for frame in value["frames"]],
+            num_frames=value["num_frames"],
+            image_wh=None if size is None else (size[0], size[1]),
+            findings=[Finding(**finding) for finding in value["findings"]],
+        )
+
+
+def inspect_2018_file(source: Path, skeleton: Skeleton) -> AnnotationFacts:
+    """Read one PoseTrack18-form file and collect all that is wrong inside it."""
+    try:
+        content = fields.read_json(source)
+        fault = _wrong_form(content)
+    except ValueError as error:
+        content, fault = None, str(error).removeprefix(f"{source}: ")
+    if fault is not None:
+        finding = Finding("annotation-file", str(source), fault, "fetch or convert the file again")
+        return AnnotationFacts(source.stem, str(source), [], 0, None, [finding])
+    images, findings = _well_formed_images(content["images"], source)
+    findings += _check_names(images, source) + _check_repeated(images, source)
+    num_frames, lengths = _clip_length(images, source)
+    image_wh, sizes = _image_size(images, source)
+    ids = {image["id"] for image in images}
+    people, in_people = check_people(content, ids, image_wh, source, skeleton)
+    frames = [
+        ListedFrame(i["file_name"], _number(i["file_name"]), i["id"], people[i["id"]])
+        for i in images
+        if _number(i["file_name"]) >= 0
+    ]
+    findings += [*lengths, *sizes, *in_people, *_check_flags(images, people, source)]
+    return AnnotationFacts(source.stem, str(source), frames, num_frames, image_wh, findings)
+
+
+def _wrong_form(content: object) -> str | None:
+    if not isinstance(content, dict):
+        return f"expected a JSON object, found {fields.kind(content)}"
+    if "annolist" in content:
+        return "2017-form annotations (annolist) where the PoseTrack18 form is expected"
+    if not isinstance(content.get("images"), list):
+        return f"images must list the frames, found {fields.kind(content.get('images'))}"
+    if not content["images"]:
+        return "images is empty, expected at least one frame"
+    return None
+
+
+def _well_formed_images(
+    entries: list[Any], source: Path
+) -> tuple[list[dict[str, Any]], list[Finding]]:
+    images, findings = [], []
+    for index, entry in enumerate(entries):
+        where = f"{source}: images[{index}]"
+        try:
+            image_id = fields.get_int(entry, "id", where)
+            file_name = fields.get_str(entry, "file_name", where)
+            images.append({**entry, "id": image_id, "file_name": file_name})
+        except ValueError as error:
+            text = str(error).removeprefix(f"{where}: ")
+            findings.append(Finding("annotation-entry", where, text, "correct this entry"))
+    return images, findings
+
+
+def _number(file_name: str) -> int:
+    """Return the number of a frame by its name, -1 if the name is none."""
+    stem = PurePosixPath(file_name).stem
+    return int(stem) if re.fullmatch("[0-9]{6}|[0-9]{8}", stem) else -1
+
+
+def _check_names(images: list[dict[str, Any]], source: Path) -> list[Finding]:
+    findings = []
+    nameless = [i["file_name"] for i in images if _number(i["file_name"]) < 0]
+    if nameless:
+        findings.append(
+            Finding(
+                "frame-name",
+                str(source),
+                f"file_name {nameless[0]!r} is not the number of a frame",
+                "name frames by 6 digits counted from 0, as in images/val/<video>/000000.jpg",
+                count=len(nameless),
+            )
+        )
+    paths = [PurePosixPath(i["file_name"]) for i in images]
+    kinds = Counter((str(p.parent), len(p.stem), p.suffix) for p in paths)
+    if len(kinds) > 1:
+        shown = ", ".join(f"{f}/{'0' * n}{suffix}" for f, n, suffix in list(kinds)[:3])
+        found = f"frames of {len(kinds)} kinds of name in one file ({shown})"
+        mend = "write one annotation file per video, with one folder, digits and extension"
+        findings.append(Finding("frame-name", str(source), found, mend))
+    folder = paths[0].parent.name if paths else source.stem
+    if folder != source.stem and len(kinds) == 1:
+        found = f"annotates the frames of video {folder}"
+        mend = f"rename the file to {folder}.json: predictions are named after it"
+        findings.append(Finding("video-name", str(source), found, mend))
+    return findings
+
+
+def _check_repeated(images: list[dict[str, Any]], source: Path) -> list[Finding]:
+    findings = []
+    for key in ("id", "file_name"):
+        repeated = [v for v, n in Counter(i[key] for i in images).items() if n > 1]
+        if repeated:
+            found = f"several images have {key} {repeated[0]!r}"
+            mend = "list every frame once, each with its own id"
+            findings.append(
+                Finding("frame-repeated", str(source), found, mend, count=len(repeated))
+            )
+    return findings
+
+
+def _clip_length(images: list[dict[str, Any]], source: Path) -> tuple[int, list[Finding]]:
+    """Return the length of the clip (the longest one said) and what is wrong with it."""
+    values = {i["nframes"] for i in images if i.get("nframes") is not None}
+    lengths = {v for v in values if isinstance(v, int) and not isinstance(v, bool) and v > 0}
+    length = max(lengths, default=len(images))
+    mend = "set nframes of every image to the length of the clip in frames"
+    if len(values) > 1 or values != lengths:
+        shown = ", ".join(sorted(map(repr, values))[:4])
+        return length, [Finding("clip-length", str(source), f"nframes is {shown}", mend)]
+    beyond = []
+    for image in images:
+        number = _number(image["file_name"])
+        first = FIRST_FRAME_OF_DIGITS.get(len(PurePosixPath(image["file_name"]).stem), 0)
+        if number >= 0 and not first <= number < first + length:
+            beyond.append(image["file_name"])
+    if not beyond:
+        return length, []
+    found = f"{beyond[0]} is not in the clip of {length} frames"
+    return length, [Finding("clip-length", str(source), found, mend, count=len(beyond))]
+
+
+def _image_size(
+    images: list[dict[str, Any]], source: Path
+) -> tuple[tuple[int, int] | None, list[Finding]]:
+    values: list[tuple[Any, Any]] = [(i.get("width"), i.get("height")) for i in images]
+    said = [value for value in values if value != (None, None)]
+    if not said:
+        return None, []
+    good = [(w, h) for w, h in said if _is_size(w) and _is_size(h)]
+    most_common: tuple[int, int] | None = Counter(good).most_common(1)[0][0] if good else None
+    odd = [value for value in said if value != most_common]
+    if not odd:
+        return most_common, []
+    found = f"width and height are {odd[0][0]}x{odd[0][1]} in one image"
+    if most_common:
+        found += f" and {most_common[0]}x{most_common[1]} in others"
+    mend = "write the size of the frames on disk into every image"
+    return most_common, [Finding("size-entry", str(source), found, mend, count=len(odd))]
+
+
+def _is_size(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
+def _check_flags(images: list[dict[str, Any]], people: Counter[int], source: Path) -> list[Finding]:
+    odd = [i["file_name"] for i in images if i.get("is_labeled") is False and people[i["id"]]]
+    if not odd:
+        return []
+    found = f"{odd[0]} has annotated people but is_labeled is false"
+    mend = "the people count; the flag is not read"
+    return [Finding("annotation-entry", str(source), found, mend, level="note", count=len(odd))]
