@@ -1,6 +1,6 @@
 """Measure speed and memory; every suite makes its own input and needs no download.
 
-python scripts/benchmark.py --suite evaluator [--json OUT]
+python scripts/benchmark.py --suite evaluator|data_index [--json OUT]
 """
 
 from __future__ import annotations
@@ -9,16 +9,24 @@ import argparse
 import json
 import os
 import platform
+import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 
+from dcpose.data.check import CheckOptions, check_data_set
+from dcpose.data.check_jpeg import inspect_jpeg
+from dcpose.data.check_layout import SplitFiles
+from dcpose.data.frames import read_frame
+from dcpose.data.index_cache import read_annotations_cached
 from dcpose.skeleton import POSETRACK
 
 NUM_VIDEOS, FRAMES_PER_VIDEO = 74, 120
@@ -162,7 +170,71 @@ def benchmark_evaluator() -> list[dict[str, Any]]:
     ]
 
 
-SUITES: dict[str, Callable[[], list[dict[str, Any]]]] = {"evaluator": benchmark_evaluator}
+def benchmark_data_index() -> list[dict[str, Any]]:
+    """Measure indexing and checking a set of the size of PoseTrack18 val, cold and cached."""
+    with tempfile.TemporaryDirectory() as temporary:
+        root, cache = Path(temporary) / "set", Path(temporary) / "cache"
+        write_evaluation_set(root)
+        write_frames(root)
+        splits = [SplitFiles("val", root / "annotations")]
+        frames = sorted((root / "images").rglob("*.jpg"))
+
+        def index() -> object:
+            return read_annotations_cached(root / "annotations", root, cache)
+
+        def check() -> object:
+            return check_data_set(root, splits, CheckOptions(), cache)
+
+        tasks: list[tuple[str, Callable[[], object], bool]] = [
+            ("index: annotations to records", index, True),
+            ("index from the cache", index, False),
+            ("check_dataset", check, True),
+            ("check_dataset from the cache", check, False),
+            ("headers and ends of all frames", lambda: _each(inspect_jpeg, frames), False),
+            ("all frames read, for comparison", lambda: _each(Path.read_bytes, frames), False),
+            ("500 frames decoded, for comparison", lambda: _each(read_frame, frames[:500]), False),
+        ]
+        seconds = {
+            what: statistics.median(_seconds(task, cache if cold else None) for _ in range(3))
+            for what, task, cold in tasks
+        }
+    size = f"{NUM_VIDEOS} videos, {len(frames)} frames on disk"
+    return [
+        {"what": f"{what}; {size}", "seconds_median": value, "runs": 3}
+        for what, value in seconds.items()
+    ]
+
+
+def write_frames(root: Path) -> None:
+    """Write a JPEG for every image of an evaluation set; the picture is the same everywhere."""
+    rng = np.random.default_rng(0)
+    coarse = rng.integers(0, 256, (90, 160, 3), np.uint8)
+    picture = cv2.resize(coarse, (640, 360), interpolation=cv2.INTER_CUBIC)
+    data = cv2.imencode(".jpg", picture)[1].tobytes()
+    for source in (root / "annotations").glob("*.json"):
+        for image in json.loads(source.read_bytes())["images"]:
+            path = root / image["file_name"]
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+
+
+def _each(look: Callable[[Path], object], paths: Sequence[Path]) -> None:
+    for path in paths:
+        look(path)
+
+
+def _seconds(task: Callable[[], object], cache_to_clear: Path | None) -> float:
+    if cache_to_clear is not None and cache_to_clear.is_dir():
+        shutil.rmtree(cache_to_clear)
+    start = time.perf_counter()
+    task()
+    return time.perf_counter() - start
+
+
+SUITES: dict[str, Callable[[], list[dict[str, Any]]]] = {
+    "evaluator": benchmark_evaluator,
+    "data_index": benchmark_data_index,
+}
 """Every suite returns rows with the keys `what`, ... of the table; a new one is a new entry."""
 
 

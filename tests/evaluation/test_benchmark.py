@@ -40,6 +40,22 @@ def test_the_set_depends_on_the_seed_only(benchmark, tmp_path, caplog):
     assert caplog.text == ""
 
 
+def test_indexing_is_measured_cold_and_cached(benchmark):
+    table = benchmark.benchmark_data_index()
+    rows = {row["what"].split(";")[0]: row["seconds_median"] for row in table}
+    assert len(rows) == 7
+    assert all(seconds > 0 for seconds in rows.values())
+    assert "index from the cache" in rows
+
+
+def test_frames_are_what_the_evaluation_set_lists(benchmark, tmp_path):
+    benchmark.write_evaluation_set(tmp_path)
+    benchmark.write_frames(tmp_path)
+    frames = sorted((tmp_path / "images").rglob("*.jpg"))
+    assert len(frames) == 10
+    assert benchmark.read_frame(frames[-1]).shape == (360, 640, 3)
+
+
 def test_measures_a_process(benchmark):
     size = 50_000_000
     code = f"x = b'1' * {size}"
