@@ -83,6 +83,13 @@ def test_frames_of_the_test_split_list_nobody(read):
     assert read(*images).num_frames == 2
 
 
+def test_file_of_a_golden_case(shared_dir):
+    (path,) = (shared_dir / "goldens/ap/pt17_format/gt").glob("*.json")
+    video = read_video(path, path.parent)
+    assert (video.num_frames, video.first_frame, len(video.people)) == (5, 1, 15)
+    assert all(person.track_id is not None for person in video.people)
+
+
 @pytest.mark.parametrize(
     ("broken", "message"),
     [
