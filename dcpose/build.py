@@ -13,8 +13,9 @@ from dcpose import heatmap
 from dcpose.config import Config
 from dcpose.data.augment import Augmentation
 from dcpose.data.clip import ClipOptions
+from dcpose.data.coco import read_coco
 from dcpose.data.dataset import PoseTrackClips
-from dcpose.data.detections import read_detections
+from dcpose.data.detections import describe_detector, read_detections
 from dcpose.data.loader import make_train_loader
 from dcpose.data.merged import write_videos
 from dcpose.data.posetrack import VideoAnnotation, read_annotations
@@ -146,7 +147,7 @@ def _require_mmcv() -> None:
 
 
 def read_videos(cfg: Config, split: Split) -> list[VideoAnnotation]:
-    """Read the annotation files of a split; see `read_annotations`.
+    """Read the annotation files of a split; see `read_annotations` and `read_coco`.
 
     Raises:
         ValueError: also if frames are not named as the layout has them.
@@ -157,6 +158,8 @@ def read_videos(cfg: Config, split: Split) -> list[VideoAnnotation]:
         "test": cfg.data.test_images,
     }[split]
     source = annotations_path(cfg, split)
+    if cfg.data.layout == "coco":
+        return read_coco(source, _root(cfg) / (image_folder or ""), build_skeleton(cfg))
     videos = read_annotations(source, _root(cfg), build_skeleton(cfg), image_folder)
     digits = FRAME_DIGITS[cfg.data.layout]
     for video in videos:
@@ -233,6 +236,15 @@ def read_people(
                 f"data.{split}_detections=FILE"
             )
     return videos, people
+
+
+def describe_boxes(cfg: Config, split: Split) -> str:
+    """Return where the person boxes of val or test come from, for the protocol."""
+    detections = {"val": cfg.data.val_detections, "test": cfg.data.test_detections}[split]
+    if detections is None:
+        return "ground truth"
+    detector = describe_detector(_root(cfg) / detections)
+    return f"{detections} ({detector})" if detector else detections
 
 
 def build_train_loader(

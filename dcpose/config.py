@@ -62,8 +62,9 @@ class AugmentConfig(Section):
 class DataConfig(Section):
     """Where the data lie and how a clip is cut from them."""
 
-    layout: Literal["posetrack17", "posetrack18", "posetrack21"] = "posetrack18"
-    """Data set: 2017 names frames by eight digits, 2018 and 2021 by six, from 000000."""
+    layout: Literal["posetrack17", "posetrack18", "posetrack21", "coco"] = "posetrack18"
+    """Data set: 2017 names frames by eight digits, 2018 and 2021 by six, from 000000; coco has
+    single images, one annotation file per split."""
     root: str
     """Folder that the other paths of this section, and image paths in files, are relative to."""
     skeleton: str | None = None
@@ -75,7 +76,8 @@ class DataConfig(Section):
     test_annotations: str = "annotations/test"
     """Folder of per-video JSON files, or one JSON file of all videos; images alone are enough."""
     train_images: str | None = None
-    """Folder in place of the `images` that image names begin with; null takes names as they are."""
+    """Folder in place of the `images` that image names begin with; null takes names as they are.
+    For coco: what file names are relative to."""
     val_images: str | None = None
     """As train_images."""
     test_images: str | None = None
@@ -292,6 +294,15 @@ class Config(Section):
     train: TrainConfig = TrainConfig()
     optim: OptimConfig = OptimConfig()
     test: TestConfig = TestConfig()
+
+    @model_validator(mode="after")
+    def _check_single_images(self) -> "Config":
+        if self.data.layout == "coco" and self.model.name != "single_frame":
+            raise ValueError(
+                f"data.layout is coco, which has single images, with model.name {self.model.name}, "
+                "which needs clips; set model.name=single_frame"
+            )
+        return self
 
 
 def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:

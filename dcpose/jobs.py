@@ -23,6 +23,7 @@ from dcpose.build import (
     build_target_encoder,
     build_train_loader,
     build_train_settings,
+    describe_boxes,
     read_people,
 )
 from dcpose.config import Config, config_to_dict
@@ -44,17 +45,20 @@ from dcpose.engine.pictures import clip_pictures
 from dcpose.engine.precision import resolve_precision
 from dcpose.engine.randomness import seed_everything
 from dcpose.engine.trainer import Trainer
-from dcpose.evaluation.evaluator import APResult, evaluate_folders
+from dcpose.evaluation.coco_ap import OksResult, evaluate_coco
+from dcpose.evaluation.evaluator import evaluate_folders
 from dcpose.evaluation.export import Form, check_submission, export_submission
 from dcpose.evaluation.oks import suppress_duplicates
 from dcpose.evaluation.predictions import write_predictions
-from dcpose.evaluation.report import Protocol, write_results
+from dcpose.evaluation.report import Measured, Protocol, write_results
 from dcpose.losses import JointsMSELoss
 from dcpose.models.weight_files import weights_hash
 from dcpose.skeleton import Skeleton
 from dcpose.structures import ClipBatch, PosePrediction
 
 PICTURED_CLIPS = 6
+PCK_METRIC = "PoseTrack AP, joints within half a head size"
+OKS_METRIC = "COCO AP, object keypoint similarity"
 DECODING = "argmax, quarter-pixel shift"
 REPOSITORY = Path(__file__).resolve().parents[1]
 """Whose git commit goes into environment.json."""
@@ -116,8 +120,7 @@ def train(
         result, _ = _measure(cfg, model, device, run_dir)
         if result is None:
             return {"AP": float("nan")}
-        names = result.skeleton.evaluation_names
-        return {"AP": result.total, **dict(zip(names, result.ap, strict=True))}
+        return {"AP": result.total, **result.details}
 
     trainer = Trainer(
         model=model,
@@ -158,7 +161,7 @@ def _picture_maker(
 
 def validate(
     cfg: Config, device: torch.device, weights: str, run_dir: Path | None = None
-) -> tuple[APResult, Protocol] | None:
+) -> tuple[Measured, Protocol] | None:
     """Predict the val split and measure AP; None in processes other than the main one.
 
     Writes `predictions/val/<video>.json`, `results.json` and `results.md` into the run folder,
@@ -173,18 +176,18 @@ def validate(
     result, num_boxes = _measure(cfg, model, device, run_dir)
     if result is None:
         return None
-    detections = cfg.data.val_detections
     protocol = Protocol(
         annotations=str(annotations_path(cfg, "val")),
-        boxes="ground truth" if detections is None else detections,
-        min_box_score=None if detections is None else cfg.data.min_box_score,
+        metric=OKS_METRIC if isinstance(result, OksResult) else PCK_METRIC,
+        boxes=describe_boxes(cfg, "val"),
+        min_box_score=None if cfg.data.val_detections is None else cfg.data.min_box_score,
         joint_score=cfg.test.joint_score,
         flip=cfg.test.flip,
         oks_nms=cfg.test.oks_nms,
         decoding=DECODING,
         crop_wh=cfg.data.crop_wh,
         max_gap=cfg.data.max_gap if cfg.model.name == "dcpose" else None,
-        num_videos=result.num_videos,
+        num_videos=None if isinstance(result, OksResult) else result.num_videos,
         num_frames=result.num_frames,
         num_boxes=num_boxes,
         weights=Path(weights).name,
@@ -210,6 +213,11 @@ def test(
         ValueError: lists what the server would refuse.
     """
     set_up_logging()
+    if cfg.data.layout == "coco":
+        raise ValueError(
+            "data.layout: coco has no PoseTrack leaderboard; run tools/val.py and convert its "
+            "predictions with scripts/convert_annotations.py --what predictions --to coco"
+        )
     model = build_model(cfg, weights).to(device)
     predictions_dir = out / "predictions"
     predict_split(cfg, model, "test", predictions_dir, device)
@@ -286,14 +294,22 @@ def _write(
 
 def _measure(
     cfg: Config, model: nn.Module, device: torch.device, run_dir: Path
-) -> tuple[APResult | None, int]:
+) -> tuple[Measured | None, int]:
     """Predict val and return its AP, in the main process, and the number of boxes."""
     predictions_dir = run_dir / "predictions" / "val"
     num_boxes = predict_split(cfg, model, "val", predictions_dir, device)
     if not is_main():
         return None, num_boxes
-    annotations = annotations_dir(cfg, "val", run_dir / "annotations" / "val")
-    result = evaluate_folders(annotations, predictions_dir, build_skeleton(cfg))
+    result = _evaluate(cfg, run_dir, predictions_dir)
     for line in result.table().splitlines():
         _log.info("%s", line)
     return result, num_boxes
+
+
+def _evaluate(cfg: Config, run_dir: Path, predictions_dir: Path) -> Measured:
+    skeleton = build_skeleton(cfg)
+    if cfg.data.layout == "coco":
+        annotations = annotations_path(cfg, "val")
+        return evaluate_coco(annotations, predictions_dir, cfg.test.joint_score, skeleton)
+    folder = annotations_dir(cfg, "val", run_dir / "annotations" / "val")
+    return evaluate_folders(folder, predictions_dir, skeleton)

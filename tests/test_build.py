@@ -14,6 +14,7 @@ from dcpose.build import (
     build_stream,
     build_target_encoder,
     build_train_loader,
+    describe_boxes,
     read_people,
 )
 from dcpose.models.dcpose import DCPose
@@ -243,3 +244,12 @@ class TestData:
             scores.append(np.stack([pose.heatmap_scores for pose in predict([batch])]))
         assert scores[0].shape == (8, 17)
         assert not np.allclose(scores[0], scores[1])
+
+
+def test_source_of_boxes_is_described(tiny_cfg, sample_dir, tmp_path):
+    assert describe_boxes(load_config(tiny_cfg), "val") == "ground truth"
+    detections = tmp_path / "boxes.json"
+    cfg = load_config(tiny_cfg, [f"data.val_detections={detections}"])
+    assert describe_boxes(cfg, "val") == str(detections)
+    (tmp_path / "boxes.meta.json").write_text('{"detector": "stub", "nms_iou": 0.5}')
+    assert describe_boxes(cfg, "val") == f"{detections} (stub, NMS 0.5)"

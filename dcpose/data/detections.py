@@ -69,6 +69,17 @@ def read_detections(
     return people, skipped
 
 
+def describe_detector(path: Path) -> str:
+    """Return what made a detections file, if `scripts/detect_people.py` did; else nothing."""
+    settings_path = path.with_suffix(".meta.json")
+    if not settings_path.is_file():
+        return ""
+    settings = fields.read_json(settings_path)
+    name = fields.get_str(settings, "detector", str(settings_path))
+    overlap = fields.get_number(settings, "nms_iou", str(settings_path))
+    return f"{name}, NMS {overlap:g}"
+
+
 def rekey_detections(
     path: Path, videos: Sequence[VideoAnnotation], key: DetectionKey
 ) -> tuple[list[dict[str, Any]], Counter[str]]:

@@ -52,10 +52,11 @@ class OksResult:
     def to_json_dict(self) -> dict[str, Any]:
         """Return joint_names, total, groups; undefined values are None."""
         groups = {k: None if math.isnan(v) else v for k, v in self.columns.items()}
+        total = groups.pop("AP")
         return {
             "joint_names": list(self.joint_names),
-            "total": groups["AP"],
-            "groups": groups,
+            "total": total,
+            "groups": {**groups, "Total": total},
         }
 
     def table(self) -> str:

@@ -75,6 +75,11 @@ class APResult:
         return {**groups, "Total": self.total}
 
     @property
+    def details(self) -> dict[str, float]:
+        """AP by joint."""
+        return dict(zip(self.skeleton.evaluation_names, map(float, self.ap), strict=True))
+
+    @property
     def columns(self) -> dict[str, float]:
         """The groups under the titles of the paper's tables: Head, Shoulder, ... Mean."""
         return {TITLE_OF.get(group, group): value for group, value in self.groups.items()}

@@ -10,8 +10,12 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from dcpose.evaluation.coco_ap import OksResult
 from dcpose.evaluation.evaluator import APResult
 from dcpose.evaluation.predictions import write_bytes
+
+Measured = APResult | OksResult
+"""A table of AP, by PoseTrack's count or by COCO's."""
 
 
 @dataclass(frozen=True)
@@ -19,7 +23,8 @@ class Protocol:
     """What has to be known to compare one AP with another.
 
     Attributes:
-        annotations: folder of the ground truth.
+        annotations: folder or file of the ground truth.
+        metric: what AP is counted by.
         boxes: "ground truth", or the detections file.
         min_box_score: threshold on detections; None for ground-truth boxes.
         joint_score: how joints are ranked.
@@ -28,7 +33,7 @@ class Protocol:
         decoding: how joints are read off heatmaps.
         crop_wh: network input in pixels.
         max_gap: T, frames to the farthest neighbour; None for a single-frame model.
-        num_videos: videos evaluated.
+        num_videos: videos evaluated; None for single images.
         num_frames: frames evaluated, those with annotated people.
         num_boxes: people whose pose was estimated, on all frames.
         weights: name of the weights file.
@@ -36,6 +41,7 @@ class Protocol:
     """
 
     annotations: str
+    metric: str
     boxes: str
     min_box_score: float | None
     joint_score: str
@@ -44,7 +50,7 @@ class Protocol:
     decoding: str
     crop_wh: tuple[int, int]
     max_gap: int | None
-    num_videos: int
+    num_videos: int | None
     num_frames: int
     num_boxes: int
     weights: str
@@ -54,9 +60,13 @@ class Protocol:
         """Return the protocol as one line of text."""
         threshold = "" if self.min_box_score is None else f", score >= {self.min_box_score}"
         clip = "single frame" if self.max_gap is None else f"3 frames, T = {self.max_gap}"
+        extent = f"{self.num_videos} videos, {self.num_frames} frames"
+        if self.num_videos is None:
+            extent = f"{self.num_frames} images"
         return " · ".join(
             [
-                f"{self.annotations}: {self.num_videos} videos, {self.num_frames} frames",
+                f"{self.annotations}: {extent}",
+                f"metric: {self.metric}",
                 f"boxes: {self.boxes}{threshold} ({self.num_boxes})",
                 f"joint score: {self.joint_score.replace('_', ' ')}",
                 f"flip: {'on' if self.flip else 'off'}",
@@ -69,7 +79,7 @@ class Protocol:
         )
 
 
-def write_results(run_dir: Path, result: APResult, protocol: Protocol) -> None:
+def write_results(run_dir: Path, result: Measured, protocol: Protocol) -> None:
     """Write `results.json` (all numbers, the protocol) and `results.md` (the paper's row)."""
     content = {**result.to_json_dict(), "protocol": asdict(protocol)}
     text = json.dumps(content, indent=2, allow_nan=False) + "\n"
@@ -77,7 +87,7 @@ def write_results(run_dir: Path, result: APResult, protocol: Protocol) -> None:
     write_bytes(run_dir / "results.md", markdown(result, protocol).encode())
 
 
-def markdown(result: APResult, protocol: Protocol) -> str:
+def markdown(result: Measured, protocol: Protocol) -> str:
     """Return the paper's row as a Markdown table, with the protocol under it."""
     values = " | ".join(f"{value:.1f}" for value in result.columns.values())
     columns = " | ".join(result.columns)

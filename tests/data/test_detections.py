@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dcpose.data.detections import read_detections
+from dcpose.data.detections import describe_detector, read_detections
 from dcpose.data.posetrack import read_annotations
 
 BOX = [10.5, 20, 30, 40]
@@ -160,3 +160,13 @@ def test_spoilt_entries_are_read_or_refused_by_name(data_folder, key, data):
         assert "detections.json: entry 1" in str(error)  # noqa: PT017 - a result is fine too
     else:
         assert len(people[name]) + skipped.total() == 2
+
+
+def test_settings_beside_the_file_name_the_detector(tmp_path):
+    path = tmp_path / "boxes.json"
+    assert describe_detector(path) == ""
+    (tmp_path / "boxes.meta.json").write_text('{"detector": "stub", "nms_iou": 0.5}')
+    assert describe_detector(path) == "stub, NMS 0.5"
+    (tmp_path / "boxes.meta.json").write_text("{}")
+    with pytest.raises(ValueError, match=r"boxes\.meta\.json: detector is missing"):
+        describe_detector(path)
