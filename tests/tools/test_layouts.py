@@ -8,9 +8,12 @@ import pytest
 import yaml
 
 from dcpose import load_config
-from dcpose.build import read_videos
+from dcpose.build import annotations_dir, read_people, read_videos
 from dcpose.evaluation.conversion import to_posetrack17
+from dcpose.evaluation.evaluator import evaluate_folders
+from dcpose.evaluation.predictions import write_predictions
 from dcpose.skeleton import POSETRACK
+from dcpose.structures import PosePrediction
 
 VIDEOS = {"train": "000001_mpii_train", "val": "010001_mpii_test", "test": "010001_mpii_test"}
 EXTRA_JOINTS = {
@@ -248,6 +251,25 @@ def test_layouts_hold_the_same_people(layout, split, sample, write, tiny_cfg, tm
         assert [image["id"] for image in video.images] == [
             image["id"] for image in expected_video.images
         ]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.__name__)
+def test_the_annotated_people_score_full_marks(layout, sample, write, tiny_cfg, tmp_path):
+    """Reading, writing predictions and evaluating agree on frames, people and joints."""
+    overrides = [f"data.root={tmp_path / 'data'}", *layout(sample, write)]
+    cfg = load_config(tiny_cfg, overrides)
+    videos, people = read_people(cfg, "val")
+    (tmp_path / "perfect").mkdir()
+    for video in videos:
+        poses = [
+            PosePrediction(person, person.joints[:, :2], person.joints[:, 2])
+            for person in people[video.name]
+        ]
+        write_predictions(tmp_path / "perfect" / f"{video.name}.json", video.images, poses)
+    annotations = annotations_dir(cfg, "val", tmp_path / "scratch")
+    result = evaluate_folders(annotations, tmp_path / "perfect")
+    assert result.ap.tolist() == [100] * 15
+    assert result.num_annotated.min() > 0
 
 
 @pytest.mark.usefixtures("skeleton_file")
