@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from dcpose import heatmap
-from dcpose.config import Config
+from dcpose.config import Config, ModelConfig
 from dcpose.data.augment import Augmentation
 from dcpose.data.clip import ClipOptions
 from dcpose.data.coco import read_coco
@@ -30,7 +30,13 @@ from dcpose.models.hrnet import HRNet
 from dcpose.models.initialise import init_weights
 from dcpose.models.simple_baseline import SimpleBaseline
 from dcpose.models.single_frame import SingleFrame
-from dcpose.models.temporal import PoseResidualFusion, PoseTemporalMerger
+from dcpose.models.temporal import (
+    CurrentHeatmaps,
+    PoseResidualFusion,
+    PoseTemporalMerger,
+    SummedHeatmaps,
+    SummedResiduals,
+)
 from dcpose.models.weights import load_backbone_weights, load_weights
 from dcpose.skeleton import POSETRACK, Skeleton
 from dcpose.skeleton_files import read_skeleton
@@ -97,6 +103,13 @@ def build_model_to_train(cfg: Config, weights: str | Path | None = None) -> DCPo
     return model
 
 
+def count_trainable(cfg: Config) -> int:
+    """Return the number of parameters that training would move, without making any."""
+    with torch.device("meta"):
+        model = _single_frame_or_dcpose(cfg, build_backbone(cfg))
+    return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+
+
 def build_backbone(cfg: Config) -> nn.Module:
     """Build the network that maps images (N, 3, H, W) to heatmaps (N, J, H / 4, W / 4)."""
     backbone, num_joints = cfg.model.backbone, cfg.model.num_joints
@@ -117,23 +130,53 @@ def _single_frame_or_dcpose(cfg: Config, backbone: nn.Module) -> DCPose | Single
         return SingleFrame(backbone)
     if model.pcn.deform_conv == "mmcv":
         _require_mmcv()
+    ptm, merged_channels = _merger(model)
+    prf, residual_channels = _residual_fusion(model)
     return DCPose(
         backbone=backbone,
-        ptm=PoseTemporalMerger(model.num_joints, model.ptm.blocks, model.ptm.channels),
-        prf=PoseResidualFusion(model.num_joints, model.prf.blocks, model.prf.channels),
+        ptm=ptm,
+        prf=prf,
         fusion=residual_chain(
-            model.prf.channels + model.ptm.channels, model.fusion.channels, model.fusion.blocks
+            residual_channels + merged_channels, model.fusion.channels, model.fusion.blocks
         ),
         pcn=PoseCorrectionNetwork(
             feature_channels=model.fusion.channels,
-            merged_channels=model.ptm.channels,
+            merged_channels=merged_channels,
             num_joints=model.num_joints,
             dilations=model.pcn.dilations,
             implementation=model.pcn.deform_conv,
+            masks=model.pcn.masks,
         ),
         frozen=model.backbone.frozen,
         frozen_bn=model.backbone.frozen_bn,
+        neighbors=model.neighbors,
     )
+
+
+def _merger(model: ModelConfig) -> tuple[nn.Module, int]:
+    """Return the PTM, or what replaces it, and the number of its output channels."""
+    ptm, groups, joints = model.ptm, _groups(model), model.num_joints
+    if ptm.replaced_by == "current":
+        return CurrentHeatmaps(model.neighbors), joints
+    if ptm.blocks is None or ptm.channels is None:  # the config makes sure that it is replaced
+        return SummedHeatmaps(joints, groups), joints
+    merger = PoseTemporalMerger(joints, ptm.blocks, ptm.channels, model.neighbors, groups)
+    return merger, ptm.channels
+
+
+def _residual_fusion(model: ModelConfig) -> tuple[nn.Module, int]:
+    """Return the PRF, or what replaces it, and the number of its output channels."""
+    prf, groups, joints = model.prf, _groups(model), model.num_joints
+    if prf.blocks is None or prf.channels is None:  # the config makes sure that it is replaced
+        return SummedResiduals(joints, model.neighbors, groups, prf.second_residual), joints
+    fusion = PoseResidualFusion(
+        joints, prf.blocks, prf.channels, model.neighbors, groups, prf.second_residual
+    )
+    return fusion, prf.channels
+
+
+def _groups(model: ModelConfig) -> int:
+    return model.num_joints if model.grouping == "joint" else 1
 
 
 def _require_mmcv() -> None:

@@ -34,6 +34,7 @@ Count = Annotated[int, Field(ge=0)]
 Probability = Annotated[float, Field(ge=0, le=1)]
 Size = Annotated[tuple[Positive, Positive], YAML_TUPLE]
 Integers = Annotated[tuple[Positive, ...], YAML_TUPLE]
+Neighbors = Annotated[tuple[Literal["prev", "next"], ...], YAML_TUPLE]
 
 
 class Section(BaseModel):
@@ -164,19 +165,55 @@ BackboneConfig = Annotated[
 
 
 class PrfConfig(Section):
-    """Pose Residual Fusion: a chain of residual-steps blocks."""
+    """Pose Residual Fusion: a chain of residual-steps blocks, or what replaces it in Table 5."""
 
-    blocks: Positive = 2
-    channels: Positive = 34
+    replaced_by: Literal["sum_conv"] | None = None
+    """sum_conv: the sum of the residuals and a 3x3 convolution; blocks and channels are null."""
+    blocks: Positive | None = 2
+    channels: Positive | None = 34
     """Output channels."""
+    second_residual: Literal["cur_minus_next", "next_minus_cur"] = "cur_minus_next"
+    """Sign of the residual to the next frame: as released, or as the paper's Eq. 4 has it."""
+
+    @model_validator(mode="after")
+    def _check_replaced(self) -> "PrfConfig":
+        _check_size_of_replaced("model.prf", self.replaced_by, self.blocks, self.channels)
+        return self
 
 
 class PtmConfig(Section):
-    """Pose Temporal Merger: a chain of residual-steps blocks."""
+    """Pose Temporal Merger: a chain of residual-steps blocks, or what replaces it in Table 5."""
 
-    blocks: Positive = 1
-    channels: Positive = 17
+    replaced_by: Literal["sum_conv", "current"] | None = None
+    """sum_conv: the sum of the frames' heatmaps and a 3x3 convolution; current: the heatmaps of
+    the current frame as they are; with either, blocks and channels are null."""
+    blocks: Positive | None = 1
+    channels: Positive | None = 17
     """Output channels, the maps that the correction resamples; one per joint in the release."""
+
+    @model_validator(mode="after")
+    def _check_replaced(self) -> "PtmConfig":
+        _check_size_of_replaced("model.ptm", self.replaced_by, self.blocks, self.channels)
+        return self
+
+
+def _check_size_of_replaced(
+    section: str, replaced_by: str | None, blocks: int | None, channels: int | None
+) -> None:
+    sizes = {f"{section}.blocks": blocks, f"{section}.channels": channels}
+    if replaced_by is None:
+        absent = [key for key, value in sizes.items() if value is None]
+        if absent:
+            raise ValueError(f"{absent[0]} is null, expected an integer greater than 0")
+        return
+    present = {key: value for key, value in sizes.items() if value is not None}
+    if present:
+        found = ", ".join(f"{key}={value}" for key, value in present.items())
+        nulls = " ".join(f"{key}=null" for key in present)
+        raise ValueError(
+            f"{section}.replaced_by={replaced_by} removes the module, but its size is set: "
+            f"{found}; set {nulls}, or keep the module with {section}.replaced_by=null"
+        )
 
 
 class FusionConfig(Section):
@@ -194,6 +231,8 @@ class PcnConfig(Section):
     """One deformable convolution each."""
     deform_conv: Literal["auto", "torchvision", "gather", "mmcv"] = "auto"
     """Implementation of the deformable convolution; auto takes the fastest for the device."""
+    masks: Literal["raw", "sigmoid"] = "raw"
+    """raw: as released; sigmoid: between 0 and 1, as in DCNv2. The paper does not say."""
 
     @field_validator("dilations")
     @classmethod
@@ -209,6 +248,11 @@ class ModelConfig(Section):
     name: Literal["dcpose", "single_frame"] = "dcpose"
     """single_frame: the backbone alone, stage one of training and the baseline."""
     num_joints: Positive = 17
+    neighbors: Neighbors = ("prev", "next")
+    """Frames that DCPose looks at besides the current one; the backbone does not see the others."""
+    grouping: Literal["dense", "joint"] = "dense"
+    """Convolutions of PTM and PRF: dense mixes the joints, as released; joint has a group per
+    joint, as the paper's text says (Sec. 3.1)."""
     backbone: BackboneConfig = HRNetConfig()
     prf: PrfConfig = PrfConfig()
     ptm: PtmConfig = PtmConfig()
@@ -222,7 +266,31 @@ class ModelConfig(Section):
                 "model.name is single_frame with model.backbone.frozen true, which leaves nothing "
                 "to train; set model.backbone.frozen=false"
             )
+        if self.name == "dcpose":
+            self._check_neighbors()
+            self._check_grouping()
         return self
+
+    def _check_neighbors(self) -> None:
+        if not self.neighbors:
+            raise ValueError(
+                "model.neighbors is empty, but the PRF fuses differences to neighbours; keep prev "
+                "or next, or take the backbone alone with model.name=single_frame"
+            )
+        if len(set(self.neighbors)) < len(self.neighbors):
+            raise ValueError(
+                f"model.neighbors: found {list(self.neighbors)}, expected prev and next, each once"
+            )
+
+    def _check_grouping(self) -> None:
+        if self.grouping == "dense":
+            return
+        for name, channels in (("ptm", self.ptm.channels), ("prf", self.prf.channels)):
+            if channels is not None and channels % self.num_joints:
+                raise ValueError(
+                    f"model.{name}.channels is {channels}, expected a multiple of "
+                    f"model.num_joints={self.num_joints} with model.grouping=joint"
+                )
 
 
 ALTERNATIVES = {"model.backbone": Alternatives("hrnet", frozenset(BackboneSection.model_fields))}
@@ -305,19 +373,27 @@ class Config(Section):
         return self
 
 
-def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
+def load_config(
+    path: str | Path, overrides: Sequence[str] = (), on: str | Path | None = None
+) -> Config:
     """Read a config file, its parents and overrides.
 
     Args:
         path: YAML file; `base:` inside it names its parent, relative to the file.
         overrides: `key=value` tokens, or `key`, `value` pairs of tokens, mixed freely.
+        on: config that takes the place of the parents in other folders, so that what the files of
+            one folder say, such as the rows of an ablation, is applied to it.
 
     Raises:
         ConfigError: (a ValueError) one line for each problem: missing file, bad YAML, cycle of
             `base:`, unknown key with the nearest valid names, wrong type or value.
     """
-    layers = [*read_layers(Path(path)), read_overrides(overrides)]
-    return parse_config(layers)
+    layers = read_layers(Path(path))
+    if on is not None:
+        folder = Path(path).parent.resolve()
+        own = [layer for layer in layers if Path(layer.origin).parent.resolve() == folder]
+        layers = [*read_layers(Path(on)), *own]
+    return parse_config([*layers, read_overrides(overrides)])
 
 
 def parse_config(layers: Sequence[Layer]) -> Config:

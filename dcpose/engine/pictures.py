@@ -23,7 +23,8 @@ def clip_pictures(
     merged, corrected, as far as the model has them) and predicted against true joints.
 
     Args:
-        model: in eval mode on `device`; one that has `stages(frames, gaps)` shows its inside.
+        model: in eval mode on `device`; one that has `stages(frames, gaps)` and `cur` shows its
+            inside.
         batch: a few clips with joints, in host memory.
         device: where to compute.
         skeleton: of the heatmaps.
@@ -70,4 +71,5 @@ def _heatmaps_on_the_way(model: nn.Module, frames: Tensor, gaps: Tensor) -> dict
     if stages is None:
         return {"heatmaps": model(frames, gaps)}
     initial, merged, corrected = stages(frames, gaps)
-    return {"initial": initial[:, 1], "merged": merged, "corrected": corrected}
+    cur: int = model.cur  # type: ignore[assignment]
+    return {"initial": initial[:, cur], "merged": merged, "corrected": corrected}

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 RSB_BRANCHES = 4
-"""Channel groups of a residual steps block."""
+"""Branches of a residual steps block."""
 
 
 def conv3x3(in_channels: int, out_channels: int, stride: int = 1) -> nn.Conv2d:
@@ -75,10 +75,18 @@ class ConvBN(nn.Module):
     """
 
     def __init__(
-        self, in_channels: int, out_channels: int, kernel_size: int, *, relu: bool = True
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int,
+        *,
+        groups: int = 1,
+        relu: bool = True,
     ) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
+        self.conv = nn.Conv2d(
+            in_channels, out_channels, kernel_size, padding=kernel_size // 2, groups=groups
+        )
         self.bn = nn.BatchNorm2d(out_channels)
         self.relu = nn.ReLU(inplace=True) if relu else nn.Identity()
 
@@ -90,35 +98,47 @@ class ConvBN(nn.Module):
 class ResidualStepsBlock(nn.Module):
     """Residual steps block (RSN), the 3x3 residual block of the DCPose paper (Eq. 3, 5-7).
 
-    A 1x1 convolution makes four groups of b = floor(26 Cin / 64) channels. Group r passes r
-    3x3 units; unit (r, k) adds what unit (r - 1, k) made, so that later groups see ever larger
-    fields. The last unit of every group feeds a 1x1 convolution and the shortcut is added.
+    A 1x1 convolution makes four branches of b = floor(26 Cin / 64) channels. Branch r passes r
+    3x3 units; unit (r, k) adds what unit (r - 1, k) made, so that later branches see ever larger
+    fields. The last unit of every branch feeds a 1x1 convolution and the shortcut is added.
+
+    With `groups` G > 1 the block is G blocks side by side that do not see each other: the
+    channels of each, Cin / G in and Cout / G out, stand together. b is rounded up to a multiple
+    of G.
 
     Args:
         in_channels: Cin, at least 3 so that b >= 1.
         out_channels: Cout.
         project: send the shortcut through a 1x1 convolution; required where Cin != Cout.
+        groups: G; the release has 1.
 
     Raises:
-        ValueError: if Cin < 3, or Cin != Cout without `project`.
+        ValueError: if Cin < 3, Cin != Cout without `project`, or G does not divide both.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, *, project: bool) -> None:
+    def __init__(
+        self, in_channels: int, out_channels: int, *, project: bool, groups: int = 1
+    ) -> None:
         super().__init__()
-        width = 26 * in_channels // 64
+        width = -(-(26 * in_channels // 64) // groups) * groups
         if width < 1:
             raise ValueError(f"a residual steps block needs at least 3 channels, got {in_channels}")
         if in_channels != out_channels and not project:
             raise ValueError(f"cannot add {in_channels} to {out_channels} channels: set project")
-        self.split = ConvBN(in_channels, RSB_BRANCHES * width, 1)
+        if in_channels % groups or out_channels % groups:
+            raise ValueError(
+                f"{groups} groups do not divide {in_channels} and {out_channels} channels"
+            )
+        self.groups = groups
+        self.split = ConvBN(in_channels, RSB_BRANCHES * width, 1, groups=groups)
         self.steps = nn.ModuleList(
-            nn.ModuleList(ConvBN(width, width, 3) for _ in range(row + 1))
+            nn.ModuleList(ConvBN(width, width, 3, groups=groups) for _ in range(row + 1))
             for row in range(RSB_BRANCHES)
         )
-        self.merge = ConvBN(RSB_BRANCHES * width, out_channels, 1, relu=False)
+        self.merge = ConvBN(RSB_BRANCHES * width, out_channels, 1, groups=groups, relu=False)
         self.shortcut: nn.Module = nn.Identity()
         if project:
-            self.shortcut = ConvBN(in_channels, out_channels, 1, relu=False)
+            self.shortcut = ConvBN(in_channels, out_channels, 1, groups=groups, relu=False)
         self.relu = nn.ReLU(inplace=True)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -126,18 +146,23 @@ class ResidualStepsBlock(nn.Module):
         ends: list[Tensor] = []
         row_above: list[Tensor] = []
         steps = cast(Iterable[nn.ModuleList], self.steps)
-        for group, units in zip(self.split(x).chunk(RSB_BRANCHES, dim=1), steps, strict=True):
+        branches = self.split(x).unflatten(1, (self.groups, RSB_BRANCHES, -1)).unbind(dim=2)
+        for branch, units in zip(branches, steps, strict=True):
             row: list[Tensor] = []
-            state = group
+            state = branch.flatten(1, 2)
             for k, unit in enumerate(units):
                 state = unit(state + row_above[k] if k < len(row_above) else state)
                 row.append(state)
             ends.append(state)
             row_above = row
-        return self.relu(self.merge(torch.cat(ends, dim=1)) + self.shortcut(x))
+        together = [end.unflatten(1, (self.groups, -1)) for end in ends]
+        merged = self.merge(torch.cat(together, dim=2).flatten(1, 2))
+        return self.relu(merged + self.shortcut(x))
 
 
-def residual_chain(in_channels: int, out_channels: int, num_blocks: int) -> nn.Sequential:
+def residual_chain(
+    in_channels: int, out_channels: int, num_blocks: int, groups: int = 1
+) -> nn.Sequential:
     """Chain residual steps blocks, (N, Cin, H, W) to (N, Cout, H, W) >= 0.
 
     The first block always projects its shortcut, even where Cin == Cout, as the release does.
@@ -147,8 +172,9 @@ def residual_chain(in_channels: int, out_channels: int, num_blocks: int) -> nn.S
     """
     if num_blocks < 1:
         raise ValueError(f"a residual chain needs at least 1 block, got {num_blocks}")
-    first = ResidualStepsBlock(in_channels, out_channels, project=True)
+    first = ResidualStepsBlock(in_channels, out_channels, project=True, groups=groups)
     rest = [
-        ResidualStepsBlock(out_channels, out_channels, project=False) for _ in range(num_blocks - 1)
+        ResidualStepsBlock(out_channels, out_channels, project=False, groups=groups)
+        for _ in range(num_blocks - 1)
     ]
     return nn.Sequential(first, *rest)

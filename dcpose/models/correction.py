@@ -5,6 +5,7 @@ pixels.
 """
 
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -13,13 +14,15 @@ from dcpose.models.deform_conv import Implementation, ModulatedDeformConv
 
 KERNEL_SIZE = 3
 
+Masks = Literal["raw", "sigmoid"]
+
 
 class PoseCorrectionNetwork(nn.Module):
     """Resample the merged heatmaps at several dilations and average (Eq. 6-9).
 
     For each dilation two independent dilated convolutions read offsets and masks from the
-    features, and a deformable convolution reads the merged maps there. Masks are used as they
-    come, without a sigmoid, and Eq. 9's normalisation is the mean, both as released.
+    features, and a deformable convolution reads the merged maps there. Eq. 9's normalisation is
+    the mean, as released.
 
     Args:
         feature_channels: D.
@@ -27,6 +30,8 @@ class PoseCorrectionNetwork(nn.Module):
         num_joints: J.
         dilations: distances of the taps in heatmap pixels, (3, 6, 9, 12, 15) in the paper.
         implementation: which deformable convolution, see `ModulatedDeformConv`.
+        masks: raw uses them as they come, as released; sigmoid brings them between 0 and 1, as
+            DCNv2 does. The paper does not say.
 
     Raises:
         ValueError: if `dilations` is empty.
@@ -39,8 +44,10 @@ class PoseCorrectionNetwork(nn.Module):
         num_joints: int,
         dilations: Sequence[int] = (3, 6, 9, 12, 15),
         implementation: Implementation = "auto",
+        masks: Masks = "raw",
     ) -> None:
         super().__init__()
+        self.masks = masks
         if not dilations:
             raise ValueError("the pose correction network needs at least one dilation, got none")
         samples = merged_channels * KERNEL_SIZE**2
@@ -65,12 +72,15 @@ class PoseCorrectionNetwork(nn.Module):
     def forward(self, merged: Tensor, features: Tensor) -> Tensor:
         """Return corrected heatmaps (B, J, H, W) of maps (B, C, H, W), features (B, D, H, W)."""
         corrected = [
-            deform_conv(merged, offset_conv(features), mask_conv(features))
+            deform_conv(merged, offset_conv(features), self._mask(mask_conv(features)))
             for offset_conv, mask_conv, deform_conv in zip(
                 self.offset_convs, self.mask_convs, self.deform_convs, strict=True
             )
         ]
         return torch.stack(corrected).mean(dim=0)
+
+    def _mask(self, raw: Tensor) -> Tensor:
+        return raw.sigmoid() if self.masks == "sigmoid" else raw
 
 
 def _dilated_conv(in_channels: int, out_channels: int, dilation: int) -> nn.Conv2d:

@@ -1,23 +1,26 @@
 """DCPose: initial heatmaps of three frames, merged and corrected (Fig. 2 of the paper).
 
-Shape legend: B clips, J joints, H x W crop pixels, h = H / 4, w = W / 4 heatmap pixels. Axis 1
-of frames and initial heatmaps is prev, cur, next.
+Shape legend: B clips, F frames seen, J joints, H x W crop pixels, h = H / 4, w = W / 4 heatmap
+pixels. Axis 1 of frames is prev, cur, next; initial heatmaps leave out a neighbour that is not
+looked at.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from dcpose.models.initialise import init_weights
+from dcpose.models.temporal import BOTH, Neighbor, frames_seen
 
 
 class DCPoseStages(NamedTuple):
     """What the network sees on the way, for pictures.
 
     Attributes:
-        initial: (B, 3, J, h, w) heatmaps of the backbone for prev, cur, next.
-        merged: (B, C, h, w) >= 0, output of the PTM; C = J in the release.
+        initial: (B, F, J, h, w) heatmaps of the backbone for prev, cur, next.
+        merged: (B, C, h, w), output of the PTM, >= 0, or of what replaces it; C = J in the release.
         corrected: (B, J, h, w) final heatmaps of cur.
     """
 
@@ -31,7 +34,7 @@ class DCPose(nn.Module):
 
     Args:
         backbone: maps images (N, 3, H, W) to heatmaps (N, J, h, w).
-        ptm: maps heatmaps (B, 3, J, h, w) and gaps (B, 2) to merged maps (B, C, h, w).
+        ptm: maps heatmaps (B, F, J, h, w) and gaps (B, 2) to merged maps (B, C, h, w).
         prf: maps the same to residual features (B, R, h, w).
         fusion: maps (B, R + C, h, w), residual features first, to features (B, D, h, w).
         pcn: maps merged maps and features to corrected heatmaps (B, J, h, w).
@@ -40,6 +43,8 @@ class DCPose(nn.Module):
         frozen_bn: a frozen backbone also keeps its BatchNorm statistics, whatever the mode of
             the model. False lets them follow the training crops, as the release does. Without
             effect where `frozen` is False.
+        neighbors: frames that are looked at besides the current one, as PTM and PRF expect them;
+            the backbone does not see the others.
     """
 
     uses_neighbors = True
@@ -54,6 +59,7 @@ class DCPose(nn.Module):
         pcn: nn.Module,
         frozen: bool = True,
         frozen_bn: bool = True,
+        neighbors: Sequence[Neighbor] = BOTH,
     ) -> None:
         super().__init__()
         self.backbone = backbone
@@ -63,6 +69,7 @@ class DCPose(nn.Module):
         self.pcn = pcn
         self.frozen = frozen
         self.frozen_bn = frozen_bn
+        self.seen = frames_seen(neighbors)
         if frozen:
             self.backbone.requires_grad_(False)
         self.train(self.training)
@@ -73,6 +80,11 @@ class DCPose(nn.Module):
         if self.frozen and self.frozen_bn:
             self.backbone.eval()
         return self
+
+    @property
+    def cur(self) -> int:
+        """Position of the current frame in initial heatmaps."""
+        return 1 - self.seen.start
 
     def init_head(self, generator: torch.Generator | None = None) -> None:
         """Initialise everything but the backbone as paper and release do (`init_weights`)."""
@@ -95,16 +107,17 @@ class DCPose(nn.Module):
         return self.head(self.initial_heatmaps(frames), gaps)
 
     def initial_heatmaps(self, frames: Tensor) -> Tensor:
-        """Return heatmaps (B, 3, J, h, w) of frames (B, 3, 3, H, W), from one backbone call."""
+        """Return heatmaps (B, F, J, h, w) of frames (B, 3, 3, H, W), from one backbone call."""
         if frames.dim() != 5 or frames.shape[1] != 3:
             raise ValueError(
                 f"frames must be (B, 3, 3, H, W): prev, cur, next; got {tuple(frames.shape)}"
             )
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
-            return self.backbone(frames.flatten(0, 1)).unflatten(0, (-1, 3))
+            seen = frames[:, self.seen]
+            return self.backbone(seen.flatten(0, 1)).unflatten(0, seen.shape[:2])
 
     def head(self, initial: Tensor, gaps: Tensor) -> Tensor:
-        """Return corrected heatmaps (B, J, h, w) of initial ones (B, 3, J, h, w), gaps (B, 2)."""
+        """Return corrected heatmaps (B, J, h, w) of initial ones (B, F, J, h, w), gaps (B, 2)."""
         return self._merge_and_correct(initial, gaps)[1]
 
     def stages(self, frames: Tensor, gaps: Tensor) -> DCPoseStages:
@@ -120,7 +133,7 @@ class DCPose(nn.Module):
         """
         initial = self.initial_heatmaps(frames)
         corrected = self.head(initial, gaps)
-        return [corrected] if self.frozen else [initial[:, 1], corrected]
+        return [corrected] if self.frozen else [initial[:, self.cur], corrected]
 
     def _merge_and_correct(self, initial: Tensor, gaps: Tensor) -> tuple[Tensor, Tensor]:
         merged = self.ptm(initial, gaps)

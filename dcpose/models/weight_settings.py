@@ -39,12 +39,15 @@ _SIZES = {
     "fusion.channels": (("fusion.0.merge.conv.weight", 0), ("fusion.0.merge.conv.bias", 0)),
 }
 
+NUM_DILATIONS = "pcn.dilations (how many)"
+"""Setting that every DCPose has, also one without PTM or PRF, and no single-frame network."""
+
 _COUNTS = {
     "backbone.blocks": "backbone.stage2.0.branches.0.",
     "prf.blocks": "prf.chain.",
     "ptm.blocks": "ptm.chain.",
     "fusion.blocks": "fusion.",
-    "pcn.dilations (how many)": "pcn.deform_convs.",
+    NUM_DILATIONS: "pcn.deform_convs.",
 }
 
 # Blocks of the third stage and whether they are bottlenecks: depth
@@ -111,7 +114,7 @@ def model_of(settings: Settings) -> nn.Module:
                 features,
                 ptm_channels,
                 joints,
-                some_dilations(settings.get("pcn.dilations (how many)", 5)),
+                some_dilations(settings.get(NUM_DILATIONS, 5)),
             ),
         )
 

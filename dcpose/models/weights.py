@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from dcpose.models.weight_files import read_weights
 from dcpose.models.weight_layouts import NamedWeights, name_weights
-from dcpose.models.weight_settings import settings_of
+from dcpose.models.weight_settings import NUM_DILATIONS, settings_of
 
 MAX_LISTED = 20
 """Names of one kind that a message lists."""
@@ -218,9 +218,9 @@ def _hint(named: NamedWeights, expected: Mapping[str, Tensor]) -> str:
         return ". The file has no pose output: give it as model.backbone.weights"
     if any(name.startswith("offset_feats.") for name in named.state):
         return ". The file holds a PoseWarper: its HRNet can be taken as model.backbone.weights"
-    if "prf.blocks" not in in_model and "prf.blocks" in in_file:
+    if NUM_DILATIONS not in in_model and NUM_DILATIONS in in_file:
         return ". The file holds a whole DCPose: load it with model.name dcpose"
-    if "prf.blocks" in in_model and "prf.blocks" not in in_file:
+    if NUM_DILATIONS in in_model and NUM_DILATIONS not in in_file:
         return ". The file holds a single-frame network: give it as model.backbone.weights"
     wrong = [
         f"model.{setting} {value} (here {in_model[setting]})"

@@ -19,6 +19,8 @@ Stages = namedtuple("Stages", "initial merged corrected")
 class StagedModel(nn.Module):
     """Corrected heatmaps have their peak at (3, 5), the others nowhere."""
 
+    cur = 1
+
     def stages(self, frames, gaps):
         clips, clip_frames = frames.shape[:2]
         initial = torch.zeros(clips, clip_frames, JOINTS, 12, 8)

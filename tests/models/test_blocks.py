@@ -2,8 +2,9 @@
 
 import pytest
 import torch
+from torch import nn
 
-from dcpose.models.blocks import BasicBlock, Bottleneck, ResidualStepsBlock, residual_chain
+from dcpose.models.blocks import BasicBlock, Bottleneck, ConvBN, ResidualStepsBlock, residual_chain
 
 
 def _randomise(module):
@@ -84,3 +85,31 @@ def test_shortcut_of_basic_block_is_the_input():
 def test_bottleneck_expands_four_times_and_projects_only_where_needed():
     assert Bottleneck(16, 8)(torch.randn(2, 16, 4, 4)).shape == (2, 32, 4, 4)
     assert not list(Bottleneck(32, 8).downsample.parameters())
+
+
+def test_groups_are_blocks_side_by_side():
+    # 3 groups of 17 in and 17 out channels: b = ceil(floor(26 * 51 / 64) / 3) * 3 = 21. Each group
+    # equals a dense block with its share of the weights.
+    block = ResidualStepsBlock(51, 51, project=True, groups=3).eval()
+    assert block.split.conv.out_channels == 4 * 21
+    x = torch.randn(2, 51, 4, 3)
+    out = block(x).unflatten(1, (3, 17))
+    for group in range(3):
+        alone = ResidualStepsBlock(17, 17, project=True)
+        alone.split = ConvBN(17, 4 * 7, 1)
+        alone.steps = nn.ModuleList(
+            nn.ModuleList(ConvBN(7, 7, 3) for _ in row) for row in block.steps
+        )
+        alone.merge = ConvBN(4 * 7, 17, 1, relu=False)
+        parts = {
+            name: tensor.chunk(3)[group] if tensor.dim() else tensor
+            for name, tensor in block.state_dict().items()
+        }
+        alone.load_state_dict(parts)
+        expected = alone.eval()(x.unflatten(1, (3, 17))[:, group])
+        torch.testing.assert_close(out[:, group], expected)
+
+
+def test_groups_have_to_divide_the_channels():
+    with pytest.raises(ValueError, match="3 groups do not divide 16 and 18"):
+        ResidualStepsBlock(16, 18, project=True, groups=3)

@@ -49,3 +49,15 @@ def test_new_network_puts_out_nearly_nothing_and_learns_its_masks():
 def test_no_dilations_are_refused():
     with pytest.raises(ValueError, match="at least one dilation"):
         PoseCorrectionNetwork(5, 3, 3, dilations=())
+
+
+def test_sigmoid_masks_lie_between_0_and_1():
+    # With offsets and mask inputs of 0 every mask is sigmoid(0) = 1 / 2, and an identity
+    # convolution returns half of what it reads.
+    pcn = PoseCorrectionNetwork(5, 3, 3, dilations=(1,), masks="sigmoid")
+    init_weights(pcn)
+    merged = torch.randn(1, 3, 8, 6)
+    torch.testing.assert_close(pcn(merged, torch.zeros(1, 5, 8, 6)), merged / 2)
+    raw = PoseCorrectionNetwork(5, 3, 3, dilations=(1,))
+    init_weights(raw)
+    assert raw(merged, torch.zeros(1, 5, 8, 6)).eq(0).all()

@@ -115,3 +115,31 @@ def test_bf16_autocast_trains(small_dcpose, clips):
     corrected.square().mean().backward()
     gradients = [p.grad for p in model.parameters() if p.requires_grad]
     assert all(gradient.isfinite().all() for gradient in gradients)
+
+
+@pytest.mark.parametrize(
+    ("neighbors", "seen", "cur"), [(("next",), [1, 2], 0), (("prev",), [0, 1], 1)]
+)
+def test_backbone_does_not_see_a_removed_neighbour(clips, neighbors, seen, cur):
+    frames, gaps = clips
+    model = DCPose(
+        HRNet(4, 3, modules=(1, 1, 1), blocks=1, stem_channels=4),
+        PoseTemporalMerger(3, 1, 3, neighbors),
+        PoseResidualFusion(3, 1, 6, neighbors),
+        residual_chain(9, 6, 1),
+        PoseCorrectionNetwork(6, 3, 3, (1,)),
+        frozen=False,
+        neighbors=neighbors,
+    ).eval()
+    with torch.no_grad():
+        initial, corrected = model.training_outputs(frames, gaps)
+        torch.testing.assert_close(initial, model.backbone(frames[:, 1]))
+        stages = model.stages(frames, gaps)
+        torch.testing.assert_close(stages.initial[:, model.cur], initial)
+        torch.testing.assert_close(
+            stages.initial[:, 1 - cur], model.backbone(frames[:, seen[1 - cur]])
+        )
+        removed = ({0, 1, 2} - set(seen)).pop()
+        frames[:, removed] = float("nan")
+        assert torch.equal(model(frames, gaps), corrected)
+    assert model.cur == cur
