@@ -18,7 +18,7 @@ from dcpose.data.dataset import PoseTrackClips
 from dcpose.data.detections import describe_detector, read_detections
 from dcpose.data.loader import make_train_loader
 from dcpose.data.merged import write_videos
-from dcpose.data.posetrack import VideoAnnotation, read_annotations
+from dcpose.data.posetrack import FRAME_DIGITS, VideoAnnotation, read_annotations
 from dcpose.data.stream import ClipStream
 from dcpose.engine.inference import HEATMAP_STRIDE, predict
 from dcpose.engine.optim import make_optimizer
@@ -43,9 +43,6 @@ from dcpose.skeleton_files import read_skeleton
 from dcpose.structures import ClipBatch, PersonRecord, PosePrediction
 
 Split = str  # "train", "val" or "test"
-
-FRAME_DIGITS = {"posetrack17": 8, "posetrack18": 6, "posetrack21": 6}
-"""Digits in the names of frames, by layout."""
 
 _log = logging.getLogger(__name__)
 

@@ -9,6 +9,7 @@ Exit code 0: healthy; 1: problems; 2: wrong use, such as a missing config or dat
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import logging
 import sys
@@ -27,8 +28,9 @@ from dcpose.data.check_cache import default_cache_dir
 from dcpose.data.check_layout import SplitFiles
 from dcpose.data.check_report import CODES
 from dcpose.data.frames import FrameError, read_frame
-from dcpose.data.posetrack import VideoAnnotation, read_video
-from dcpose.skeleton import POSETRACK
+from dcpose.data.posetrack import VideoAnnotation, read_annotations, read_video
+from dcpose.skeleton import POSETRACK, Skeleton
+from dcpose.skeleton_files import read_skeleton
 from dcpose.structures import PersonRecord
 from dcpose.visualize import comparison_sheet, draw_pose
 
@@ -47,14 +49,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     splits = split_files(cfg, args.splits)
     cache_dir = None if args.no_cache else args.cache or default_cache_dir()
     root = Path(cfg.data.root)
-    report = check_data_set(root, splits, check_options(cfg), cache_dir, ProgressLines())
+    options = check_options(cfg)
+    report = check_data_set(root, splits, options, cache_dir, ProgressLines())
     report = report.allowing(args.allow)
     print(report.text())
     if args.json:
         text = json.dumps(report.to_json_dict(), indent=1)
         args.json.write_text(text + "\n", encoding="utf-8")
     if args.contact_sheet:
-        write_contact_sheet(args.contact_sheet, root, splits)
+        columns = {
+            files.split: sample_frames(
+                readable_videos(files, root, options.skeleton), options.skeleton
+            )
+            for files in splits
+        }
+        write_contact_sheet(args.contact_sheet, columns)
     return 1 if report.problems else 0
 
 
@@ -92,24 +101,26 @@ def split_files(cfg: Config, splits: Sequence[str]) -> list[SplitFiles]:
     """Return where the config says that some splits lie."""
     data, root = cfg.data, Path(cfg.data.root)
     everything = {
-        "train": (data.train_annotations, None),
-        "val": (data.val_annotations, data.val_detections),
-        "test": (data.test_annotations, data.test_detections),
+        "train": (data.train_annotations, None, data.train_images),
+        "val": (data.val_annotations, data.val_detections, data.val_images),
+        "test": (data.test_annotations, data.test_detections, data.test_images),
     }
     return [
-        SplitFiles(split, root / annotations, None if boxes is None else root / boxes)
-        for split, (annotations, boxes) in everything.items()
+        SplitFiles(split, root / annotations, None if boxes is None else root / boxes, images)
+        for split, (annotations, boxes, images) in everything.items()
         if split in splits
     ]
 
 
 def check_options(cfg: Config) -> CheckOptions:
     """Return what a run with this config will ask of the data set."""
+    file = cfg.data.skeleton
     return CheckOptions(
         layout=cfg.data.layout,
         max_gap=0 if cfg.model.name == "single_frame" else cfg.data.max_gap,
         missing_neighbors=cfg.data.missing_neighbors,
         min_box_score=cfg.data.min_box_score,
+        skeleton=POSETRACK if file is None else read_skeleton(Path(file)),
     )
 
 
@@ -135,13 +146,12 @@ class ProgressLines:
             print(f"{stage}: {done} of {total} videos", file=sys.stderr, flush=True)
 
 
-def write_contact_sheet(path: Path, root: Path, splits: Sequence[SplitFiles]) -> None:
-    """Draw some annotated frames of each split, one column per split.
+def write_contact_sheet(path: Path, columns: dict[str, list[np.ndarray]]) -> None:
+    """Set pictures of some frames side by side, one column per split.
 
     Raises:
-        ValueError: if no frame can be drawn, or the picture cannot be written.
+        ValueError: if there is no picture, or the sheet cannot be written.
     """
-    columns = {files.split: sample_frames(files.annotations, root) for files in splits}
     columns = {split: pictures for split, pictures in columns.items() if pictures}
     if not columns:
         raise ValueError(f"{path}: no annotated frame could be read, so there is nothing to draw")
@@ -154,22 +164,30 @@ def write_contact_sheet(path: Path, root: Path, splits: Sequence[SplitFiles]) ->
         raise ValueError(f"{path}: cannot be written; name a .png or .jpg file")
 
 
-def sample_frames(annotations: Path, root: Path) -> list[np.ndarray]:
+def readable_videos(files: SplitFiles, root: Path, skeleton: Skeleton) -> list[VideoAnnotation]:
+    """Return the videos of a split; where a file breaks the form, those of the other files."""
+    try:
+        return read_annotations(files.annotations, root, skeleton, files.images)
+    except ValueError:
+        videos = []
+        for source in files.sources:
+            with contextlib.suppress(ValueError):
+                videos.append(read_video(source, root, skeleton))
+        return videos
+
+
+def sample_frames(videos: Sequence[VideoAnnotation], skeleton: Skeleton) -> list[np.ndarray]:
     """Return annotated frames of up to SAMPLES videos, evenly chosen, if readable."""
-    sources = sorted(annotations.glob("*.json"))
-    places = np.linspace(0, len(sources) - 1, min(SAMPLES, len(sources))).round().astype(int)
+    videos = [video for video in videos if video.people]
+    places = np.linspace(0, len(videos) - 1, min(SAMPLES, len(videos))).round().astype(int)
     pictures = []
-    for place in places:
-        try:
-            video = read_video(sources[place], root)
-            if video.people:
-                pictures.append(draw_frame(video, video.people[len(video.people) // 2]))
-        except (ValueError, FrameError):
-            continue
+    for video in (videos[place] for place in places):
+        with contextlib.suppress(FrameError):
+            pictures.append(draw_frame(video, video.people[len(video.people) // 2], skeleton))
     return pictures
 
 
-def draw_frame(video: VideoAnnotation, person: PersonRecord) -> np.ndarray:
+def draw_frame(video: VideoAnnotation, person: PersonRecord, skeleton: Skeleton) -> np.ndarray:
     """Return the frame of a person with everybody in it: boxes and joints."""
     picture = read_frame(video.frame_path(person.frame))
     title = f"{video.name} {person.frame}"
@@ -178,7 +196,7 @@ def draw_frame(video: VideoAnnotation, person: PersonRecord) -> np.ndarray:
             continue
         if other.joints is not None:
             shown = other.joints[:, 2] > 0
-            picture = draw_pose(picture, other.joints[:, :2], POSETRACK, shown)
+            picture = draw_pose(picture, other.joints[:, :2], skeleton, shown)
         x, y, width, height = other.box_xywh.clip(-1e4, 1e4).round().astype(int).tolist()
         cv2.rectangle(picture, (x, y), (x + width, y + height), BOX_RGB, 2)
     scale = picture.shape[1] / CELL_WH[0] / 2

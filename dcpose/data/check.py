@@ -11,13 +11,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from dcpose.data.check_annotations import AnnotationFacts, inspect_2018_file
+from dcpose.data.check_annotations import (
+    AnnotationFacts,
+    inspect_folder_file,
+    inspect_merged_file,
+)
 from dcpose.data.check_cache import FactCache, cache_name, stamp_of
 from dcpose.data.check_detections import check_detections, findings_to_json
 from dcpose.data.check_frames import NeighborNeeds, check_frames
 from dcpose.data.check_layout import (
     SplitFiles,
     check_counts,
+    check_digits,
     check_folders,
     check_splits,
     check_unannotated,
@@ -25,13 +30,11 @@ from dcpose.data.check_layout import (
 )
 from dcpose.data.check_report import Finding, Report, SplitSummary
 from dcpose.data.index_cache import read_annotations_cached
+from dcpose.data.posetrack import ImagePlace
 from dcpose.skeleton import POSETRACK, Skeleton
 
 Progress = Callable[[str, int, int], None]
 """Told (what is being checked, videos done, videos in all)."""
-
-INSPECT = {"posetrack18": inspect_2018_file}
-"""How annotation files become facts, by layout."""
 
 _THREADS = 8  # files wait for the disk or the network, not for a core
 
@@ -41,7 +44,7 @@ class CheckOptions:
     """What a run will ask of the data set.
 
     Attributes:
-        layout: form of the annotation files, one of `INSPECT`.
+        layout: the data set, one of `posetrack.FRAME_DIGITS`.
         max_gap: a neighbour is at most this many frames away; 0 if the model needs none.
         missing_neighbors: what a run does without one: stop (error) or take the frame (repeat).
         min_box_score: detections under this score are left out.
@@ -72,15 +75,11 @@ def check_data_set(
         progress: called while frames and files are looked at.
 
     Raises:
-        ValueError: if the root is no folder, or the layout is not known.
+        ValueError: if the root is no folder.
     """
     if not root.is_dir():
         dead = ", a dead link" if root.is_symlink() else ""
         raise ValueError(f"data.root: no such folder: {root}{dead}; link the data set there")
-    if options.layout not in INSPECT:
-        raise ValueError(
-            f"data.layout: check_dataset reads {', '.join(INSPECT)}, found {options.layout!r}"
-        )
     path = None
     if cache_dir is not None:
         path = cache_dir / f"{cache_name('check', str(root.resolve()))}.json"
@@ -101,17 +100,19 @@ class _Check:
 
     def run(self, splits: Sequence[SplitFiles]) -> Report:
         layout = check_folders(self.root, splits)
-        present = [files for files in splits if any(files.annotations.glob("*.json"))]
+        present = [files for files in splits if files.sources]
         facts = {files.split: self._annotations(files) for files in present}
         folders = {files.split: files.annotations for files in splits}
         inside = [f for videos in facts.values() for video in videos for f in video.findings]
         labels, counts = check_counts(self.root, self.options.layout, facts, folders)
         findings = [*layout, *inside, *check_splits(facts, folders), *counts]
-        findings += check_unannotated(self.root, facts)
+        places = {files.split: ImagePlace(self.root, files.images) for files in present}
+        findings += check_digits(self.options.layout, facts)
+        findings += check_unannotated(facts, places)
         summaries = []
         for files in present:
             videos = facts[files.split]
-            found, usable = self._frames(files, videos)
+            found, usable = self._frames(files.split, videos, places[files.split])
             boxes, num_boxes = self._detections(files, videos)
             findings += [*found, *boxes]
             summaries.append(_summarise(files.split, videos, usable, num_boxes))
@@ -121,37 +122,39 @@ class _Check:
         return Report(str(self.root), labels, summaries, list(dict.fromkeys(findings)), tree)
 
     def _annotations(self, files: SplitFiles) -> list[AnnotationFacts]:
-        sources = sorted(files.annotations.glob("*.json"))
-        inspected = []
+        merged = files.annotations.is_file()
+        sources = files.sources
+        inspected: list[AnnotationFacts] = []
         for done, source in enumerate(sources, 1):
-            inspected.append(self._inspect(source))
+            inspected += self._inspect(source, merged)
             self.progress(f"{files.split} annotations", done, len(sources))
         return inspected
 
-    def _inspect(self, source: Path) -> AnnotationFacts:
-        stamp = [*stamp_of(source.stat()), repr(self.options.skeleton)]
+    def _inspect(self, source: Path, merged: bool) -> list[AnnotationFacts]:
+        stamp = [*stamp_of(source.stat()), merged, repr(self.options.skeleton)]
         kept = self.cache.get(str(source), stamp)
         if kept is not None:
             try:
-                return AnnotationFacts.from_json(kept)
+                return [AnnotationFacts.from_json(video) for video in kept]
             except (KeyError, TypeError, IndexError):
                 pass  # damaged: look again
-        facts = INSPECT[self.options.layout](source, self.options.skeleton)
-        self.cache.put(str(source), stamp, facts.to_json())
+        inspect = inspect_merged_file if merged else inspect_folder_file
+        facts = inspect(source, self.options.skeleton)
+        self.cache.put(str(source), stamp, [video.to_json() for video in facts])
         return facts
 
     def _frames(
-        self, files: SplitFiles, videos: Sequence[AnnotationFacts]
+        self, split: str, videos: Sequence[AnnotationFacts], place: ImagePlace
     ) -> tuple[list[Finding], int]:
         stops = self.options.missing_neighbors == "error"
         needs = NeighborNeeds(self.options.max_gap, "problem" if stops else "note")
         findings, usable = [], 0
         with ThreadPoolExecutor(_THREADS) as pool:
-            checks = pool.map(lambda v: check_frames(v, self.root, needs, self.cache), videos)
+            checks = pool.map(lambda v: check_frames(v, place, needs, self.cache), videos)
             for done, (found, count) in enumerate(checks, 1):
                 findings += found
                 usable += count
-                self.progress(f"{files.split} frames", done, len(videos))
+                self.progress(f"{split} frames", done, len(videos))
         return findings, usable
 
     def _detections(
@@ -164,8 +167,7 @@ class _Check:
             found = "no such file of person boxes"
             mend = f"put it there, or set data.{files.split}_detections, relative to data.root"
             return [Finding("detections-file", str(path), found, mend)], None
-        sources = [Path(video.source) for video in videos]
-        stamp = [stamp_of(p.stat()) for p in (path, *sources)] + [self.options.min_box_score]
+        stamp = [stamp_of(p.stat()) for p in (path, *files.sources)] + [self.options.min_box_score]
         kept = self.cache.get(str(path), stamp)
         if kept is not None:
             try:
@@ -183,7 +185,11 @@ class _Check:
             return []
         try:
             read_annotations_cached(
-                files.annotations, self.root, self.cache_dir, self.options.skeleton
+                files.annotations,
+                self.root,
+                self.cache_dir,
+                self.options.skeleton,
+                files.images,
             )
         except ValueError as error:
             return [Finding("reader", folder, str(error), "mend the file it names")]

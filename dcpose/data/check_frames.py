@@ -11,6 +11,7 @@ from dcpose.data.check_annotations import AnnotationFacts
 from dcpose.data.check_cache import FactCache, stamp_of
 from dcpose.data.check_jpeg import JpegFacts, inspect_jpeg
 from dcpose.data.check_report import Finding, Level
+from dcpose.data.posetrack import ImagePlace
 
 SIZE_TOLERANCE = 16
 """Pixels; smaller differences are rows that video codecs add (see `frames.check_frame_wh`)."""
@@ -30,13 +31,13 @@ class NeighborNeeds:
 
 
 def check_frames(
-    video: AnnotationFacts, image_root: Path, needs: NeighborNeeds, cache: FactCache
+    video: AnnotationFacts, place: ImagePlace, needs: NeighborNeeds, cache: FactCache
 ) -> tuple[list[Finding], int]:
     """Check the frames of one video.
 
     Args:
         video: what its annotation file says.
-        image_root: what `file_name` is relative to.
+        place: where the frames of its split lie.
         needs: which neighbours must be there.
         cache: keeps what the files' ends say.
 
@@ -46,7 +47,7 @@ def check_frames(
     if not video.frames:
         return [], 0
     listed = PurePosixPath(video.frames[0].file_name)
-    folder = image_root / listed.parent
+    folder = place.of(listed.parent)
     if not folder.is_dir():
         return [_missing_folder(video, folder)], 0
     wanted = _numbers_to_look_at(video)

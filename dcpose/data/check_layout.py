@@ -10,6 +10,7 @@ from typing import Any
 
 from dcpose.data.check_annotations import AnnotationFacts
 from dcpose.data.check_report import Finding, Level
+from dcpose.data.posetrack import FRAME_DIGITS, ImagePlace
 from dcpose.data.synthetic import MANIFEST
 
 Facts = Mapping[str, Sequence[AnnotationFacts]]
@@ -22,13 +23,23 @@ class SplitFiles:
 
     Attributes:
         split: train, val or test.
-        annotations: folder of per-video annotation files.
+        annotations: folder of per-video annotation files, or one file of all videos.
         detections: file of person boxes; None if annotated boxes are used.
+        images: folder in place of the `images` that image names begin with; None takes the names
+            as they are.
     """
 
     split: str
     annotations: Path
     detections: Path | None = None
+    images: str | None = None
+
+    @property
+    def sources(self) -> list[Path]:
+        """The annotation files, as far as they are there."""
+        if self.annotations.is_file():
+            return [self.annotations]
+        return sorted(self.annotations.glob("*.json"))
 
 
 @dataclass(frozen=True)
@@ -80,8 +91,8 @@ def _folder_fault(folder: Path) -> str | None:
         return f"a dead link, to {os.readlink(folder)}"
     if not folder.exists():
         return "no such folder, expected one .json per video"
-    if not folder.is_dir():
-        return "a file, expected a folder with one .json per video"
+    if folder.is_file():
+        return None
     return None if any(folder.glob("*.json")) else "a folder without .json files"
 
 
@@ -112,8 +123,12 @@ def describe_tree(root: Path, splits: Sequence[SplitFiles]) -> str:
     """Return the expected and the found folders as text of several lines."""
     lines = ["expected:", f"  {root}/"]
     for files in splits:
-        lines.append(f"    {os.path.relpath(files.annotations, root)}/<video>.json")
-    lines.append("    images/<split>/<video>/000000.jpg   (as file_name in the .json says)")
+        path = os.path.relpath(files.annotations, root)
+        lines.append(f"    {path}" if path.endswith(".json") else f"    {path}/<video>.json")
+    images = {files.images or "images" for files in splits}
+    lines += [
+        f"    {folder}/.../<video>/<frame>.jpg   (see file_name)" for folder in sorted(images)
+    ]
     lines += [
         f"    {os.path.relpath(files.detections, root)}" for files in splits if files.detections
     ]
@@ -151,7 +166,8 @@ def check_splits(facts: Facts, folders: Mapping[str, Path]) -> list[Finding]:
     for split, videos in facts.items():
         findings += _check_shared_ids(videos, folders[split])
         findings += _check_foreign_images(split, videos)
-        if split != "test" and videos and not any(video.labelled for video in videos):
+        readable = bool(videos) and all(video.frames for video in videos)
+        if split != "test" and readable and not any(video.labelled for video in videos):
             found = f"nobody is annotated in {len(videos)} files"
             mend = "are these the files of a test split? Fetch the annotations of this one"
             findings.append(Finding("no-people", str(folders[split]), found, mend))
@@ -206,15 +222,20 @@ def _check_foreign_images(split: str, videos: Sequence[AnnotationFacts]) -> list
     return findings
 
 
-def check_unannotated(image_root: Path, facts: Facts) -> list[Finding]:
-    """Note folders of frames beside those of the annotated videos that no annotation names."""
-    named: dict[PurePosixPath, set[str]] = {}
-    for video in (video for videos in facts.values() for video in videos if video.frames):
-        folder = PurePosixPath(video.frames[0].file_name).parent
-        named.setdefault(folder.parent, set()).add(folder.name)
+def check_unannotated(facts: Facts, places: Mapping[str, ImagePlace]) -> list[Finding]:
+    """Note folders of frames beside those of the annotated videos that no annotation names.
+
+    Args:
+        facts: facts by split.
+        places: where the frames of each split lie.
+    """
+    named: dict[Path, set[str]] = {}
+    for split, videos in facts.items():
+        for video in (video for video in videos if video.frames):
+            folder = places[split].of(PurePosixPath(video.frames[0].file_name).parent)
+            named.setdefault(folder.parent, set()).add(folder.name)
     findings = []
-    for parent, names in named.items():
-        place = image_root / parent
+    for place, names in named.items():
         on_disk = sorted(entry.name for entry in _subfolders(place)) if place.is_dir() else []
         bare = [name for name in on_disk if name not in names]
         if bare:
@@ -230,6 +251,23 @@ def check_unannotated(image_root: Path, facts: Facts) -> list[Finding]:
 def _subfolders(folder: Path) -> list[Path]:
     with os.scandir(folder) as entries:
         return [Path(entry.path) for entry in entries if entry.is_dir()]
+
+
+def check_digits(layout: str, facts: Facts) -> list[Finding]:
+    """Check that frames are named as the layout has them."""
+    digits = FRAME_DIGITS[layout]
+    findings = []
+    for videos in facts.values():
+        odd = [video for video in videos if video.frames and video.digits != digits]
+        if odd:
+            others = [name for name, count in FRAME_DIGITS.items() if count == odd[0].digits]
+            found = (
+                f"names frames by {odd[0].digits} digits ({odd[0].frames[0].file_name}), "
+                f"while those of {layout} have {digits}"
+            )
+            mend = f"set data.layout={' or '.join(others)}"
+            findings.append(Finding("frame-name", odd[0].source, found, mend, count=len(odd)))
+    return findings
 
 
 def check_counts(
@@ -258,6 +296,8 @@ def check_counts(
         )
         mend = "fetch the annotations again: files are cut short, edited or of mixed versions"
         return f"like {release.name}", [Finding("counts", str(folders["val"]), found, mend)]
+    if not published:
+        return f"{layout}, of no known version: {videos} val videos, {frames:,} labelled frames", []
     known = " or ".join(
         f"{r.videos} in {r.name}" + (f" ({r.labelled_frames:,})" if r.labelled_frames else "")
         for r in published

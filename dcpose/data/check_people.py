@@ -8,7 +8,6 @@ Legend: P people, K keypoints as listed in the file; xy in image pixels.
 
 from collections import Counter
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -42,7 +41,7 @@ def check_people(
     content: dict[str, Any],
     image_ids: set[int],
     image_wh: tuple[int, int] | None,
-    source: Path,
+    source: str,
     skeleton: Skeleton,
 ) -> tuple[Counter[int], list[Finding]]:
     """Check the annotations of a parsed file.
@@ -62,7 +61,7 @@ def check_people(
     entries = content["annotations"]
     if not isinstance(entries, list):
         found = f"annotations must be a list, found {fields.kind(entries)}"
-        return Counter(), [Finding("annotation-entry", str(source), found, "correct the file")]
+        return Counter(), [Finding("annotation-entry", source, found, "correct the file")]
     names, findings = _keypoint_names(content, source, skeleton)
     people, broken = _read_entries(entries, len(names), image_ids, source)
     findings += [*broken, *_check_ids(entries, people, source)]
@@ -75,7 +74,7 @@ def check_people(
 
 
 def _keypoint_names(
-    content: dict[str, Any], source: Path, skeleton: Skeleton
+    content: dict[str, Any], source: str, skeleton: Skeleton
 ) -> tuple[list[str], list[Finding]]:
     """Return the names of the file's keypoints; none if they are unknown."""
     where = f"{source}: categories"
@@ -83,7 +82,7 @@ def _keypoint_names(
     try:
         people = [
             c
-            for c in fields.get_list(content, "categories", str(source))
+            for c in fields.get_list(content, "categories", source)
             if not isinstance(c, dict) or c.get("id", 1) == 1
         ]
         if len(people) != 1:
@@ -102,7 +101,7 @@ def _keypoint_names(
 
 
 def _read_entries(
-    entries: list[Any], num_keypoints: int, image_ids: set[int], source: Path
+    entries: list[Any], num_keypoints: int, image_ids: set[int], source: str
 ) -> tuple[_People, list[Finding]]:
     people, findings = _People(), []
     unknown: list[tuple[int, int]] = []
@@ -153,14 +152,14 @@ def _read_person(
     return track_id, keypoints.reshape(num_keypoints, 3), box, head
 
 
-def _check_ids(entries: list[Any], people: _People, source: Path) -> list[Finding]:
+def _check_ids(entries: list[Any], people: _People, source: str) -> list[Finding]:
     findings = []
     ids = Counter(e["id"] for e in entries if isinstance(e, dict) and isinstance(e.get("id"), int))
     repeated = [value for value, count in ids.items() if count > 1]
     if repeated:
         found = f"several annotations have id {repeated[0]}"
         mend = "give every annotation its own id"
-        findings.append(Finding("person-repeated", str(source), found, mend, count=len(repeated)))
+        findings.append(Finding("person-repeated", source, found, mend, count=len(repeated)))
     untracked = np.array([track is None for track in people.track_id], bool)
     mend = "give every person of a frame its own track_id: the evaluator needs it"
     findings += _finding("track-id", untracked, people, source, "no track_id", mend)
@@ -168,12 +167,12 @@ def _check_ids(entries: list[Any], people: _People, source: Path) -> list[Findin
     twice = [k for k, count in tracks.items() if count > 1 and k[1] is not None]
     if twice:
         found = f"track_id {twice[0][1]} occurs twice in image {twice[0][0]}"
-        findings.append(Finding("track-id", str(source), found, mend, count=len(twice)))
+        findings.append(Finding("track-id", source, found, mend, count=len(twice)))
     return findings
 
 
 def _check_joints(
-    people: _People, supervised: np.ndarray, image_wh: tuple[int, int] | None, source: Path
+    people: _People, supervised: np.ndarray, image_wh: tuple[int, int] | None, source: str
 ) -> list[Finding]:
     keypoints = np.stack(people.keypoints)[:, supervised]  # (P, K', 3)
     xy, visible = keypoints[..., :2], keypoints[..., 2] > 0
@@ -211,7 +210,7 @@ def _check_joints(
 
 
 def _check_outside(
-    outside: np.ndarray, image_wh: tuple[int, int], people: _People, source: Path
+    outside: np.ndarray, image_wh: tuple[int, int], people: _People, source: str
 ) -> list[Finding]:
     """Judge by how many pixels the farthest joint of each of P people is outside."""
     far = outside > OUTSIDE_TOLERANCE * max(image_wh)
@@ -239,7 +238,7 @@ def _check_outside(
 
 
 def _check_boxes(
-    people: _People, supervised: np.ndarray, image_wh: tuple[int, int] | None, source: Path
+    people: _People, supervised: np.ndarray, image_wh: tuple[int, int] | None, source: str
 ) -> list[Finding]:
     box = np.stack(people.box)
     corner, side = box[:, :2], box[:, 2:]
@@ -282,7 +281,7 @@ def _check_boxes(
     return findings
 
 
-def _check_heads(people: _People, supervised: np.ndarray, source: Path) -> list[Finding]:
+def _check_heads(people: _People, supervised: np.ndarray, source: str) -> list[Finding]:
     head = np.stack(people.head)
     visible = (np.stack(people.keypoints)[:, supervised, 2] > 0).any(axis=1)
     unusable = np.isnan(head[:, 0]) | (head[:, 2:] <= 0).any(axis=1)
@@ -300,7 +299,7 @@ def _finding(
     code: str,
     affected: ArrayLike,
     people: _People,
-    source: Path,
+    source: str,
     found: str,
     mend: str,
     level: Level = "problem",

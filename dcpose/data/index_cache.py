@@ -34,26 +34,32 @@ _NO_TRACK = np.iinfo(np.int64).min
 
 
 def read_annotations_cached(
-    source: Path, image_root: Path, cache_dir: Path | None, skeleton: Skeleton = POSETRACK
+    source: Path,
+    image_root: Path,
+    cache_dir: Path | None,
+    skeleton: Skeleton = POSETRACK,
+    image_folder: str | None = None,
 ) -> list[VideoAnnotation]:
     """Return what `read_annotations` returns, from the cache where it is up to date.
 
     Args:
-        source: folder of `.json` files, one per video.
+        source: folder of `.json` files, one per video; or one file of all videos.
         image_root: what `file_name` in the files is relative to.
         cache_dir: folder of the cache; None always reads the files.
         skeleton: joint order of the records.
+        image_folder: see `read_annotations`.
 
     Raises:
-        ValueError: if the folder holds no annotation file, or a file breaks the form.
+        ValueError: if there is no annotation file, or a file breaks the form.
     """
     if cache_dir is None:
-        return read_annotations(source, image_root, skeleton)
-    path = cache_dir / f"{cache_name('index', str(source.resolve()), repr(skeleton))}.npz"
+        return read_annotations(source, image_root, skeleton, image_folder)
+    name = cache_name("index", str(source.resolve()), repr(skeleton), repr(image_folder))
+    path = cache_dir / f"{name}.npz"
     key = _key(source)
     videos = _load(path, key, source, image_root)
     if videos is None:
-        videos = read_annotations(source, image_root, skeleton)
+        videos = read_annotations(source, image_root, skeleton, image_folder)
         write_atomically(path, _pack(videos, key, source, image_root))
     return videos
 

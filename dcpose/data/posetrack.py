@@ -32,6 +32,9 @@ from dcpose.structures import PersonRecord
 
 logger = logging.getLogger(__name__)
 
+FRAME_DIGITS = {"posetrack17": 8, "posetrack18": 6, "posetrack21": 6}
+"""Digits in the names of frames, by layout."""
+
 FIRST_FRAME_OF_DIGITS = {6: 0, 8: 1}
 """Number of the first frame by the digits of the file name: 2018 files, 2017 files."""
 
@@ -128,7 +131,7 @@ def read_annotations(
     Raises:
         ValueError: if there is no annotation file, or a file breaks the form.
     """
-    place = _Place(image_root, image_folder)
+    place = ImagePlace(image_root, image_folder)
     if source.is_file():
         parts = split_videos(_read_object(source), str(source))
         if not parts:
@@ -156,17 +159,23 @@ def read_annotations(
 
 def read_video(source: Path, image_root: Path, skeleton: Skeleton = POSETRACK) -> VideoAnnotation:
     """Read the annotation file of one video; see `read_annotations`."""
-    return _video(_read_object(source), source.stem, source, _Place(image_root, None), skeleton)
+    return _video(_read_object(source), source.stem, source, ImagePlace(image_root), skeleton)
 
 
 @dataclass(frozen=True)
-class _Place:
-    """Where frames lie: see `image_root` and `image_folder` of `read_annotations`."""
+class ImagePlace:
+    """Where frames lie.
+
+    Attributes:
+        root: `image_root` of `read_annotations`.
+        folder: its `image_folder`.
+    """
 
     root: Path
-    folder: str | None
+    folder: str | None = None
 
     def of(self, relative: PurePosixPath) -> Path:
+        """Return the place on disk of a path that an annotation file gives."""
         if self.folder is None:
             return self.root / relative
         parts = relative.parts[1:] if relative.parts[:1] == ("images",) else relative.parts
@@ -181,7 +190,7 @@ def _read_object(source: Path) -> dict[str, Any]:
 
 
 def _video(
-    content: dict[str, Any], name: str, source: Path, place: _Place, skeleton: Skeleton
+    content: dict[str, Any], name: str, source: Path, place: ImagePlace, skeleton: Skeleton
 ) -> VideoAnnotation:
     """Return the video of a parsed file, or of the part of it that is about one video."""
     where = str(source) if name == source.stem else f"{source} ({name})"

@@ -33,7 +33,7 @@ def test_saving_keeps_what_was_not_asked_for(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]", '{"version": 0, "entries": {}}', '{"version": 1, "entries": 3}']
+    "text", ["", "{", "[]", '{"version": 0, "entries": {}}', '{"version": 2, "entries": 3}']
 )
 def test_a_damaged_or_old_cache_is_empty(tmp_path, text):
     path = tmp_path / "cache.json"
@@ -81,7 +81,7 @@ def test_the_second_check_opens_no_frame_and_says_the_same(sample_dir, tmp_path,
 
     monkeypatch.setattr(check_frames, "inspect_jpeg", refuse)
     monkeypatch.setattr("dcpose.data.check.check_detections", refuse)
-    monkeypatch.setitem(check.INSPECT, "posetrack18", refuse)
+    monkeypatch.setattr(check, "inspect_folder_file", refuse)
     again = check_data_set(sample_dir, splits, CheckOptions(), cache)
     assert again == first
     assert [f.code for f in again.problems] == ["detection-image"]
@@ -92,7 +92,7 @@ def test_damaged_facts_are_found_anew(sample_dir, tmp_path):
     (path,) = tmp_path.glob("check-*.json")
     content = json.loads(path.read_text())
     for entry in content["entries"].values():
-        entry[1] = [7] if isinstance(entry[1], list) else {"name": 7}
+        entry[1] = [7]
     path.write_text(json.dumps(content))
     assert (
         check_data_set(sample_dir, sample_splits(sample_dir), CheckOptions(), tmp_path) == expected

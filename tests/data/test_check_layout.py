@@ -15,6 +15,7 @@ def val_of(videos, labelled):
                 ListedFrame(f"images/val/{index:06d}_mpii_test/{n:06d}.jpg", n, index * 1000 + n, 2)
                 for n in range(share)
             ],
+            first_frame=0,
             num_frames=share,
             image_wh=None,
             findings=[],
@@ -61,8 +62,11 @@ def test_a_damaged_manifest_is_no_manifest(tmp_path, text):
     assert labels.startswith("PoseTrack18 v0.2")
 
 
-def test_splits_that_do_not_touch_are_fine(tmp_path):
-    train = [AnnotationFacts("a", "train/a.json", [], 0, None, [])]
-    facts = {"train": train, "val": val_of(2, 4)}
-    codes = [f.code for f in check_splits(facts, {"train": tmp_path, "val": tmp_path})]
-    assert codes == ["no-people"]
+def test_a_split_without_people_is_named(tmp_path):
+    train = [ListedFrame("images/train/a/000000.jpg", 0, 5, 0)]
+    facts = {
+        "train": [AnnotationFacts("a", "train/a.json", train, 0, 1, None, [])],
+        "val": val_of(2, 4),
+    }
+    findings = check_splits(facts, {"train": tmp_path / "train", "val": tmp_path})
+    assert [(f.code, f.where) for f in findings] == [("no-people", str(tmp_path / "train"))]

@@ -300,3 +300,91 @@ def test_layout_and_frames_must_agree(sample, write, tiny_cfg, tmp_path, refused
     error = refused("tools/train.py", arguments, capsys)
     assert "data.layout: found posetrack18, whose frames have names of 6 digits" in error
     assert error.endswith("set data.layout=posetrack17")
+
+
+@pytest.fixture
+def check(load_command, tiny_cfg, tmp_path):
+    """Function (overrides) -> exit code and report of check_dataset."""
+
+    def run_check(overrides):
+        command = load_command("scripts/check_dataset.py")
+        report, sheet = tmp_path / "report.json", tmp_path / "sheet.png"
+        code = command.main(
+            [
+                *("--cfg", str(tiny_cfg), "--cache", str(tmp_path / "cache")),
+                *("--json", str(report), "--contact-sheet", str(sheet)),
+                *(f"data.root={tmp_path / 'data'}", "data.test_detections=boxes.json"),
+                *overrides,
+            ]
+        )
+        assert sheet.is_file()
+        return code, json.loads(report.read_text())
+
+    return run_check
+
+
+@pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.__name__)
+def test_check_dataset_knows_the_layout(layout, sample, write, check, boxes):
+    overrides = layout(sample, write)
+    boxes(eight_digits if "data.layout=posetrack17" in overrides else str)
+    for _ in range(2):  # at first, and from the cache
+        code, report = check(overrides)
+        assert code == 0, report["problems"]
+        assert [split["videos"] for split in report["splits"]] == [1, 1, 1]
+        assert [split["people"] for split in report["splits"]] == [50, 9, 0]
+        assert [split["usable_frames"] for split in report["splits"]] == [12, 12, 12]
+
+
+@pytest.mark.usefixtures("skeleton_file")
+def test_check_dataset_knows_own_joints(sample, write, check, boxes):
+    overrides = own_skeleton(sample, write)
+    boxes(str)
+    assert check(overrides)[0] == 0
+    code, report = check([])
+    assert code == 0  # PoseTrack's joints are among them
+    assert report["splits"][0]["people"] == 50
+
+
+def test_check_dataset_finds_the_wrong_layout(sample, write, check, boxes):
+    posetrack17(sample, write)
+    boxes(eight_digits)
+    code, report = check([])
+    assert code == 1
+    assert {finding["code"] for finding in report["problems"]} == {"frame-name"}
+    assert report["problems"][0]["mend"] == "set data.layout=posetrack17"
+
+
+def test_check_dataset_finds_faults_of_2017_files(sample, write, check, boxes, tmp_path):
+    overrides = posetrack17(sample, write)
+    boxes(eight_digits)
+    (path,) = (tmp_path / "data/annotations/val").glob("*.json")
+    content = json.loads(path.read_text())
+    people = [person for frame in content["annolist"] for person in frame["annorect"]]
+    del people[0]["x1"]
+    del people[1]["annopoints"]
+    people[2]["track_id"] = people[1]["track_id"]
+    path.write_text(json.dumps(content))
+    code, report = check(overrides)
+    assert code == 1
+    assert {finding["code"] for finding in report["problems"]} == {"head-box", "track-id"}
+    assert "person-without-joints" in {finding["code"] for finding in report["notes"]}
+
+    del content["annolist"][0]["image"]
+    path.write_text(json.dumps(content))
+    code, report = check(overrides)
+    assert [f["code"] for f in report["problems"]] == ["annotation-file"]
+    assert "annolist[0]: image is missing" in report["problems"][0]["found"]
+
+
+def test_check_dataset_finds_faults_of_merged_files(sample, write, check, boxes, tmp_path):
+    overrides = merged18(sample, write)
+    boxes(str)
+    path = tmp_path / "data/posetrack_train.json"
+    content = json.loads(path.read_text())
+    del content["annotations"][3]["bbox_head"]
+    path.write_text(json.dumps(content))
+    code, report = check(overrides)
+    assert code == 1
+    (finding,) = report["problems"]
+    assert finding["code"] == "head-box"
+    assert finding["where"] == f"{path} (000001_mpii_train): annotations[3]"
