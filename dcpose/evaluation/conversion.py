@@ -30,6 +30,8 @@ _PERSON_FIELDS = {"image_id", "track_id", "category_id", "score", "scores", "key
 _FRAME_FIELDS = {"image", "imgnum", "is_labeled", "annorect", "ignore_regions"}
 _RECT_FIELDS = {"track_id", "score", "annopoints", *_HEAD_KEYS}
 
+_HIDDEN = "hidden joint kept (training counts it in the 2017 form and not in the 2018 form)"
+
 Losses = Counter[str]
 """How often each kind of thing was left out, or changed because the form has no word for it."""
 
@@ -109,6 +111,7 @@ def _person17(
         point = {"id": [joint_id], "x": [x], "y": [y]}
         if side == "annotations":
             point["is_visible"] = [third]
+            losses[_HIDDEN] += third == 0
         elif scores:
             point["score"] = [scores[column]]
         if scores and side == "annotations":
@@ -269,6 +272,7 @@ def _triplet(point: dict[str, Any], side: Side, losses: Losses) -> tuple[Any, An
     if not (x or y or visible):
         losses["hidden joint at 0, 0 marked visible (0, 0, 0 would mean absent)"] += 1
         visible = 1
+    losses[_HIDDEN] += visible == 0
     return x, y, visible
 
 

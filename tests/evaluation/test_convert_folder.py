@@ -13,6 +13,7 @@ from dcpose.evaluation.predictions import read_poses
 from dcpose.evaluation.video_poses import EvaluationInputError
 from dcpose.skeleton import POSETRACK
 
+HIDDEN = "hidden joint kept (training counts it in the 2017 form and not in the 2018 form)"
 CASES = Path(__file__).resolve().parents[3] / "shared" / "goldens" / "ap"
 CASE_NAMES = sorted(path.parent.name for path in CASES.glob("*/expected.json"))
 
@@ -79,6 +80,7 @@ def test_annotations_in_the_2017_form(build, tmp_path):
         "image field nframes": 1,
         "ignore region without x or y": 1,
         "corner of an ignore region without x or y": 1,
+        HIDDEN: 1,
     }
 
 
@@ -102,7 +104,7 @@ def test_annotations_back_in_the_2018_form(build, tmp_path):
     assert person["keypoints"][9:12] == [0, 0, 0]
     assert person["scores"] == []
     assert empty["keypoints"] == [0] * 51
-    assert losses == {}
+    assert losses == {HIDDEN: 1}
 
 
 def person17(points, **more):
