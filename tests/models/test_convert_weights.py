@@ -123,9 +123,10 @@ def test_config_of_the_card_builds_the_network(foreign_file, convert_weights, tm
 
 def test_published_sizes_fit_the_shipped_configs(convert_weights):
     single_frame = {"model.name": "single_frame", "model.backbone.width": 48}
-    assert convert_weights.fitting_configs(single_frame) == [
-        "configs/posetrack18/single_frame_hrnet_w48.yaml"
-    ]
+    fitting = convert_weights.fitting_configs(single_frame)
+    assert "configs/posetrack18/single_frame_hrnet_w48.yaml" in fitting
+    assert "configs/posetrack18/dcpose_hrnet_w48.yaml" not in fitting
+    assert "configs/synthetic/single_frame.yaml" not in fitting  # narrower
     assert convert_weights.fitting_configs({"model.backbone.width": 47}) == []
     assert convert_weights.fitting_configs({"model.no.such.key": 47}) == []
 
