@@ -5,20 +5,20 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-import torchvision
 from torch import Tensor, nn
 
 from dcpose.models.blocks import residual_chain
 from dcpose.models.correction import PoseCorrectionNetwork
 from dcpose.models.dcpose import DCPose
 from dcpose.models.hrnet import HRNet
+from dcpose.models.simple_baseline import Depth, SimpleBaseline
 from dcpose.models.single_frame import SingleFrame
 from dcpose.models.temporal import PoseResidualFusion, PoseTemporalMerger
 
 Settings = dict[str, Any]
 
 # Setting: entries whose size tells it, and the axis; several, so that no single one decides.
-_SIZES = {
+_HRNET_SIZES = {
     "backbone.width": (
         ("backbone.stage2.0.branches.0.0.conv1.weight", 0),
         ("backbone.transition1.0.0.weight", 0),
@@ -29,6 +29,17 @@ _SIZES = {
         ("backbone.conv2.weight", 0),
         ("backbone.bn1.weight", 0),
     ),
+}
+
+_RESNET_SIZES = {
+    "backbone.deconv_channels": (
+        ("backbone.deconv_layers.0.weight", 1),
+        ("backbone.deconv_layers.3.weight", 0),
+        ("backbone.deconv_layers.6.weight", 0),
+    ),
+}
+
+_SIZES = {
     "num_joints": (
         ("backbone.final_layer.weight", 0),
         ("backbone.final_layer.bias", 0),
@@ -43,7 +54,6 @@ NUM_DILATIONS = "pcn.dilations (how many)"
 """Setting that every DCPose has, also one without PTM or PRF, and no single-frame network."""
 
 _COUNTS = {
-    "backbone.blocks": "backbone.stage2.0.branches.0.",
     "prf.blocks": "prf.chain.",
     "ptm.blocks": "ptm.chain.",
     "fusion.blocks": "fusion.",
@@ -51,7 +61,13 @@ _COUNTS = {
 }
 
 # Blocks of the third stage and whether they are bottlenecks: depth
-_RESNET_DEPTHS = {(2, False): 18, (6, False): 34, (6, True): 50, (23, True): 101, (36, True): 152}
+_RESNET_DEPTHS: dict[tuple[int, bool], Depth] = {
+    (2, False): 18,
+    (6, False): 34,
+    (6, True): 50,
+    (23, True): 101,
+    (36, True): 152,
+}
 
 _WARPER_BLOCKS, _WARPER_CHANNELS, _WARPS = 20, 128, 5
 
@@ -61,20 +77,18 @@ def settings_of(state: Mapping[str, Tensor]) -> Settings:
 
     What no entry tells is left out. Dilations have no shape: only their number is there.
     """
-    settings: Settings = {}
-    for setting, keys in _SIZES.items():
+    resnet = any(name.startswith("backbone.layer4.") for name in state)
+    settings: Settings = {"backbone.depth": _resnet_depth(state)} if resnet else {}
+    for setting, keys in ((_RESNET_SIZES if resnet else _HRNET_SIZES) | _SIZES).items():
         sizes = Counter(
             state[key].shape[axis] for key, axis in keys if key in state and state[key].ndim > axis
         )
         if sizes:
             settings[setting] = sizes.most_common(1)[0][0]
-    if any(name.startswith("backbone.layer4.") for name in state):
-        return {"backbone.depth": _resnet_depth(state)} | {
-            name: settings[name] for name in ("num_joints",) if name in settings
-        }
-    settings["backbone.modules"] = tuple(
-        _count(state, f"backbone.stage{stage}.") for stage in (2, 3, 4)
-    )
+    if not resnet:
+        stages = tuple(_count(state, f"backbone.stage{stage}.") for stage in (2, 3, 4))
+        settings["backbone.modules"] = stages
+        settings["backbone.blocks"] = _count(state, "backbone.stage2.0.branches.0.")
     settings.update({name: n for name, prefix in _COUNTS.items() if (n := _count(state, prefix))})
     return settings
 
@@ -91,15 +105,7 @@ def model_of(settings: Settings) -> nn.Module:
     """
     joints: int = settings.get("num_joints", 17)
     with torch.device("meta"):
-        if "backbone.depth" in settings:
-            return SingleFrame(_simple_baseline(settings["backbone.depth"], joints))
-        backbone = HRNet(
-            width=settings.get("backbone.width", 48),
-            num_joints=joints,
-            modules=settings.get("backbone.modules", (1, 4, 3)),
-            blocks=settings.get("backbone.blocks", 4),
-            stem_channels=settings.get("backbone.stem_channels", 64),
-        )
+        backbone = _backbone_of(settings, joints)
         if "prf.blocks" not in settings:
             return SingleFrame(backbone)
         prf_channels: int = settings.get("prf.channels", 2 * joints)
@@ -153,7 +159,7 @@ def warper_entries(num_joints: int) -> dict[str, Tensor]:
     return {name: torch.empty(shape, device="meta") for name, shape in shapes.items()}
 
 
-def _resnet_depth(state: Mapping[str, Tensor]) -> int:
+def _resnet_depth(state: Mapping[str, Tensor]) -> Depth:
     bottlenecks = any(".layer1.0.conv3." in name for name in state)
     blocks = _count(state, "backbone.layer3.")
     nearest = min(
@@ -162,19 +168,17 @@ def _resnet_depth(state: Mapping[str, Tensor]) -> int:
     return _RESNET_DEPTHS[nearest]
 
 
-def _simple_baseline(depth: int, num_joints: int) -> nn.Module:
-    """ResNet with three transposed convolutions and an output layer (Xiao et al., ECCV 2018)."""
-    network = getattr(torchvision.models, f"resnet{depth}")(weights=None)
-    channels = network.fc.in_features
-    del network.fc
-    layers: list[nn.Module] = []
-    for _ in range(3):
-        layers += [nn.ConvTranspose2d(channels, 256, 4, stride=2, padding=1, bias=False)]
-        layers += [nn.BatchNorm2d(256), nn.ReLU(inplace=True)]
-        channels = 256
-    network.deconv_layers = nn.Sequential(*layers)
-    network.final_layer = nn.Conv2d(256, num_joints, 1)
-    return network
+def _backbone_of(settings: Settings, joints: int) -> nn.Module:
+    if "backbone.depth" in settings:
+        channels = settings.get("backbone.deconv_channels", 256)
+        return SimpleBaseline(settings["backbone.depth"], joints, channels)
+    return HRNet(
+        width=settings.get("backbone.width", 48),
+        num_joints=joints,
+        modules=settings["backbone.modules"],
+        blocks=settings["backbone.blocks"],
+        stem_channels=settings.get("backbone.stem_channels", 64),
+    )
 
 
 def _count(state: Mapping[str, Tensor], prefix: str) -> int:

@@ -139,6 +139,8 @@ def read_named_weights(path: str | Path) -> ReadWeights:
     notes = list(file.notes)
     if named.left_out:
         notes.append(f"{len(named.left_out)} entries left out that pose networks do not have")
+    if named.layout.colours == "BGR":
+        notes.append("trained on BGR images, here they are RGB: a start for training")
     marked = file.metadata.get(WITHOUT)
     without = tuple(marked.split(",")) if marked else named.layout.without
     return ReadWeights(named, without, tuple(notes))

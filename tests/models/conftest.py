@@ -3,12 +3,12 @@
 import pytest
 import torch
 import torchvision
-from torch import nn
 
 from dcpose.models.blocks import residual_chain
 from dcpose.models.correction import PoseCorrectionNetwork
 from dcpose.models.dcpose import DCPose
 from dcpose.models.hrnet import HRNet
+from dcpose.models.simple_baseline import SimpleBaseline
 from dcpose.models.temporal import PoseResidualFusion, PoseTemporalMerger
 from dcpose.models.weight_layouts import to_released_name
 from dcpose.models.weight_settings import warper_entries
@@ -61,30 +61,12 @@ def _mmpose(head, parts=("final_layer", "deconv_layers")):
     return lambda name: f"{head}.{name}" if name.split(".")[0] in parts else f"backbone.{name}"
 
 
-def _resnet_with_heads(num_joints=3):
-    """ResNet-18 with the layers of SimpleBaseline, under its names."""
-    network = torchvision.models.resnet18(weights=None)
-    channels = [network.fc.in_features, 256, 256]
-    del network.fc
-    network.deconv_layers = nn.Sequential(
-        *(
-            layer
-            for width in channels
-            for layer in (
-                nn.ConvTranspose2d(width, 256, 4, 2, 1, bias=False), nn.BatchNorm2d(256), nn.ReLU()
-            )
-        )
-    )  # fmt: skip
-    network.final_layer = nn.Conv2d(256, num_joints, 1)
-    return network
-
-
 @pytest.fixture(scope="session")
 def foreign_shapes():
     """Title of a layout -> names and shapes of a small network of 3 joints in that layout."""
     with torch.device("meta"):
         hrnet = HRNet(4, 3, modules=(1, 1, 1), blocks=1, stem_channels=4)
-        dcpose, heads = _small_dcpose(), _resnet_with_heads()
+        dcpose, heads = _small_dcpose(), SimpleBaseline(18, 3, deconv_channels=8)
         resnet = torchvision.models.resnet18(weights=None)
     warper = {name: tuple(tensor.shape) for name, tensor in warper_entries(3).items()}
     no_output = {k: v for k, v in _shapes(hrnet).items() if not k.startswith("final_layer.")}
@@ -110,9 +92,3 @@ def foreign_shapes():
         "SimpleBaseline": _shapes(heads),
         "ResNet ImageNet": _shapes(resnet),
     }
-
-
-@pytest.fixture(scope="session")
-def resnet_with_heads():
-    """Function that builds a ResNet-18 with SimpleBaseline's transposed convolutions."""
-    return _resnet_with_heads

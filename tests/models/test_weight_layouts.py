@@ -72,7 +72,7 @@ def test_every_entry_of_torchvision_is_accounted_for(depth):
     named = name_weights(state, FILE)
     assert named.layout.title == "ResNet ImageNet"
     assert named.left_out == ("fc.weight", "fc.bias")
-    assert settings_of(named.state) == {"backbone.depth": depth}
+    assert settings_of(named.state)["backbone.depth"] == depth
     check_fit(named, _expected(named), FILE)
 
 
@@ -184,3 +184,33 @@ def test_unknown_names_are_refused():
 def test_released_names(released, ours):
     assert from_released_name(released) == ours
     assert to_released_name(ours) == released
+
+
+HEAD = {
+    "num_joints": 5,
+    "prf.blocks": 1,
+    "prf.channels": 7,
+    "ptm.blocks": 2,
+    "ptm.channels": 6,
+    "fusion.blocks": 3,
+    "fusion.channels": 8,
+    "pcn.dilations (how many)": 2,
+}
+HRNET = {
+    "backbone.width": 6,
+    "backbone.stem_channels": 8,
+    "backbone.modules": (1, 2, 3),
+    "backbone.blocks": 2,
+}
+RESNET = {"backbone.depth": 34, "backbone.deconv_channels": 8}
+
+
+@pytest.mark.parametrize("head", [HEAD, {"num_joints": 5}], ids=["dcpose", "single_frame"])
+@pytest.mark.parametrize("backbone", [HRNET, RESNET], ids=["hrnet", "simple_baseline"])
+def test_settings_are_read_from_shapes(backbone, head):
+    settings = {**backbone, **head}
+    state = model_of(settings).state_dict()
+    assert settings_of(state) == settings
+    first = list(state)[:60:7]  # no single entry decides
+    for name in first:
+        assert settings_of({k: v for k, v in state.items() if k != name}) == settings

@@ -5,6 +5,7 @@ import torch
 from safetensors.torch import save_file
 
 from dcpose.models.hrnet import HRNet
+from dcpose.models.simple_baseline import SimpleBaseline
 from dcpose.models.single_frame import SingleFrame
 from dcpose.models.weights import (
     WeightsMismatchError,
@@ -225,18 +226,18 @@ def test_lost_output_of_a_pose_file_is_no_imagenet_file(foreign_file, small_dcpo
         load_backbone_weights(small_dcpose(frozen=False).backbone, _save(state, tmp_path))
 
 
-def test_resnet_files_fill_a_network_of_that_kind_only(
-    foreign_file, resnet_with_heads, small_dcpose
-):
+def test_resnet_files_fill_a_network_of_that_kind_only(foreign_file, small_dcpose):
     file, state = foreign_file("ResNet ImageNet")
-    resnet = resnet_with_heads()
+    resnet = SimpleBaseline(18, 3, deconv_channels=8)
     report = load_backbone_weights(resnet, file)
     assert torch.equal(resnet.layer4[1].conv2.weight, state["layer4.1.conv2.weight"])
     assert "deconv_layers.0.weight" in report.notes[1]
     with pytest.raises(ValueError, match="holds a ResNet-18, the model's backbone is HRNet"):
         load_backbone_weights(small_dcpose(frozen=False).backbone, file)
     file, state = foreign_file("SimpleBaseline")
-    assert load_backbone_weights(resnet, file).num_tensors == len(state)
+    report = load_backbone_weights(resnet, file)
+    assert report.num_tensors == len(state)
+    assert report.notes == ("trained on BGR images, here they are RGB: a start for training",)
     assert torch.equal(resnet.deconv_layers[6].weight, state["deconv_layers.6.weight"])
     file, _ = foreign_file("HRNet pose")
     with pytest.raises(ValueError, match="holds HRNet, the model's backbone is a ResNet-18"):
@@ -253,3 +254,10 @@ def test_messages_have_the_names_of_the_file(foreign_file, small_dcpose, tmp_pat
     assert f"1 missing: {ours} (in this layout {name}); 1 unexpected: " in str(caught.value)
     assert f"(in this layout {name}_x)" in str(caught.value)
     assert caught.value.missing == [ours]
+
+
+def test_imagenet_resnets_do_not_fill_a_frozen_backbone(foreign_file):
+    file, _ = foreign_file("ResNet ImageNet")
+    frozen = SimpleBaseline(18, 3, deconv_channels=8).requires_grad_(False)
+    with pytest.raises(ValueError, match=r"deconv_layers.*would stay random"):
+        load_backbone_weights(frozen, file)
