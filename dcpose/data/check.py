@@ -30,7 +30,7 @@ from dcpose.data.check_layout import (
 )
 from dcpose.data.check_report import Finding, Report, SplitSummary
 from dcpose.data.index_cache import read_annotations_cached
-from dcpose.data.posetrack import ImagePlace
+from dcpose.data.posetrack import FRAME_DIGITS, ImagePlace
 from dcpose.skeleton import POSETRACK, Skeleton
 
 Progress = Callable[[str, int, int], None]
@@ -75,11 +75,16 @@ def check_data_set(
         progress: called while frames and files are looked at.
 
     Raises:
-        ValueError: if the root is no folder.
+        ValueError: if the root is no folder, or the layout is not one of videos.
     """
     if not root.is_dir():
         dead = ", a dead link" if root.is_symlink() else ""
         raise ValueError(f"data.root: no such folder: {root}{dead}; link the data set there")
+    if options.layout not in FRAME_DIGITS:
+        raise ValueError(
+            f"data.layout: found {options.layout!r}, but only sets of videos are checked: "
+            f"{', '.join(FRAME_DIGITS)}"
+        )
     path = None
     if cache_dir is not None:
         path = cache_dir / f"{cache_name('check', str(root.resolve()))}.json"

@@ -494,3 +494,8 @@ def test_all_faults_of_a_set_are_found_at_once(healthy):
 def test_a_missing_root_is_the_users_error(tmp_path):
     with pytest.raises(ValueError, match=r"data\.root: no such folder"):
         check(tmp_path / "nowhere")
+
+
+def test_a_layout_of_single_images_is_the_users_error(healthy):
+    with pytest.raises(ValueError, match=r"data\.layout: found 'coco', but only sets of videos"):
+        check(healthy, layout="coco")

@@ -62,6 +62,7 @@ def test_wrong_use_gives_two(check, tmp_path, capsys):
     assert check(f"data.root={tmp_path / 'nowhere'}") == 2
     assert "data.root: no such folder" in capsys.readouterr().err
     assert check(f"data.root={tmp_path}", "data.roof=1") == 2
+    assert check(f"data.root={tmp_path}", "data.layout=coco") == 2
 
 
 def test_the_real_frames_are_reported_with_what_they_lack(check, shared_dir, tmp_path, capsys):
