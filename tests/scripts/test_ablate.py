@@ -1,0 +1,86 @@
+"""scripts/ablate.py: the list of runs, a sweep that is interrupted, refusals."""
+
+import json
+
+import pytest
+
+from dcpose.config import load_config
+
+ROWS = ("complete", "no_ptm_current", "no_next")
+
+
+@pytest.fixture(scope="module")
+def script(load_command):
+    return load_command("scripts/ablate.py")
+
+
+@pytest.fixture
+def rows(pytestconfig):
+    """Paths of three rows of Table 5."""
+    folder = pytestconfig.rootpath / "configs" / "ablations"
+    return [str(folder / f"{name}.yaml") for name in ROWS]
+
+
+def test_dry_run_lists_runs_and_their_parameters(script, pytestconfig, capsys, run_here):
+    paths = sorted((pytestconfig.rootpath / "configs" / "ablations").iterdir())
+    assert script.main([*map(str, paths), "--dry-run"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-1] == "13 runs"
+    assert len(lines) == 15
+    assert lines[1].split() == ["1,603,053", "to", "do", "runs/ablations/ablation_complete/seed0"]
+    assert not list(run_here.iterdir())
+
+
+def test_sweep_writes_a_table_and_repeats_nothing(
+    script, rows, tiny_cfg, run_here, capsys, monkeypatch
+):
+    arguments = [*rows, "train.batch_size=100", "--on", str(tiny_cfg), "--out", "out"]
+    arguments += ["--seeds", "0", "1", "--device", "cpu"]
+    train, trained = script.jobs.train, []
+
+    def train_three(cfg, *args, **kwargs):
+        if len(trained) == 3:
+            raise ValueError("power cut")
+        trained.append((cfg.experiment, cfg.seed))
+        return train(cfg, *args, **kwargs)
+
+    monkeypatch.setattr(script.jobs, "train", train_three)
+    assert script.main(arguments) == 2
+    assert script.main([*arguments, "--dry-run"]) == 0
+    states = [line.split()[1] for line in capsys.readouterr().out.splitlines() if "seed" in line]
+    assert states == ["done", "done", "done", "to", "to", "to"]
+
+    monkeypatch.setattr(
+        script.jobs,
+        "train",
+        lambda cfg, *a, **k: (trained.append((cfg.experiment, cfg.seed)), train(cfg, *a, **k)),
+    )
+    assert script.main(arguments) == 0
+    expected = {(f"ablation_{row}", seed) for row in ROWS for seed in (0, 1)}
+    assert len(trained) == 6
+    assert set(trained) == expected
+    text = (run_here / "out" / "table.md").read_text()
+    assert capsys.readouterr().out.strip() == text.strip()
+    assert "| r/m next frame |" in text
+    content = json.loads((run_here / "out" / "table.json").read_text())
+    assert [list(row["seeds"]) for row in content["rows"]] == [["0", "1"]] * 3
+    saved = load_config(run_here / "out" / "ablation_no_next" / "seed1" / "config.yaml")
+    assert (saved.seed, saved.model.neighbors) == (1, ("prev",))
+
+
+def test_folder_of_another_config_is_refused(script, rows, tiny_cfg, run_here, capsys):
+    cfg = load_config(rows[0], on=tiny_cfg)
+    folder = run_here / "out" / cfg.experiment / "seed0"
+    script.jobs.Run(folder, script.config_to_dict(cfg)).describe({})
+    arguments = [rows[0], "--on", str(tiny_cfg), "--out", "out", "--dry-run"]
+    assert script.main(arguments) == 0
+    assert script.main([*arguments, "train.epochs=2"]) == 2
+    assert "config.yaml: holds a run with train.epochs: 1 -> 2; " in capsys.readouterr().err
+
+
+def test_two_variants_of_one_name_are_refused(script, rows, capsys):
+    arguments = [*rows[:2], "experiment=same", "--dry-run"]
+    assert script.main(arguments) == 2
+    assert "experiment 'same' is that of" in capsys.readouterr().err
+    assert script.main(["train.epochs=1", "--dry-run"]) == 2
+    assert "no config to train" in capsys.readouterr().err
