@@ -25,6 +25,7 @@ from dcpose.build import (
     build_train_settings,
     describe_boxes,
     read_people,
+    read_videos,
 )
 from dcpose.config import Config, config_to_dict
 from dcpose.data.dataset import PoseTrackClips
@@ -172,7 +173,8 @@ def validate(
     run = Run(run_dir, config_to_dict(cfg))
     set_up_logging()
     model = build_model(cfg, weights).to(device)
-    run.describe(describe_environment(device, REPOSITORY))
+    if not (run_dir / "config.yaml").exists():  # a training's own stays as it is
+        run.describe(describe_environment(device, REPOSITORY))
     result, num_boxes = _measure(cfg, model, device, run_dir)
     if result is None:
         return None
@@ -210,7 +212,8 @@ def test(
         the path of the zip file; None in processes other than the main one.
 
     Raises:
-        ValueError: lists what the server would refuse.
+        ValueError: lists what the server would refuse; or `out/predictions` holds files of other
+            videos, which would be submitted with them.
     """
     set_up_logging()
     if cfg.data.layout == "coco":
@@ -218,8 +221,9 @@ def test(
             "data.layout: coco has no PoseTrack leaderboard; run tools/val.py and convert its "
             "predictions with scripts/convert_annotations.py --what predictions --to coco"
         )
-    model = build_model(cfg, weights).to(device)
     predictions_dir = out / "predictions"
+    _refuse_other_videos(cfg, predictions_dir)
+    model = build_model(cfg, weights).to(device)
     predict_split(cfg, model, "test", predictions_dir, device)
     if not is_main():
         return None
@@ -233,6 +237,16 @@ def test(
         raise ValueError("the submission would be refused:\n" + "\n".join(problems))
     _log.info("%s: checked, ready to submit", zip_path)
     return zip_path
+
+
+def _refuse_other_videos(cfg: Config, predictions_dir: Path) -> None:
+    names = {video.name for video in read_videos(cfg, "test")}
+    for path in sorted(predictions_dir.glob("*.json")):
+        if path.stem not in names:
+            raise ValueError(
+                f"{path}: is of none of the {len(names)} videos of the test split and would be "
+                "submitted with them; remove it or choose another --out"
+            )
 
 
 def predict_split(

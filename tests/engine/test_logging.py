@@ -31,6 +31,7 @@ def logger():
         logger.removeHandler(handler)
         handler.close()
     logger.propagate = True
+    logger.setLevel(logging.NOTSET)
 
 
 def test_lines_go_to_stderr_and_the_file_once(tmp_path, logger, capsys):

@@ -86,6 +86,15 @@ def test_what_the_server_would_refuse_is_listed(load_command, base, run_here, ca
     ]
 
 
+def test_predictions_of_other_videos_are_not_submitted(refused, base, run_here, capsys):
+    stray = run_here / "out" / "predictions" / "999999_mpii_test.json"
+    stray.parent.mkdir(parents=True)
+    stray.write_text("{}")
+    line = refused("tools/test.py", base, capsys)
+    assert "out/predictions/999999_mpii_test.json" in line
+    assert "remove it or choose another --out" in line
+
+
 @pytest.mark.slow
 def test_two_processes_write_the_files_of_one(test_tool, base, torchrun, run_here):
     test_tool(*base)

@@ -54,6 +54,15 @@ def test_default_run_folder(val, base, run_here, capsys):
     assert (run / "results.json").exists()
 
 
+def test_a_training_run_keeps_its_own_config(val, base, run_here, capsys):
+    run_dir = run_here / "trained"
+    run_dir.mkdir()
+    (run_dir / "config.yaml").write_text("experiment: trained\n")
+    val(capsys, *base, "--run-dir", run_dir)
+    assert (run_dir / "config.yaml").read_text() == "experiment: trained\n"
+    assert (run_dir / "results.json").is_file()
+
+
 def test_flip_and_joint_score(val, base, run_here, capsys):
     overrides = ["test.flip=true", "test.joint_score=heatmap"]
     out = val(
