@@ -243,12 +243,13 @@ def _check_repeated(images: list[dict[str, Any]], source: str) -> list[Finding]:
 
 def _clip_length(images: list[dict[str, Any]], source: str) -> tuple[int, list[Finding]]:
     """Return the length of the clip (the longest one said) and what is wrong with it."""
-    values = {i["nframes"] for i in images if i.get("nframes") is not None}
-    lengths = {v for v in values if isinstance(v, int) and not isinstance(v, bool) and v > 0}
+    values = [i["nframes"] for i in images if i.get("nframes") is not None]
+    lengths = {value for value in values if _is_size(value)}
     length = max(lengths, default=len(images))
     mend = "set nframes of every image to the length of the clip in frames"
-    if len(values) > 1 or values != lengths:
-        shown = ", ".join(sorted(map(repr, values))[:4])
+    odd = [value for value in values if not _is_size(value)]
+    if odd or len(lengths) > 1:
+        shown = ", ".join(map(repr, [*odd[:2], *sorted(lengths)[:3]]))
         return length, [Finding("clip-length", source, f"nframes is {shown}", mend)]
     beyond = []
     for image in images:
