@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 from dcpose import heatmap
 from dcpose.config import Config, ModelConfig
 from dcpose.data.augment import Augmentation
-from dcpose.data.clip import ClipOptions
+from dcpose.data.clip import ClipFrames, ClipOptions
 from dcpose.data.coco import read_coco
 from dcpose.data.dataset import PoseTrackClips
 from dcpose.data.detections import describe_detector, read_detections
@@ -28,6 +28,7 @@ from dcpose.models.correction import PoseCorrectionNetwork
 from dcpose.models.dcpose import DCPose
 from dcpose.models.hrnet import HRNet
 from dcpose.models.initialise import init_weights
+from dcpose.models.posewarper import REACH, HeatmapWarper, PoseWarper
 from dcpose.models.simple_baseline import SimpleBaseline
 from dcpose.models.single_frame import SingleFrame
 from dcpose.models.temporal import (
@@ -43,11 +44,12 @@ from dcpose.skeleton_files import read_skeleton
 from dcpose.structures import ClipBatch, PersonRecord, PosePrediction
 
 Split = str  # "train", "val" or "test"
+Model = DCPose | SingleFrame | PoseWarper
 
 _log = logging.getLogger(__name__)
 
 
-def build_model(cfg: Config, weights: str | Path | None = None) -> DCPose | SingleFrame:
+def build_model(cfg: Config, weights: str | Path | None = None) -> Model:
     """Build the network.
 
     Args:
@@ -56,8 +58,9 @@ def build_model(cfg: Config, weights: str | Path | None = None) -> DCPose | Sing
             it. None initialises as the paper does, from the seed of the config.
 
     Returns:
-        The model in eval mode on the CPU; call it with frames (B, 3, 3, H, W), normalised RGB
-        crops prev, cur, next, and gaps (B, 2); it returns heatmaps (B, J, H / 4, W / 4).
+        The model in eval mode on the CPU; call it with frames (B, F, 3, H, W), normalised RGB
+        crops, prev, cur, next for DCPose, and gaps (B, 2); it returns heatmaps
+        (B, J, H / 4, W / 4).
 
     Raises:
         ValueError: lists missing, unexpected and misshapen keys of the weights; or if the
@@ -66,16 +69,16 @@ def build_model(cfg: Config, weights: str | Path | None = None) -> DCPose | Sing
     generator = torch.Generator().manual_seed(cfg.seed)
     with torch.random.fork_rng(devices=[]):  # torch's own initialisation, replaced below, draws
         backbone = build_backbone(cfg)
-        model = _single_frame_or_dcpose(cfg, backbone)
+        model = _on_backbone(cfg, backbone)
     init_weights(backbone, generator)
-    if isinstance(model, DCPose):
+    if not isinstance(model, SingleFrame):
         model.init_head(generator)
     if weights is not None:
         _log.info("weights: %s", load_weights(model, weights))
     return model.eval()
 
 
-def build_model_to_train(cfg: Config, weights: str | Path | None = None) -> DCPose | SingleFrame:
+def build_model_to_train(cfg: Config, weights: str | Path | None = None) -> Model:
     """Build the network as training starts with it.
 
     Args:
@@ -91,7 +94,7 @@ def build_model_to_train(cfg: Config, weights: str | Path | None = None) -> DCPo
     if cfg.model.backbone.weights is not None:
         report = load_backbone_weights(model.backbone, cfg.model.backbone.weights)
         _log.info("backbone weights: %s", report)
-    elif cfg.model.name == "dcpose" and cfg.model.backbone.frozen:
+    elif cfg.model.backbone.frozen:
         raise ValueError(
             "the backbone is frozen and has no weights, so it would stay random: set "
             "model.backbone.weights=FILE (from a single_frame run, or released pose weights), "
@@ -103,7 +106,7 @@ def build_model_to_train(cfg: Config, weights: str | Path | None = None) -> DCPo
 def count_trainable(cfg: Config) -> int:
     """Return the number of parameters that training would move, without making any."""
     with torch.device("meta"):
-        model = _single_frame_or_dcpose(cfg, build_backbone(cfg))
+        model = _on_backbone(cfg, build_backbone(cfg))
     return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
 
 
@@ -121,10 +124,14 @@ def build_backbone(cfg: Config) -> nn.Module:
     )
 
 
-def _single_frame_or_dcpose(cfg: Config, backbone: nn.Module) -> DCPose | SingleFrame:
+def _on_backbone(cfg: Config, backbone: nn.Module) -> Model:
     model = cfg.model
     if model.name == "single_frame":
         return SingleFrame(backbone)
+    if model.name == "posewarper":
+        sizes = model.warper
+        warper = HeatmapWarper(model.num_joints, sizes.blocks, sizes.channels, sizes.dilations)
+        return PoseWarper(backbone, warper, model.backbone.frozen, model.backbone.frozen_bn)
     if model.pcn.deform_conv == "mmcv":
         _require_mmcv()
     ptm, merged_channels = _merger(model)
@@ -287,6 +294,28 @@ def describe_boxes(cfg: Config, split: Split) -> str:
     return f"{detections} ({detector})" if detector else detections
 
 
+def build_clip_options(cfg: Config, training: bool) -> ClipOptions:
+    """Return which frames the model of a config sees, and how crops are made.
+
+    PoseWarper sees a pair of frames in training, at most `data.max_gap` apart, and five at test.
+    """
+    frames: ClipFrames = "prev_cur_next"
+    max_gap = cfg.data.max_gap
+    if cfg.model.name == "single_frame":
+        frames = "cur"
+    elif cfg.model.name == "posewarper" and training:
+        frames = "support_cur"
+    elif cfg.model.name == "posewarper":
+        frames, max_gap = "window", REACH
+    return ClipOptions(
+        crop_wh=cfg.data.crop_wh,
+        box_enlarge=cfg.data.box_enlarge,
+        max_gap=max_gap,
+        missing_neighbors=cfg.data.missing_neighbors,
+        frames=frames,
+    )
+
+
 def build_train_loader(
     cfg: Config, rank: int = 0, world_size: int = 1, pin_memory: bool = False
 ) -> DataLoader[ClipBatch]:
@@ -294,7 +323,7 @@ def build_train_loader(
     augment = cfg.data.augment
     dataset = PoseTrackClips(
         read_videos(cfg, "train"),
-        _clip_options(cfg),
+        build_clip_options(cfg, training=True),
         Augmentation(
             flip_prob=augment.flip_prob,
             rotation_prob=augment.rotation_prob,
@@ -327,7 +356,7 @@ def build_stream(
     return ClipStream(
         videos,
         people,
-        _clip_options(cfg),
+        build_clip_options(cfg, training=False),
         batch_size=cfg.test.batch_size,
         workers=max(1, cfg.data.workers),
         pin_memory=pin_memory,
@@ -387,13 +416,3 @@ def _root(cfg: Config) -> Path:
     if not root.is_dir():
         raise ValueError(f"data.root: no such folder: {root} (working directory: {Path.cwd()})")
     return root
-
-
-def _clip_options(cfg: Config) -> ClipOptions:
-    return ClipOptions(
-        crop_wh=cfg.data.crop_wh,
-        box_enlarge=cfg.data.box_enlarge,
-        max_gap=cfg.data.max_gap,
-        missing_neighbors=cfg.data.missing_neighbors,
-        neighbors=cfg.model.name == "dcpose",
-    )

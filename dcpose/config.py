@@ -94,7 +94,7 @@ class DataConfig(Section):
     box_enlarge: Annotated[float, Field(gt=0)] = 1.25
     """Factor on the person box after padding it to the aspect of the crop."""
     max_gap: Positive = 1
-    """T of the paper: a neighbour is at most this many frames away."""
+    """T of the paper: a neighbour is at most this many frames away; for PoseWarper, in training."""
     missing_neighbors: Literal["error", "repeat"] = "error"
     """What to do when a neighbour the clip should have is not on disk."""
     sigma: Annotated[float, Field(gt=0)] = 3.0
@@ -224,6 +224,13 @@ class FusionConfig(Section):
     """Output channels."""
 
 
+def check_dilations(dilations: Integers) -> Integers:
+    """Return the dilations; raise ValueError if there is none, or one twice."""
+    if not dilations or len(set(dilations)) != len(dilations):
+        raise ValueError("expected at least one dilation, each once")
+    return dilations
+
+
 class PcnConfig(Section):
     """Pose Correction Network."""
 
@@ -237,16 +244,30 @@ class PcnConfig(Section):
     @field_validator("dilations")
     @classmethod
     def _check_dilations(cls, dilations: Integers) -> Integers:
-        if not dilations or len(set(dilations)) != len(dilations):
-            raise ValueError("expected at least one dilation, each once")
-        return dilations
+        return check_dilations(dilations)
+
+
+class WarperConfig(Section):
+    """PoseWarper: a chain of residual blocks, and deformable convolutions."""
+
+    blocks: Positive = 20
+    channels: Positive = 128
+    """Channels of the chain."""
+    dilations: Integers = (3, 6, 12, 18, 24)
+    """One deformable convolution each."""
+
+    @field_validator("dilations")
+    @classmethod
+    def _check_dilations(cls, dilations: Integers) -> Integers:
+        return check_dilations(dilations)
 
 
 class ModelConfig(Section):
     """The network."""
 
-    name: Literal["dcpose", "single_frame"] = "dcpose"
-    """single_frame: the backbone alone, stage one of training and the baseline."""
+    name: Literal["dcpose", "single_frame", "posewarper"] = "dcpose"
+    """single_frame: the backbone alone, stage one of training and the baseline; posewarper: pairs
+    of frames in training, frames t-2 to t+2 in val and test."""
     num_joints: Positive = 17
     neighbors: Neighbors = ("prev", "next")
     """Frames that DCPose looks at besides the current one; the backbone does not see the others."""
@@ -258,6 +279,7 @@ class ModelConfig(Section):
     ptm: PtmConfig = PtmConfig()
     fusion: FusionConfig = FusionConfig()
     pcn: PcnConfig = PcnConfig()
+    warper: WarperConfig = WarperConfig()
 
     @model_validator(mode="after")
     def _check_combinations(self) -> "ModelConfig":

@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader
 from dcpose.build import (
     annotations_dir,
     annotations_path,
+    build_clip_options,
     build_model,
     build_model_to_train,
     build_optimizer,
@@ -178,6 +179,7 @@ def validate(
     result, num_boxes = _measure(cfg, model, device, run_dir)
     if result is None:
         return None
+    clip = build_clip_options(cfg, training=False)
     protocol = Protocol(
         annotations=str(annotations_path(cfg, "val")),
         metric=OKS_METRIC if isinstance(result, OksResult) else PCK_METRIC,
@@ -188,7 +190,8 @@ def validate(
         oks_nms=cfg.test.oks_nms,
         decoding=DECODING,
         crop_wh=cfg.data.crop_wh,
-        max_gap=cfg.data.max_gap if cfg.model.name == "dcpose" else None,
+        clip_frames=clip.num_frames,
+        max_gap=clip.max_gap if clip.num_frames > 1 else None,
         num_videos=None if isinstance(result, OksResult) else result.num_videos,
         num_frames=result.num_frames,
         num_boxes=num_boxes,

@@ -25,7 +25,7 @@ from safetensors.torch import save_file
 from dcpose.cli import reports_user_errors
 from dcpose.config import ModelConfig, load_config
 from dcpose.models.weight_files import check_hash, sha256_of
-from dcpose.models.weight_inspection import WARPER, Inspection, inspect_weights
+from dcpose.models.weight_inspection import Inspection, inspect_weights
 from dcpose.models.weight_layouts import Source
 from dcpose.models.weights import WITHOUT
 
@@ -101,7 +101,10 @@ def convert(src: Path, dst: Path, source: str, sha256: str | None) -> dict[str, 
     if inspection.problem:
         raise ValueError(inspection.problem)
     source_hash = check_hash(src, sha256)
-    state = _state_to_write(inspection)
+    state = {
+        name: tensor.clone(memory_format=torch.contiguous_format)  # entries may share memory
+        for name, tensor in inspection.state.items()
+    }
     _save(state, dst, {WITHOUT: ",".join(inspection.without)} if inspection.without else {})
     card = card_of(inspection, source_hash, dst, len(state))
     card_path(dst).write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
@@ -212,21 +215,8 @@ def _is_a_model_here(config: Mapping[str, Any]) -> bool:
     return True
 
 
-def _state_to_write(inspection: Inspection) -> dict[str, torch.Tensor]:
-    """Return what a model here can take: of PoseWarper that is the backbone."""
-    whole = not any(name.startswith(WARPER) for name in inspection.state)
-    return {
-        name: tensor.clone(memory_format=torch.contiguous_format)
-        for name, tensor in inspection.state.items()
-        if whole or name.startswith("backbone.")
-    }
-
-
 def _left_out(inspection: Inspection) -> dict[str, int]:
-    names = list(inspection.left_out)
-    if any(name.startswith(WARPER) for name in inspection.state):
-        names += [name for name in inspection.state if not name.startswith("backbone.")]
-    return dict(Counter(name.split(".")[0] for name in names))
+    return dict(Counter(name.split(".")[0] for name in inspection.left_out))
 
 
 def _save(state: dict[str, torch.Tensor], dst: Path, metadata: dict[str, str]) -> None:

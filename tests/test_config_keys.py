@@ -46,6 +46,7 @@ def test_every_key_is_read(tiny_cfg, run_here, read_keys):
         jobs.validate(cfg, CPU, weights, run_here / f"val{number}")
         jobs.test(cfg, CPU, weights, run_here / f"test{number}", "posetrack18")
     build_model(load_config(tiny_cfg, ["model.backbone={name: simple_baseline, depth: 18}"]))
+    build_model(load_config(tiny_cfg, ["model.name=posewarper", "model.warper.blocks=1"]))
     unread = [key for key in leaf_keys(Config) if not homes_of(key) & read_keys]
     assert not unread, f"nothing reads {', '.join(unread)}; use them or drop them"
 

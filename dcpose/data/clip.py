@@ -1,8 +1,16 @@
-"""Which frames make a clip: p < c < n within a window T, with same padding (Sec. 3 of DCPose)."""
+"""Which frames make a clip, with same padding at the borders of a video.
+
+A clip is a tuple of frame numbers; the current frame c stands in its middle, at F // 2 of F:
+
+    cur             c alone
+    prev_cur_next   p < c < n within a window T (Sec. 3 of DCPose)
+    support_cur     s, c with s drawn from c - T to c + T, c among them (training of PoseWarper)
+    window          c - T, ..., c + T (test of PoseWarper)
+"""
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -10,19 +18,20 @@ from dcpose.data.frames import FrameError
 from dcpose.data.posetrack import VideoAnnotation
 
 MissingNeighbors = Literal["error", "repeat"]
+ClipFrames = Literal["cur", "prev_cur_next", "support_cur", "window"]
 
 
 @dataclass(frozen=True)
 class ClipOptions:
-    """How the crops of one person are made; training and inference must agree on it.
+    """How the crops of one person are made; training and inference must agree on the crop.
 
     Attributes:
         crop_wh: crop size in pixels.
         box_enlarge: box side after / before enlarging, once padded to the crop's aspect ratio.
-        max_gap: T of the paper: neighbours lie at most this many frames away.
+        max_gap: T: neighbours lie at most this many frames away.
         missing_neighbors: what happens when a neighbour that the clip should have is not on
             disk; "error" stops, "repeat" takes a nearer frame, at last the current one.
-        neighbors: False for models that look at the current frame alone.
+        frames: which frames make a clip, see the head of this file.
 
     Raises:
         ValueError: if a value is out of its range.
@@ -32,7 +41,7 @@ class ClipOptions:
     box_enlarge: float = 1.25
     max_gap: int = 1
     missing_neighbors: MissingNeighbors = "error"
-    neighbors: bool = True
+    frames: ClipFrames = "prev_cur_next"
 
     def __post_init__(self) -> None:
         if min(self.crop_wh) < 1 or not self.box_enlarge > 0 or self.max_gap < 1:
@@ -44,30 +53,71 @@ class ClipOptions:
             raise ValueError(
                 f"missing_neighbors must be error or repeat, got {self.missing_neighbors!r}"
             )
+        if self.frames not in get_args(ClipFrames):
+            kinds = ", ".join(get_args(ClipFrames))
+            raise ValueError(f"frames must be one of {kinds}, got {self.frames!r}")
+
+    @property
+    def num_frames(self) -> int:
+        """F, frames in a clip."""
+        sizes = {"cur": 1, "support_cur": 2, "prev_cur_next": 3, "window": 2 * self.max_gap + 1}
+        return sizes[self.frames]
 
 
 @dataclass(frozen=True)
 class Clip:
-    """Frame numbers p, c, n of a clip, and the gaps that weight them.
+    """Frame numbers of a clip, the current one in the middle, and the gaps that weight them.
 
     At the border of the video the current frame stands in for the missing neighbour, and its gap
     counts as 1, as the released weights were trained.
     """
 
-    prev: int
-    cur: int
-    next: int
+    numbers: tuple[int, ...]
+
+    @property
+    def cur(self) -> int:
+        """Number of the current frame."""
+        return self.numbers[len(self.numbers) // 2]
 
     @property
     def gaps(self) -> tuple[int, int]:
-        """c - p and n - c, each at least 1."""
-        return max(self.cur - self.prev, 1), max(self.next - self.cur, 1)
+        """From the first frame to the current one and on to the last one, each at least 1."""
+        return max(self.cur - self.numbers[0], 1), max(self.numbers[-1] - self.cur, 1)
+
+
+def choose_clip(
+    cur: int,
+    available: Collection[int],
+    options: ClipOptions,
+    rng: np.random.Generator | None = None,
+) -> Clip:
+    """Choose the frames of a clip.
+
+    Args:
+        cur: number of the current frame.
+        available: numbers of the frames that may be used; see `usable_frames`.
+        options: which frames make a clip.
+        rng: draws neighbours (training); None takes the farthest.
+
+    Raises:
+        ValueError: if the supporting frame is to be drawn without a `rng`.
+    """
+    if options.frames == "cur":
+        return Clip((cur,))
+    if options.frames == "prev_cur_next":
+        return sample_clip(cur, available, options.max_gap, rng)
+    reach = range(-options.max_gap, options.max_gap + 1)
+    if options.frames == "window":
+        return Clip(tuple(_towards(cur, gap, available) for gap in reach))
+    if rng is None:
+        raise ValueError("clips of the form support_cur are drawn for training, give a Generator")
+    return Clip((_towards(cur, int(rng.choice(reach)), available), cur))
 
 
 def sample_clip(
     cur: int, available: Collection[int], max_gap: int, rng: np.random.Generator | None = None
 ) -> Clip:
-    """Choose the neighbours of a frame.
+    """Choose the neighbours p and n of a frame on either side.
 
     Args:
         cur: number of the current frame.
@@ -77,11 +127,11 @@ def sample_clip(
             the farthest.
 
     Returns:
-        The clip; a side without a frame repeats the current one.
+        The clip p, c, n; a side without a frame repeats the current one.
     """
     before = [cur - gap for gap in range(1, max_gap + 1) if cur - gap in available]
     after = [cur + gap for gap in range(1, max_gap + 1) if cur + gap in available]
-    return Clip(prev=_choose(before, cur, rng), cur=cur, next=_choose(after, cur, rng))
+    return Clip((_choose(before, cur, rng), cur, _choose(after, cur, rng)))
 
 
 def usable_frames(
@@ -105,7 +155,7 @@ def usable_frames(
     on_disk = video.frames_on_disk()
     if absent := current - on_disk:
         raise FrameError(f"{video.frame_path(min(absent))}: frame not found")
-    if not options.neighbors or options.missing_neighbors == "repeat":
+    if options.frames == "cur" or options.missing_neighbors == "repeat":
         return on_disk
     reach = range(-options.max_gap, options.max_gap + 1)
     wanted = {cur + gap for cur in current for gap in reach} & set(video.frame_range)
@@ -123,3 +173,9 @@ def _choose(candidates: list[int], cur: int, rng: np.random.Generator | None) ->
     if not candidates:
         return cur
     return candidates[-1] if rng is None else candidates[rng.integers(len(candidates))]
+
+
+def _towards(cur: int, gap: int, available: Collection[int]) -> int:
+    """Return the frame at a gap (of either sign), else the next one towards `cur`, else `cur`."""
+    step = 1 if gap > 0 else -1
+    return next((cur + g for g in range(gap, 0, -step) if cur + g in available), cur)

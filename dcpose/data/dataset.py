@@ -1,4 +1,4 @@
-"""Training samples: one person, three frames, one matrix."""
+"""Training samples: one person, the frames of a clip, one matrix."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -8,7 +8,7 @@ import numpy as np
 from torch.utils.data import Dataset
 
 from dcpose.data.augment import Augmentation, CropView, random_view
-from dcpose.data.clip import ClipOptions, sample_clip, usable_frames
+from dcpose.data.clip import Clip, ClipOptions, choose_clip, usable_frames
 from dcpose.data.crop import crop_matrix, visible_box, warp_frames
 from dcpose.data.frames import check_frame_wh, frame_wh, read_frame
 from dcpose.data.posetrack import VideoAnnotation, training_people
@@ -78,20 +78,15 @@ class PoseTrackClips(Dataset[ClipSample]):
         video = self._videos[person.video]
         rng = np.random.default_rng([self.seed, epoch, index])
 
-        gaps = (1, 1)
-        if options.neighbors:
-            clip = sample_clip(person.frame, self._usable[video.name], options.max_gap, rng)
-            numbers, gaps = [clip.prev, clip.cur, clip.next], clip.gaps
-        else:
-            numbers = [person.frame]
-        frames = self._read(video, numbers, cur=person.frame)
+        clip = choose_clip(person.frame, self._usable[video.name], options, rng)
+        frames = self._read(video, clip)
         image_joints = cast(np.ndarray, person.joints)  # training_people keeps only labelled ones
         view = self._view(visible_box(person, frame_wh(frames[0])), image_joints, rng)
         joints = view.move_joints(image_joints, self.skeleton)
         return ClipSample(
             person=person,
             frames=warp_frames(frames, view.image_to_crop, options.crop_wh),
-            gaps=np.array(gaps, np.float32),
+            gaps=np.array(clip.gaps, np.float32),
             crop_to_image=invert_affine(view.image_to_crop),
             joints=joints[:, :2].astype(np.float32),
             joint_weights=joints[:, 2].astype(np.float32),
@@ -103,13 +98,13 @@ class PoseTrackClips(Dataset[ClipSample]):
             return CropView(crop_matrix(box, crop_wh, enlarge), mirrored=False)
         return random_view(box, joints, crop_wh, enlarge, self.augmentation, self.skeleton, rng)
 
-    def _read(self, video: VideoAnnotation, numbers: list[int], cur: int) -> list[np.ndarray]:
+    def _read(self, video: VideoAnnotation, clip: Clip) -> list[np.ndarray]:
         """Decode each frame of a clip once; all must have the size of the video."""
         frames: dict[int, np.ndarray] = {}
-        expected_wh = video.expected_wh(cur)
-        for number in dict.fromkeys([cur, *numbers]):
+        expected_wh = video.expected_wh(clip.cur)
+        for number in dict.fromkeys([clip.cur, *clip.numbers]):
             path = video.frame_path(number)
             frames[number] = self.read(path)
             expected_wh = expected_wh or frame_wh(frames[number])
             check_frame_wh(path, frames[number], expected_wh)
-        return [frames[number] for number in numbers]
+        return [frames[number] for number in clip.numbers]

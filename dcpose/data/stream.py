@@ -1,14 +1,14 @@
 """Inference clips: every video is walked once, and every frame that is needed is decoded once."""
 
 from collections import defaultdict, deque
-from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
-from dcpose.data.clip import Clip, ClipOptions, sample_clip, usable_frames
+from dcpose.data.clip import Clip, ClipOptions, choose_clip, usable_frames
 from dcpose.data.crop import crop_matrix, visible_box, warp_frames
 from dcpose.data.frames import check_frame_wh, frame_wh, read_frame
 from dcpose.data.loader import collate
@@ -111,11 +111,11 @@ class ClipStream:
         by_frame: dict[int, list[PersonRecord]] = defaultdict(list)
         for person in crowd:
             by_frame[person.frame].append(person)
-        clips = [self._clip(frame, self._usable[video.name]) for frame in by_frame]
+        usable = self._usable[video.name]
+        clips = [choose_clip(frame, usable, self.options) for frame in by_frame]
         window = _FrameWindow(
             video,
             clips,
-            neighbors=self.options.neighbors,
             decode=lambda path: pool.submit(self.read, path),
             max_ahead=2 * self.workers,
         )
@@ -123,11 +123,6 @@ class ClipStream:
             frames = window.frames_of(clip)
             for person in by_frame[clip.cur]:
                 yield pool.submit(self._sample, person, clip, frames)
-
-    def _clip(self, frame: int, usable: Collection[int]) -> Clip:
-        if not self.options.neighbors:
-            return Clip(frame, frame, frame)
-        return sample_clip(frame, usable, self.options.max_gap)
 
     def _sample(self, person: PersonRecord, clip: Clip, frames: Sequence[np.ndarray]) -> ClipSample:
         options = self.options
@@ -146,8 +141,7 @@ class _FrameWindow:
 
     Args:
         video: where the frames come from.
-        clips: what will be asked for, in order of the current frame.
-        neighbors: whether clips have three frames or one.
+        clips: what will be asked for, in order of the current frame; frame numbers rise in each.
         decode: starts decoding the frame of a path in the background.
         max_ahead: how many frames past the current clip are decoded in advance.
     """
@@ -156,23 +150,21 @@ class _FrameWindow:
         self,
         video: VideoAnnotation,
         clips: Sequence[Clip],
-        neighbors: bool,
         decode: Callable[[Path], Future[np.ndarray]],
         max_ahead: int,
     ) -> None:
         self._video = video
-        self._neighbors = neighbors
         self._decode = decode
         self._max_ahead = max_ahead
-        # prev and next never step back from one clip to the next, so the order of first use is
-        # also the order in which frames can be dropped
-        self._queue = deque(sorted({n for clip in clips for n in self._numbers(clip)}))
+        # the ends of the clips never step back from one clip to the next, so the order of first
+        # use is also the order in which frames can be dropped
+        self._queue = deque(sorted({number for clip in clips for number in clip.numbers}))
         self._frames: dict[int, Future[np.ndarray]] = {}
         self._first_wh: tuple[int, int] | None = None
 
     def frames_of(self, clip: Clip) -> list[np.ndarray]:
         """Return the frames of a clip, waiting for those still being decoded."""
-        numbers = self._numbers(clip)
+        numbers = clip.numbers
         self._frames = {n: frame for n, frame in self._frames.items() if n >= numbers[0]}
         ahead = sum(number > numbers[-1] for number in self._frames)
         while self._queue and (self._queue[0] <= numbers[-1] or ahead < self._max_ahead):
@@ -186,9 +178,6 @@ class _FrameWindow:
                 expected_wh = self._first_wh = self._first_wh or frame_wh(frame)
             check_frame_wh(self._video.frame_path(number), frame, expected_wh)
         return frames
-
-    def _numbers(self, clip: Clip) -> list[int]:
-        return [clip.prev, clip.cur, clip.next] if self._neighbors else [clip.cur]
 
 
 def shard_videos(

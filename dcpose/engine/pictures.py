@@ -11,6 +11,12 @@ from dcpose.structures import ClipBatch
 from dcpose.visualize import comparison_sheet, draw_pose, overlay_heatmaps
 
 _CELL_WH = (180, 240)
+FRAME_NAMES = {
+    1: ("current",),
+    2: ("supporting", "current"),
+    3: ("previous", "current", "next"),
+}
+"""What the frames of training clips are called, by their number."""
 
 
 @torch.inference_mode()
@@ -19,8 +25,8 @@ def clip_pictures(
 ) -> dict[str, np.ndarray]:
     """Draw one sheet with a row per clip.
 
-    The columns are the three crops, the heatmaps on the way (initial ones of the current frame,
-    merged, corrected, as far as the model has them) and predicted against true joints.
+    The columns are the crops of the clip, the heatmaps on the way (initial ones of the current
+    frame, merged, corrected, as far as the model has them) and predicted against true joints.
 
     Args:
         model: in eval mode on `device`; one that has `stages(frames, gaps)` and `cur` shows its
@@ -42,7 +48,7 @@ def clip_pictures(
     heatmaps = _heatmaps_on_the_way(model, frames, gaps)
     joints, _ = decode(list(heatmaps.values())[-1])
     predicted = (HEATMAP_STRIDE * joints).cpu().numpy().astype(np.float64)
-    names = ("previous", "current", "next") if batch.frames.shape[1] == 3 else ("current",)
+    names = FRAME_NAMES[batch.frames.shape[1]]
     on_host = [maps.float().cpu().numpy() for maps in heatmaps.values()]
     # small crops are enlarged first, so that lines drawn on them are fine
     zoom = max(1, round(_CELL_WH[0] / batch.frames.shape[3]))

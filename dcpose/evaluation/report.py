@@ -32,6 +32,7 @@ class Protocol:
         oks_nms: OKS over which a pose is dropped for a better one of its frame; None drops none.
         decoding: how joints are read off heatmaps.
         crop_wh: network input in pixels.
+        clip_frames: frames that the model sees for each pose.
         max_gap: T, frames to the farthest neighbour; None for a single-frame model.
         num_videos: videos evaluated; None for single images.
         num_frames: frames evaluated, those with annotated people.
@@ -49,6 +50,7 @@ class Protocol:
     oks_nms: float | None
     decoding: str
     crop_wh: tuple[int, int]
+    clip_frames: int
     max_gap: int | None
     num_videos: int | None
     num_frames: int
@@ -59,7 +61,9 @@ class Protocol:
     def line(self) -> str:
         """Return the protocol as one line of text."""
         threshold = "" if self.min_box_score is None else f", score >= {self.min_box_score}"
-        clip = "single frame" if self.max_gap is None else f"3 frames, T = {self.max_gap}"
+        clip = f"{self.clip_frames} frames, T = {self.max_gap}"
+        if self.max_gap is None:
+            clip = "single frame"
         extent = f"{self.num_videos} videos, {self.num_frames} frames"
         if self.num_videos is None:
             extent = f"{self.num_frames} images"

@@ -24,18 +24,24 @@ def conv1x1(in_channels: int, out_channels: int) -> nn.Conv2d:
 
 
 class BasicBlock(nn.Module):
-    """Two 3x3 convolutions around an identity shortcut (ResNet), (N, C, H, W) to the same."""
+    """Two 3x3 convolutions around a shortcut (ResNet), (N, Cin, H, W) to (N, Cout, H, W).
 
-    def __init__(self, channels: int) -> None:
+    Args:
+        in_channels: Cin; the shortcut is projected where it differs from Cout.
+        out_channels: Cout.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
-        self.conv1, self.bn1 = conv3x3(channels, channels), nn.BatchNorm2d(channels)
-        self.conv2, self.bn2 = conv3x3(channels, channels), nn.BatchNorm2d(channels)
+        self.conv1, self.bn1 = conv3x3(in_channels, out_channels), nn.BatchNorm2d(out_channels)
+        self.conv2, self.bn2 = conv3x3(out_channels, out_channels), nn.BatchNorm2d(out_channels)
         self.relu = nn.ReLU(inplace=True)
+        self.downsample = _shortcut(in_channels, out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return (N, C, H, W) >= 0."""
+        """Return (N, Cout, H, W) >= 0."""
         out = self.relu(self.bn1(self.conv1(x)))
-        return self.relu(self.bn2(self.conv2(out)) + x)
+        return self.relu(self.bn2(self.conv2(out)) + self.downsample(x))
 
 
 class Bottleneck(nn.Module):
@@ -55,17 +61,19 @@ class Bottleneck(nn.Module):
         self.conv2, self.bn2 = conv3x3(planes, planes), nn.BatchNorm2d(planes)
         self.conv3, self.bn3 = conv1x1(planes, out_channels), nn.BatchNorm2d(out_channels)
         self.relu = nn.ReLU(inplace=True)
-        self.downsample: nn.Module = nn.Identity()
-        if in_channels != out_channels:
-            self.downsample = nn.Sequential(
-                conv1x1(in_channels, out_channels), nn.BatchNorm2d(out_channels)
-            )
+        self.downsample = _shortcut(in_channels, out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (N, 4P, H, W) >= 0."""
         out = self.relu(self.bn1(self.conv1(x)))
         out = self.relu(self.bn2(self.conv2(out)))
         return self.relu(self.bn3(self.conv3(out)) + self.downsample(x))
+
+
+def _shortcut(in_channels: int, out_channels: int) -> nn.Module:
+    if in_channels == out_channels:
+        return nn.Identity()
+    return nn.Sequential(conv1x1(in_channels, out_channels), nn.BatchNorm2d(out_channels))
 
 
 class ConvBN(nn.Module):

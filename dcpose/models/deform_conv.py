@@ -190,6 +190,8 @@ def fastest_implementation(device: torch.device) -> str:
 class ModulatedDeformConv(nn.Module):
     """Deformable convolution with its weight and bias; stride 1, output as large as the input.
 
+    Without masks it is the plain deformable convolution (DCNv1, Dai et al., ICCV 2017).
+
     Computes in float32 at least, also under autocast: sampling positions do not survive half
     precision, and torchvision's operator has no bfloat16 kernel on CPU.
 
@@ -200,6 +202,7 @@ class ModulatedDeformConv(nn.Module):
         offset_groups: G.
         kernel_size: K, odd.
         implementation: one of the three forms; "auto" takes the fastest of the input's device.
+        bias: add a learned constant to each output channel.
 
     Raises:
         ValueError: for an unknown implementation, or channels that the groups do not divide.
@@ -213,6 +216,7 @@ class ModulatedDeformConv(nn.Module):
         offset_groups: int,
         kernel_size: int = 3,
         implementation: Implementation = "auto",
+        bias: bool = True,
     ) -> None:
         super().__init__()
         if implementation not in ("auto", *_IMPLEMENTATIONS):
@@ -225,14 +229,19 @@ class ModulatedDeformConv(nn.Module):
         self.dilation = dilation
         self.implementation = implementation
         self.weight = nn.Parameter(torch.empty(out_channels, in_channels, kernel_size, kernel_size))
-        self.bias = nn.Parameter(torch.zeros(out_channels))
+        self.bias = nn.Parameter(torch.zeros(out_channels)) if bias else None
         nn.init.dirac_(self.weight)
 
-    def forward(self, x: Tensor, offset: Tensor, mask: Tensor) -> Tensor:
-        """Return (B, O, H, W) in the dtype of the weight; shapes in the legend of this file."""
+    def forward(self, x: Tensor, offset: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Return (B, O, H, W) in the dtype of the weight; shapes in the legend of this file.
+
+        No mask means a factor of 1 for every sample.
+        """
+        mask = torch.ones_like(offset[:, ::2]) if mask is None else mask
+        bias = self.weight.new_zeros(len(self.weight)) if self.bias is None else self.bias
         name = self.implementation
         convolve = _IMPLEMENTATIONS[fastest_implementation(x.device) if name == "auto" else name]
         dtype = torch.promote_types(self.weight.dtype, torch.float32)
-        tensors = (tensor.to(dtype) for tensor in (x, offset, mask, self.weight, self.bias))
+        tensors = (tensor.to(dtype) for tensor in (x, offset, mask, self.weight, bias))
         with torch.autocast(x.device.type, enabled=False):
             return convolve(*tensors, self.dilation).to(self.weight.dtype)

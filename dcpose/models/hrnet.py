@@ -31,7 +31,7 @@ class HRModule(nn.Module):
     def __init__(self, channels: list[int], blocks: int, num_outputs: int) -> None:
         super().__init__()
         self.branches = nn.ModuleList(
-            nn.Sequential(*(BasicBlock(width) for _ in range(blocks))) for width in channels
+            nn.Sequential(*(BasicBlock(width, width) for _ in range(blocks))) for width in channels
         )
         self.fuse_layers = nn.ModuleList(
             nn.ModuleList(_exchange(channels, source, target) for source in range(len(channels)))

@@ -23,11 +23,11 @@ def init_weights(module: nn.Module, generator: torch.Generator | None = None) ->
     for layer in module.modules():
         if isinstance(layer, ModulatedDeformConv):
             nn.init.dirac_(layer.weight)
-            nn.init.zeros_(layer.bias)
         elif isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)):
             nn.init.normal_(layer.weight, std=CONV_STD, generator=generator)
-            if layer.bias is not None:
-                nn.init.zeros_(layer.bias)
         elif isinstance(layer, nn.BatchNorm2d):
             nn.init.ones_(layer.weight)
+        else:
+            continue
+        if layer.bias is not None:
             nn.init.zeros_(layer.bias)

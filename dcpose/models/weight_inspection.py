@@ -8,18 +8,15 @@ from torch import Tensor
 
 from dcpose.models.weight_layouts import Layout
 from dcpose.models.weight_settings import (
+    HOW_MANY_DILATIONS,
+    NUM_DILATIONS,
+    NUM_WARPER_DILATIONS,
     Settings,
     model_of,
     settings_of,
     some_dilations,
-    warper_entries,
 )
 from dcpose.models.weights import COUNTER, WeightsMismatchError, check_fit, read_named_weights
-
-WARPER = "offset_feats."
-"""Beginning of names that only PoseWarper has."""
-
-HOW_MANY_DILATIONS = "pcn.dilations (how many)"
 
 
 @dataclass(frozen=True)
@@ -65,40 +62,40 @@ def inspect_weights(path: str | Path) -> Inspection:
     named = weights.named
     settings = settings_of(named.state)
     expected = model_of(settings).state_dict()
-    has_warper = any(name.startswith(WARPER) for name in named.state)
-    if has_warper:
-        expected |= warper_entries(settings.get("num_joints", 17))
     wanted = {name: t for name, t in expected.items() if not name.startswith(weights.without)}
     problem, notes = None, weights.notes
     try:
         notes += tuple(check_fit(named, wanted, path)[1])
     except WeightsMismatchError as error:
         problem = str(error)
-    if HOW_MANY_DILATIONS in settings:
-        notes += ("shapes do not tell the dilations, only how many; the release has 3, 6, ... 15",)
+    for key in HOW_MANY_DILATIONS.keys() & settings.keys():
+        dilations = ", ".join(map(str, HOW_MANY_DILATIONS[key]))
+        notes += (f"shapes do not tell the dilations, only how many; the release has {dilations}",)
     return Inspection(
         path=path,
         layout=named.layout,
         state=named.state,
         left_out=named.left_out,
         without=weights.without,
-        config=_config_of(settings, has_warper),
+        config=_config_of(settings),
         notes=notes,
         problem=problem,
     )
 
 
-def _config_of(settings: Settings, has_warper: bool) -> dict[str, Any]:
-    whole = HOW_MANY_DILATIONS in settings
+def _config_of(settings: Settings) -> dict[str, Any]:
+    heads = {NUM_DILATIONS: "dcpose", NUM_WARPER_DILATIONS: "posewarper"}
+    name = next((heads[key] for key in heads if key in settings), "single_frame")
     config: dict[str, Any] = {
-        "model.name": "dcpose" if whole else "posewarper" if has_warper else "single_frame",
+        "model.name": name,
         "model.backbone.name": "simple_baseline" if "backbone.depth" in settings else "hrnet",
     }
-    if not whole and not has_warper:
+    if name == "single_frame":
         config["model.backbone.frozen"] = False  # else nothing would be trained
     for setting, value in settings.items():
-        if setting == HOW_MANY_DILATIONS:
-            config["model.pcn.dilations"] = list(some_dilations(value))
+        if setting in HOW_MANY_DILATIONS:
+            key = setting.removesuffix(" (how many)")
+            config[f"model.{key}"] = list(some_dilations(settings, setting))
         else:
             config[f"model.{setting}"] = list(value) if isinstance(value, tuple) else value
     return config

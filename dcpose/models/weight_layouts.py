@@ -65,11 +65,17 @@ _CLASSIFICATION = re.compile(
 )
 """The head of HRNet's ImageNet networks, and outputs of stage 4 that the pose network lacks."""
 
-_WARPER: Pairs = (
+_POSEWARPER: Pairs = (
+    ("offset_feats.", "warper.chain."),
+    *((f"offsets{i + 1}.", f"warper.offset_convs.{i}.") for i in range(5)),
+    *((f"deform_conv{i + 1}.", f"warper.deform_convs.{i}.") for i in range(5)),
+)
+
+_MMPOSE_POSEWARPER: Pairs = (
     ("neck.trans_layer.", "backbone.final_layer."),
-    ("neck.offset_feats.", "offset_feats."),
-    *((f"neck.offset_layers.{i}.", f"offsets{i + 1}.") for i in range(5)),
-    *((f"neck.deform_conv_layers.{i}.", f"deform_conv{i + 1}.") for i in range(5)),
+    ("neck.offset_feats.", "warper.chain."),
+    ("neck.offset_layers.#.", "warper.offset_convs.#."),
+    ("neck.deform_conv_layers.#.", "warper.deform_convs.#."),
 )
 
 _NOTHING = re.compile(r"(?!)")
@@ -223,8 +229,12 @@ def _without_backbone(name: str) -> str:
 
 
 def _from_posewarper(name: str) -> str:
-    warper = re.match(r"offset_feats\.|offsets\d\.|deform_conv\d\.", name)
-    return name if warper else f"backbone.{name}"
+    own = _swap(name, _POSEWARPER)
+    return f"backbone.{name}" if own == name else own
+
+
+def _to_posewarper(name: str) -> str:
+    return _swap(name, _turned(_POSEWARPER)).removeprefix("backbone.")
 
 
 def _from_mmpose(name: str) -> str:
@@ -285,15 +295,15 @@ MMPOSE_0 = Layout(
 MMPOSE_POSEWARPER = Layout(
     "mmpose 0.x PoseWarper",
     "mmpose",
-    lambda name: _swap(name, _WARPER),
-    lambda name: _swap(name, _turned(_WARPER)),
+    lambda name: _swap(name, _MMPOSE_POSEWARPER),
+    lambda name: _swap(name, _turned(_MMPOSE_POSEWARPER)),
     _MMPOSE_TERMS + _TRAINING_DATA,
 )
 POSEWARPER = Layout(
     "PoseWarper",
     "posewarper",
     _from_posewarper,
-    _without_backbone,
+    _to_posewarper,
     "PoseWarper: Apache-2.0" + _TRAINING_DATA,
 )
 SIMPLE_BASELINE = Layout(

@@ -11,6 +11,7 @@ from dcpose.models.blocks import residual_chain
 from dcpose.models.correction import PoseCorrectionNetwork
 from dcpose.models.dcpose import DCPose
 from dcpose.models.hrnet import HRNet
+from dcpose.models.posewarper import HeatmapWarper, PoseWarper
 from dcpose.models.simple_baseline import Depth, SimpleBaseline
 from dcpose.models.single_frame import SingleFrame
 from dcpose.models.temporal import PoseResidualFusion, PoseTemporalMerger
@@ -44,21 +45,34 @@ _SIZES = {
         ("backbone.final_layer.weight", 0),
         ("backbone.final_layer.bias", 0),
         ("pcn.deform_convs.0.weight", 0),
+        ("warper.deform_convs.0.weight", 0),
     ),
     "prf.channels": (("prf.chain.0.merge.conv.weight", 0), ("prf.chain.0.merge.conv.bias", 0)),
     "ptm.channels": (("ptm.chain.0.merge.conv.weight", 0), ("ptm.chain.0.merge.conv.bias", 0)),
     "fusion.channels": (("fusion.0.merge.conv.weight", 0), ("fusion.0.merge.conv.bias", 0)),
+    "warper.channels": (("warper.chain.0.conv1.weight", 0), ("warper.chain.0.bn1.weight", 0)),
 }
 
 NUM_DILATIONS = "pcn.dilations (how many)"
-"""Setting that every DCPose has, also one without PTM or PRF, and no single-frame network."""
+"""Setting that every DCPose has, also one without PTM or PRF, and no other network."""
+
+NUM_WARPER_DILATIONS = "warper.dilations (how many)"
+"""Setting that every PoseWarper has, and no other network."""
 
 _COUNTS = {
     "prf.blocks": "prf.chain.",
     "ptm.blocks": "ptm.chain.",
     "fusion.blocks": "fusion.",
     NUM_DILATIONS: "pcn.deform_convs.",
+    "warper.blocks": "warper.chain.",
+    NUM_WARPER_DILATIONS: "warper.deform_convs.",
 }
+
+HOW_MANY_DILATIONS = {
+    NUM_DILATIONS: (3, 6, 9, 12, 15),
+    NUM_WARPER_DILATIONS: (3, 6, 12, 18, 24),
+}
+"""Settings of which only the number is known, with what the releases have."""
 
 # Blocks of the third stage and whether they are bottlenecks: depth
 _RESNET_DEPTHS: dict[tuple[int, bool], Depth] = {
@@ -68,8 +82,6 @@ _RESNET_DEPTHS: dict[tuple[int, bool], Depth] = {
     (23, True): 101,
     (36, True): 152,
 }
-
-_WARPER_BLOCKS, _WARPER_CHANNELS, _WARPS = 20, 128, 5
 
 
 def settings_of(state: Mapping[str, Tensor]) -> Settings:
@@ -100,12 +112,20 @@ def model_of(settings: Settings) -> nn.Module:
         settings: see `settings_of`; what is left out has the values of the published network.
 
     Returns:
-        A `DCPose` where there are settings of its head, else a `SingleFrame`. Its backbone is
-        HRNet, or SimpleBaseline's ResNet where the settings have a depth.
+        A `DCPose` or `PoseWarper` where there are settings of its head, else a `SingleFrame`. Its
+        backbone is HRNet, or SimpleBaseline where the settings have a depth.
     """
     joints: int = settings.get("num_joints", 17)
     with torch.device("meta"):
         backbone = _backbone_of(settings, joints)
+        if NUM_WARPER_DILATIONS in settings:
+            warper = HeatmapWarper(
+                joints,
+                settings.get("warper.blocks", 20),
+                settings.get("warper.channels", 128),
+                some_dilations(settings, NUM_WARPER_DILATIONS),
+            )
+            return PoseWarper(backbone, warper)
         if "prf.blocks" not in settings:
             return SingleFrame(backbone)
         prf_channels: int = settings.get("prf.channels", 2 * joints)
@@ -120,43 +140,17 @@ def model_of(settings: Settings) -> nn.Module:
                 features,
                 ptm_channels,
                 joints,
-                some_dilations(settings.get(NUM_DILATIONS, 5)),
+                some_dilations(settings, NUM_DILATIONS),
             ),
         )
 
 
-def some_dilations(number: int) -> tuple[int, ...]:
-    """Return the first dilations of the paper's series 3, 6, 9, ..."""
-    return tuple(range(3, 3 * number + 1, 3))
-
-
-def warper_entries(num_joints: int) -> dict[str, Tensor]:
-    """Return the 256 entries of PoseWarper's warper, as tensors that have shapes alone.
-
-    Twenty residual blocks read differences of heatmaps, five convolutions make offsets from
-    them, and five deformable convolutions of one group per joint use these.
-    """
-    shapes: dict[str, tuple[int, ...]] = {}
-
-    def norm(name: str) -> None:
-        parts = ("weight", "bias", "running_mean", "running_var")
-        shapes.update({f"{name}.{part}": (_WARPER_CHANNELS,) for part in parts})
-        shapes[f"{name}.num_batches_tracked"] = ()
-
-    for block in range(_WARPER_BLOCKS):
-        name, width = f"offset_feats.{block}", _WARPER_CHANNELS
-        channels = num_joints if block == 0 else width
-        shapes[f"{name}.conv1.weight"] = (width, channels, 3, 3)
-        shapes[f"{name}.conv2.weight"] = (width, width, 3, 3)
-        norm(f"{name}.bn1")
-        norm(f"{name}.bn2")
-        if block == 0:
-            shapes[f"{name}.downsample.0.weight"] = (width, channels, 1, 1)
-            norm(f"{name}.downsample.1")
-    for i in range(1, _WARPS + 1):
-        shapes[f"offsets{i}.weight"] = (num_joints * 9 * 2, _WARPER_CHANNELS, 3, 3)
-        shapes[f"deform_conv{i}.weight"] = (num_joints, num_joints, 3, 3)
-    return {name: torch.empty(shape, device="meta") for name, shape in shapes.items()}
+def some_dilations(settings: Settings, key: str) -> tuple[int, ...]:
+    """Return as many dilations as a key of `HOW_MANY_DILATIONS` says, those of the release."""
+    published = HOW_MANY_DILATIONS[key]
+    number: int = settings.get(key, len(published))
+    further = range(published[-1] + 3, published[-1] + 3 * (number - len(published)) + 1, 3)
+    return (*published[:number], *further)
 
 
 def _resnet_depth(state: Mapping[str, Tensor]) -> Depth:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from dcpose.models.weight_files import read_weights
 from dcpose.models.weight_layouts import NamedWeights, name_weights
-from dcpose.models.weight_settings import NUM_DILATIONS, settings_of
+from dcpose.models.weight_settings import NUM_DILATIONS, NUM_WARPER_DILATIONS, settings_of
 
 MAX_LISTED = 20
 """Names of one kind that a message lists."""
@@ -218,11 +218,11 @@ def _hint(named: NamedWeights, expected: Mapping[str, Tensor]) -> str:
         return f". The file holds {kinds[0]}, the model's backbone is {kinds[1]}"
     if named.layout.without and any(name.startswith(named.layout.without) for name in expected):
         return ". The file has no pose output: give it as model.backbone.weights"
-    if any(name.startswith("offset_feats.") for name in named.state):
-        return ". The file holds a PoseWarper: its HRNet can be taken as model.backbone.weights"
-    if NUM_DILATIONS not in in_model and NUM_DILATIONS in in_file:
-        return ". The file holds a whole DCPose: load it with model.name dcpose"
-    if NUM_DILATIONS in in_model and NUM_DILATIONS not in in_file:
+    wholes = {NUM_DILATIONS: "DCPose", NUM_WARPER_DILATIONS: "PoseWarper"}
+    for part, title in wholes.items():
+        if part in in_file and part not in in_model:
+            return f". The file holds a whole {title}: load it with model.name {title.lower()}"
+    if wholes.keys() & in_model.keys() - in_file.keys():
         return ". The file holds a single-frame network: give it as model.backbone.weights"
     wrong = [
         f"model.{setting} {value} (here {in_model[setting]})"

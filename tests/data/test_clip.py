@@ -6,7 +6,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from dcpose.data.clip import Clip, ClipOptions, sample_clip, usable_frames
+from dcpose.data.clip import Clip, ClipOptions, choose_clip, sample_clip, usable_frames
 from dcpose.data.frames import FrameError
 
 
@@ -15,18 +15,18 @@ def test_neighbours_of_the_release(shared_dir, case):
     golden = json.loads((shared_dir / f"goldens/network/{case}.json").read_text())
     for person in golden["people"]:
         clip = sample_clip(person["frame"], range(golden["nframes"]), golden["max_gap"])
-        assert (f"{clip.prev:06d}.jpg", f"{clip.next:06d}.jpg") == (person["prev"], person["next"])
+        assert [f"{clip.numbers[i]:06d}.jpg" for i in (0, 2)] == [person["prev"], person["next"]]
         assert list(clip.gaps) == person["margin"]
 
 
 @pytest.mark.parametrize(
     ("cur", "max_gap", "expected", "gaps"),
     [
-        (5, 1, Clip(4, 5, 6), (1, 1)),
-        (5, 3, Clip(2, 5, 8), (3, 3)),
-        (1, 3, Clip(0, 1, 4), (1, 3)),
-        (0, 3, Clip(0, 0, 3), (1, 3)),
-        (9, 3, Clip(6, 9, 9), (3, 1)),
+        (5, 1, Clip((4, 5, 6)), (1, 1)),
+        (5, 3, Clip((2, 5, 8)), (3, 3)),
+        (1, 3, Clip((0, 1, 4)), (1, 3)),
+        (0, 3, Clip((0, 0, 3)), (1, 3)),
+        (9, 3, Clip((6, 9, 9)), (3, 1)),
     ],
 )
 def test_farthest_neighbours(cur, max_gap, expected, gaps):
@@ -36,7 +36,7 @@ def test_farthest_neighbours(cur, max_gap, expected, gaps):
 
 
 def test_clip_of_one_frame():
-    assert sample_clip(0, range(1), 5) == Clip(0, 0, 0)
+    assert sample_clip(0, range(1), 5) == Clip((0, 0, 0))
 
 
 def test_random_neighbours_are_uniform_within_the_window():
@@ -49,8 +49,44 @@ def test_random_neighbours_are_uniform_within_the_window():
 
 
 def test_gaps_in_the_numbering_are_stepped_over():
-    assert sample_clip(5, {2, 5, 6}, 3) == Clip(2, 5, 6)
-    assert sample_clip(5, {1, 5}, 3) == Clip(5, 5, 5)
+    assert sample_clip(5, {2, 5, 6}, 3) == Clip((2, 5, 6))
+    assert sample_clip(5, {1, 5}, 3) == Clip((5, 5, 5))
+
+
+@pytest.mark.parametrize(
+    ("frames", "cur", "expected", "gaps"),
+    [
+        ("cur", 5, (5,), (1, 1)),
+        ("prev_cur_next", 5, (3, 5, 7), (2, 2)),
+        ("window", 5, (3, 4, 5, 6, 7), (2, 2)),
+        ("window", 1, (0, 0, 1, 2, 3), (1, 2)),
+        ("window", 9, (7, 8, 9, 9, 9), (2, 1)),
+    ],
+)
+def test_frames_of_a_clip(frames, cur, expected, gaps):
+    options = ClipOptions(max_gap=2, frames=frames)
+    clip = choose_clip(cur, range(10), options)
+    assert (clip.numbers, clip.cur, clip.gaps) == (expected, cur, gaps)
+    assert options.num_frames == len(expected)
+
+
+def test_missing_frames_of_a_window_are_replaced_by_nearer_ones():
+    options = ClipOptions(max_gap=2, frames="window")
+    assert choose_clip(5, {2, 3, 5, 6, 8}, options).numbers == (3, 5, 5, 6, 6)
+
+
+def test_supporting_frame_is_uniform_in_its_window_the_current_frame_included():
+    rng, options = np.random.default_rng(0), ClipOptions(max_gap=2, frames="support_cur")
+    clips = [choose_clip(5, range(10), options, rng).numbers for _ in range(5000)]
+    assert {cur for _, cur in clips} == {5}
+    counts = Counter(support for support, _ in clips)
+    # 1000 expected each; 5 standard deviations of a binomial draw are 141
+    assert sorted(counts) == [3, 4, 5, 6, 7]
+    assert all(abs(count - 1000) < 141 for count in counts.values())
+    border = {choose_clip(0, range(10), options, rng).numbers[0] for _ in range(100)}
+    assert border == {0, 1, 2}
+    with pytest.raises(ValueError, match="drawn for training, give a Generator"):
+        choose_clip(5, range(10), options)
 
 
 def video_without(data_folder, *missing, **kwargs):
@@ -71,8 +107,8 @@ def test_missing_neighbour_is_replaced_by_a_nearer_frame(data_folder):
     video = video_without(data_folder, 3, 5)
     options = ClipOptions(max_gap=2, missing_neighbors="repeat")
     usable = usable_frames(video, [2, 4], options)
-    assert sample_clip(4, usable, 2) == Clip(2, 4, 4)
-    assert sample_clip(2, usable, 2) == Clip(0, 2, 4)
+    assert sample_clip(4, usable, 2) == Clip((2, 4, 4))
+    assert sample_clip(2, usable, 2) == Clip((0, 2, 4))
 
 
 @pytest.mark.parametrize("missing_neighbors", ["error", "repeat"])
@@ -90,15 +126,15 @@ def test_frames_that_no_clip_needs_may_be_missing(data_folder):
 
 def test_models_of_one_frame_need_no_neighbours(data_folder):
     video = video_without(data_folder, 1, 3)
-    assert usable_frames(video, [2], ClipOptions(neighbors=False))
+    assert usable_frames(video, [2], ClipOptions(frames="cur"))
 
 
 def test_clip_border_is_not_a_missing_neighbour(data_folder):
     # 2017 files count from 1: there is no frame 0 to miss
     video = video_without(data_folder, first=1, digits=8)
     usable = usable_frames(video, [1, 6], ClipOptions(max_gap=3))
-    assert sample_clip(1, usable, 3) == Clip(1, 1, 4)
-    assert sample_clip(6, usable, 3) == Clip(3, 6, 6)
+    assert sample_clip(1, usable, 3) == Clip((1, 1, 4))
+    assert sample_clip(6, usable, 3) == Clip((3, 6, 6))
 
 
 @pytest.mark.parametrize(
@@ -109,6 +145,7 @@ def test_clip_border_is_not_a_missing_neighbour(data_folder):
         {"box_enlarge": float("nan")},
         {"crop_wh": (0, 384)},
         {"missing_neighbors": "skip"},
+        {"frames": "all"},
     ],
 )
 def test_options_out_of_range(values):

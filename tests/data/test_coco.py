@@ -15,7 +15,7 @@ from dcpose.data.frames import FrameError
 from dcpose.data.stream import ClipStream
 from dcpose.skeleton import COCO, POSETRACK
 
-SINGLE = ClipOptions(crop_wh=(64, 64), neighbors=False)
+SINGLE = ClipOptions(crop_wh=(64, 64), frames="cur")
 SIZES = {"a.jpg": (160, 120), "b/c.jpg": (100, 140), "d.jpg": (80, 80)}
 
 

@@ -51,6 +51,13 @@ def test_all_stages_are_shown(sheets):
     assert len(rows) == len(people) == 2
 
 
+def test_pairs_of_frames_are_named(sheets):
+    batch = make_batch(2, seed=0)
+    batch = replace(batch, frames=batch.frames[:, :2])
+    clip_pictures(StagedModel().eval(), batch, CPU, SKELETON)
+    assert sheets[0][1][:3] == ["supporting", "current", "initial"]
+
+
 def test_joints_are_in_pixels_of_the_enlarged_crop(monkeypatch):
     drawn = []
     monkeypatch.setattr(

@@ -7,7 +7,7 @@ from dcpose.evaluation.report import Protocol
 PROTOCOL = Protocol(
     annotations="gt", metric="PCKh", boxes="boxes.json", min_box_score=0.2,
     joint_score="heatmap", flip=False, oks_nms=0.9, decoding="argmax", crop_wh=(288, 384),
-    max_gap=1, num_videos=2, num_frames=3,
+    clip_frames=3, max_gap=1, num_videos=2, num_frames=3,
     num_boxes=4, weights="best.pt", weights_hash="abcd",
 )  # fmt: skip
 

@@ -8,10 +8,10 @@ from dcpose.models.blocks import residual_chain
 from dcpose.models.correction import PoseCorrectionNetwork
 from dcpose.models.dcpose import DCPose
 from dcpose.models.hrnet import HRNet
+from dcpose.models.posewarper import HeatmapWarper, PoseWarper
 from dcpose.models.simple_baseline import SimpleBaseline
 from dcpose.models.temporal import PoseResidualFusion, PoseTemporalMerger
 from dcpose.models.weight_layouts import to_released_name
-from dcpose.models.weight_settings import warper_entries
 
 
 def _small_dcpose(*, num_joints=3, width=4, blocks=1, dilations=(1, 2), **flags):
@@ -66,20 +66,27 @@ def foreign_shapes():
     """Title of a layout -> names and shapes of a small network of 3 joints in that layout."""
     with torch.device("meta"):
         hrnet = HRNet(4, 3, modules=(1, 1, 1), blocks=1, stem_channels=4)
-        dcpose, heads = _small_dcpose(), SimpleBaseline(18, 3, deconv_channels=8)
+        dcpose, baseline = _small_dcpose(), SimpleBaseline(18, 3, deconv_channels=8)
+        posewarper = PoseWarper(hrnet, HeatmapWarper(3, blocks=2, channels=8))
         resnet = torchvision.models.resnet18(weights=None)
-    warper = {name: tuple(tensor.shape) for name, tensor in warper_entries(3).items()}
     no_output = {k: v for k, v in _shapes(hrnet).items() if not k.startswith("final_layer.")}
-    names_0x = {"final_layer": "neck.trans_layer", "offset_feats": "neck.offset_feats"}
-    for i in range(1, 6):
-        names_0x[f"offsets{i}"] = f"neck.offset_layers.{i - 1}"
-        names_0x[f"deform_conv{i}"] = f"neck.deform_conv_layers.{i - 1}"
+    released = {"warper.chain.": "offset_feats."}
+    in_mmpose = {
+        "backbone.final_layer.": "neck.trans_layer.", "warper.chain.": "neck.offset_feats."
+    }  # fmt: skip
+    for i in range(5):
+        released[f"warper.offset_convs.{i}."] = f"offsets{i + 1}."
+        released[f"warper.deform_convs.{i}."] = f"deform_conv{i + 1}."
+        in_mmpose[f"warper.offset_convs.{i}."] = f"neck.offset_layers.{i}."
+        in_mmpose[f"warper.deform_convs.{i}."] = f"neck.deform_conv_layers.{i}."
 
-    def in_mmpose_0x(name):
-        part, rest = name.split(".", 1)
-        return f"{names_0x[part]}.{rest}" if part in names_0x else f"backbone.{name}"
+    def renamed(beginnings):
+        def rename(name):
+            ours = next((ours for ours in beginnings if name.startswith(ours)), "")
+            return beginnings.get(ours, "") + name.removeprefix(ours)
 
-    posewarper = {**_shapes(hrnet), **warper}
+        return rename
+
     return {
         "dcpose": _shapes(dcpose),
         "released DCPose": _shapes(dcpose, to_released_name),
@@ -87,8 +94,8 @@ def foreign_shapes():
         "HRNet ImageNet": {**no_output, **CLASSIFICATION},
         "mmpose 1.x": _shapes(hrnet, _mmpose("head")),
         "mmpose 0.x": _shapes(hrnet, _mmpose("keypoint_head")),
-        "mmpose 0.x PoseWarper": {in_mmpose_0x(name): v for name, v in posewarper.items()},
-        "PoseWarper": posewarper,
-        "SimpleBaseline": _shapes(heads),
+        "mmpose 0.x PoseWarper": _shapes(posewarper, renamed(in_mmpose)),
+        "PoseWarper": _shapes(posewarper, renamed({**released, "backbone.": ""})),
+        "SimpleBaseline": _shapes(baseline),
         "ResNet ImageNet": _shapes(resnet),
     }

@@ -76,7 +76,7 @@ def test_impossible_blocks_are_refused(make, message):
 
 
 def test_shortcut_of_basic_block_is_the_input():
-    block = BasicBlock(4).eval()
+    block = BasicBlock(4, 4).eval()
     torch.nn.init.zeros_(block.bn2.weight)
     x = torch.randn(1, 4, 5, 5)
     torch.testing.assert_close(block(x), x.relu())
@@ -113,3 +113,9 @@ def test_groups_are_blocks_side_by_side():
 def test_groups_have_to_divide_the_channels():
     with pytest.raises(ValueError, match="3 groups do not divide 16 and 18"):
         ResidualStepsBlock(16, 18, project=True, groups=3)
+
+
+def test_shortcut_of_basic_block_is_projected_where_channels_differ():
+    block = BasicBlock(3, 5).eval()
+    assert block(torch.zeros(1, 3, 4, 4)).shape == (1, 5, 4, 4)
+    assert block.downsample[0].weight.shape == (5, 3, 1, 1)

@@ -14,6 +14,7 @@ from dcpose.models.single_frame import SingleFrame
 from dcpose.models.weight_layouts import LAYOUTS
 from dcpose.models.weights import load_backbone_weights, load_weights
 
+PARTS = {"backbone", "ptm", "prf", "fusion", "pcn", "warper"}
 SOURCES = {layout.title: layout.source for layout in LAYOUTS}
 
 
@@ -51,7 +52,7 @@ def test_converted_files_hold_our_names_and_a_card(
     state = load_file(dst)
     assert card["tensors"] == len(state)
     assert len(state) + sum(card["left_out"].values()) == len(foreign_shapes[title])
-    assert all(name.split(".")[0] in ("backbone", "ptm", "prf", "fusion", "pcn") for name in state)
+    assert all(name.split(".")[0] in PARTS for name in state)
     assert card["source"] == {
         "file": "foreign.pth",
         "sha256": _sha256(src),
@@ -158,7 +159,8 @@ def test_inspect_tells_what_a_file_is(foreign_file, convert_weights, capsys):
             "model.backbone.weights, its output layer is initialised anew",
             "1 x downsamp_modules",
         ),
-        ("PoseWarper", "model.backbone.weights", "246 x offset_feats"),
+        ("PoseWarper", "--weights; model.backbone.weights", "nothing"),
+        ("SimpleBaseline", "--weights; model.backbone.weights", "nothing"),
         ("ResNet ImageNet", "", "2 x fc"),
     ],
 )

@@ -5,6 +5,7 @@ import importlib.util
 import pytest
 import torch
 from torch.nn import functional as F
+from torchvision.ops import deform_conv2d
 
 from dcpose.models.deform_conv import (
     ModulatedDeformConv,
@@ -141,3 +142,13 @@ def test_wrong_settings_are_refused():
         ModulatedDeformConv(6, 4, 1, offset_groups=3, implementation="cuda")
     with pytest.raises(ValueError, match="4 offset groups do not divide 6 channels"):
         ModulatedDeformConv(6, 4, 1, offset_groups=4)
+
+
+@pytest.mark.parametrize("implementation", ["torchvision", "gather"])
+def test_without_masks_and_bias_it_is_the_plain_deformable_convolution(implementation):
+    # torchvision's operator without a mask is DCNv1
+    x, offset, _, weight, _ = _case("random", 3, torch.float32)
+    conv = ModulatedDeformConv(6, 4, 3, offset_groups=3, implementation=implementation, bias=False)
+    conv.load_state_dict({"weight": weight.detach()})
+    expected = deform_conv2d(x, offset, weight, padding=3, dilation=3)
+    torch.testing.assert_close(conv(x, offset), expected, rtol=1e-4, atol=1e-4)

@@ -14,7 +14,7 @@ from dcpose.models.weight_layouts import (
     recognise,
     to_released_name,
 )
-from dcpose.models.weight_settings import model_of, settings_of, warper_entries
+from dcpose.models.weight_settings import model_of, settings_of
 from dcpose.models.weights import WeightsMismatchError, check_fit
 
 FILE = Path("weights.pth")
@@ -40,8 +40,6 @@ def _expected(named):
     """Names and shapes that our networks want of a layout."""
     settings = settings_of(named.state)
     expected = model_of(settings).state_dict()
-    if "PoseWarper" in named.layout.title:
-        expected |= warper_entries(settings["num_joints"])
     return {k: v for k, v in expected.items() if not k.startswith(named.layout.without)}
 
 

@@ -5,6 +5,7 @@ import torch
 from safetensors.torch import save_file
 
 from dcpose.models.hrnet import HRNet
+from dcpose.models.posewarper import HeatmapWarper, PoseWarper
 from dcpose.models.simple_baseline import SimpleBaseline
 from dcpose.models.single_frame import SingleFrame
 from dcpose.models.weights import (
@@ -145,8 +146,12 @@ def test_message_says_when_the_other_model_would_fit(single_frame, small_dcpose,
     with pytest.raises(WeightsMismatchError, match="single-frame network: give it as"):
         load_weights(small_dcpose(), file)
     file = _save(small_dcpose().state_dict(), tmp_path)
-    with pytest.raises(WeightsMismatchError, match="whole DCPose: load it with"):
+    with pytest.raises(WeightsMismatchError, match=r"whole DCPose: load it with model\.name dcp"):
         load_weights(single_frame, file)
+    posewarper = PoseWarper(single_frame.backbone, HeatmapWarper(3, blocks=1, channels=4))
+    file = _save(posewarper.state_dict(), tmp_path)
+    with pytest.raises(WeightsMismatchError, match="whole PoseWarper: load it with"):
+        load_weights(SingleFrame(single_frame.backbone), file)
 
 
 def test_unknown_layout_is_refused(single_frame, tmp_path):
@@ -167,14 +172,26 @@ def foreign_file(foreign_shapes, formula_weights, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "title", ["HRNet pose", "mmpose 1.x", "mmpose 0.x", "released DCPose", "dcpose"]
-)
+    "title",
+    [
+        "HRNet pose", "mmpose 1.x", "mmpose 0.x", "released DCPose", "dcpose", "PoseWarper",
+        "mmpose 0.x PoseWarper", "SimpleBaseline",
+    ],
+)  # fmt: skip
 def test_foreign_files_load_whole_with_equal_values(
     title, foreign_file, single_frame, small_dcpose
 ):
     file, state = foreign_file(title)
-    model = small_dcpose() if "DCPose" in title or title == "dcpose" else single_frame
+    if "DCPose" in title or title == "dcpose":
+        model = small_dcpose()
+    elif "PoseWarper" in title:
+        model = PoseWarper(single_frame.backbone, HeatmapWarper(3, blocks=2, channels=8))
+    elif title == "SimpleBaseline":
+        model = SingleFrame(SimpleBaseline(18, 3, deconv_channels=8))
+    else:
+        model = single_frame
     report = load_weights(model, file)
+    assert ("BGR" in str(report)) == (title == "SimpleBaseline")
     assert (report.layout, report.num_tensors) == (title, len(state))
     loaded = sorted(model.state_dict().values(), key=lambda t: (t.numel(), t.double().sum()))
     given = sorted(state.values(), key=lambda t: (t.numel(), t.double().sum()))
@@ -201,7 +218,8 @@ def test_backbones_come_out_of_foreign_files(title, foreign_file, small_dcpose):
             "initialised anew",
         )
     if "PoseWarper" in title:
-        assert report.notes == ("256 entries of a head left out",)
+        # two blocks of 12 entries, 6 more for the projected shortcut, 2 for each of 5 dilations
+        assert report.notes == ("40 entries of a head left out",)
 
 
 def test_imagenet_files_are_refused_as_a_whole_model(foreign_file, single_frame):

@@ -5,8 +5,11 @@ import json
 import pytest
 import torch
 
+from dcpose import build_model, load_config
+from dcpose.build import build_model_to_train
 from dcpose.engine.checkpoint import load_checkpoint
 
+SMALL_WARPER = "model.warper={blocks: 2, channels: 8, dilations: [1, 3]}"
 SMALL_RESNET = "model.backbone={name: simple_baseline, depth: 18, deconv_channels: 8}"
 
 
@@ -50,3 +53,35 @@ def test_simple_baseline_alone_and_under_dcpose(live, run_here):
     dcpose, _ = live(run_here / "two", SMALL_RESNET, *stage_two)
     assert {name.split(".")[0] for name in dcpose} == {"backbone", "ptm", "prf", "fusion", "pcn"}
     assert all(torch.equal(dcpose[name], alone[name]) for name in alone)
+
+
+def moved(before, after):
+    """First parts of the names of what training changed."""
+    return {name.split(".")[0] for name in before if not torch.equal(before[name], after[name])}
+
+
+@pytest.mark.parametrize(
+    ("frozen_bn", "parts"), [("true", {"warper"}), ("false", {"warper", "backbone"})]
+)
+def test_posewarper(frozen_bn, parts, live, tiny_cfg, tiny_weights, run_here):
+    overrides = [
+        "model.name=posewarper", "data.max_gap=2", SMALL_WARPER, "model.backbone.frozen=true",
+        f"model.backbone.frozen_bn={frozen_bn}", f"model.backbone.weights={tiny_weights}",
+    ]  # fmt: skip
+    model, protocol = live(run_here / "run", *overrides)
+    start = build_model_to_train(load_config(tiny_cfg, overrides)).state_dict()
+    assert moved(start, model) == parts
+    assert (protocol["clip_frames"], protocol["max_gap"]) == (5, 2)
+
+
+def test_posewarper_on_simple_baseline_is_built(tiny_cfg):
+    overrides = ["model.name=posewarper", SMALL_WARPER, SMALL_RESNET]
+    model = build_model(load_config(tiny_cfg, overrides))
+    heatmaps = model(torch.zeros(1, 5, 3, 32, 32), torch.ones(1, 2))
+    assert heatmaps.shape == (1, 17, 8, 8)
+
+
+def test_frozen_backbone_of_posewarper_needs_weights(tiny_cfg):
+    overrides = ["model.name=posewarper", SMALL_WARPER, "model.backbone.frozen=true"]
+    with pytest.raises(ValueError, match=r"set model\.backbone\.weights=FILE"):
+        build_model_to_train(load_config(tiny_cfg, overrides))

@@ -1,0 +1,188 @@
+"""PoseWarper: heatmaps warped from frame to frame (Bertasius et al., NeurIPS 2019, 1906.04016).
+
+Shape legend: B clips, N pairs of frames, J joints, H x W crop pixels, h = H / 4, w = W / 4 heatmap
+pixels. The reference is the frame whose pose is wanted, a supporting frame lends its heatmaps.
+Frames are ordered in time but for the pair of training, which is supporting, current; in all of
+them the current frame is number F // 2.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from dcpose.models.blocks import BasicBlock
+from dcpose.models.deform_conv import ModulatedDeformConv
+from dcpose.models.initialise import init_weights
+
+AGGREGATION = (0.1, 0.25, 0.3, 0.25, 0.1)
+"""Weights of the frames t-2 to t+2 in the result, set by hand in the release."""
+
+REACH = len(AGGREGATION) // 2
+"""Frames to the farthest one that is aggregated."""
+
+KERNEL_SIZE = 3
+
+
+class HeatmapWarper(nn.Module):
+    """Move heatmaps from a supporting frame to a reference frame.
+
+    A chain of residual blocks reads the difference of the two frames' heatmaps. From its features
+    one convolution per dilation makes offsets, with which a deformable convolution (without
+    masks or bias, one group of offsets per joint) resamples the supporting heatmaps. The result
+    is the mean over the dilations.
+
+    Args:
+        num_joints: J.
+        blocks: residual blocks in the chain.
+        channels: D, channels of the chain.
+        dilations: distances of the taps in heatmap pixels.
+
+    Raises:
+        ValueError: if there is no block or no dilation.
+    """
+
+    def __init__(
+        self,
+        num_joints: int = 17,
+        blocks: int = 20,
+        channels: int = 128,
+        dilations: Sequence[int] = (3, 6, 12, 18, 24),
+    ) -> None:
+        super().__init__()
+        if blocks < 1 or not dilations:
+            raise ValueError(f"expected blocks and dilations, got {blocks} and {tuple(dilations)}")
+        first = BasicBlock(num_joints, channels)
+        self.chain = nn.Sequential(
+            first, *(BasicBlock(channels, channels) for _ in range(blocks - 1))
+        )
+        self.offset_convs = nn.ModuleList(
+            nn.Conv2d(
+                channels,
+                2 * num_joints * KERNEL_SIZE**2,
+                KERNEL_SIZE,
+                padding=dilation * (KERNEL_SIZE // 2),
+                dilation=dilation,
+                bias=False,
+            )
+            for dilation in dilations
+        )
+        self.deform_convs = nn.ModuleList(
+            ModulatedDeformConv(
+                num_joints, num_joints, dilation, offset_groups=num_joints, bias=False
+            )
+            for dilation in dilations
+        )
+
+    def init(self, generator: torch.Generator | None = None) -> None:
+        """Initialise as the release does; the module then returns the heatmaps that it is given."""
+        init_weights(self, generator)
+        for conv in self.offset_convs:
+            nn.init.zeros_(conv.weight)  # type: ignore[arg-type]
+
+    def forward(self, differences: Tensor, heatmaps: Tensor) -> Tensor:
+        """Return warped heatmaps (N, J, h, w).
+
+        Args:
+            differences: (N, J, h, w) heatmaps of the reference minus those of the supporting frame.
+            heatmaps: (N, J, h, w) what is moved.
+        """
+        features = self.chain(differences)
+        warped = [
+            deform_conv(heatmaps, offset_conv(features))
+            for offset_conv, deform_conv in zip(self.offset_convs, self.deform_convs, strict=True)
+        ]
+        return torch.stack(warped).mean(dim=0)
+
+
+class PoseWarper(nn.Module):
+    """Heatmaps of the current frame from itself and its neighbours.
+
+    Trained with a supporting frame at a time; five frames are aggregated at test, with the same
+    weights.
+
+    Args:
+        backbone: maps images (N, 3, H, W) to heatmaps (N, J, h, w).
+        warper: moves heatmaps between frames.
+        frozen: the backbone is not trained. The authors report that training it too does harm.
+        frozen_bn: a frozen backbone also keeps its BatchNorm statistics, whatever the mode of
+            the model. False lets them follow the training crops, as the release does. Without
+            effect where `frozen` is False.
+    """
+
+    def __init__(
+        self,
+        backbone: nn.Module,
+        warper: HeatmapWarper,
+        frozen: bool = True,
+        frozen_bn: bool = True,
+    ) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.warper = warper
+        self.frozen = frozen
+        self.frozen_bn = frozen_bn
+        if frozen:
+            self.backbone.requires_grad_(False)
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> "PoseWarper":
+        """Set the mode; a backbone with frozen BatchNorm stays in eval mode."""
+        super().train(mode)
+        if self.frozen and self.frozen_bn:
+            self.backbone.eval()
+        return self
+
+    def init_head(self, generator: torch.Generator | None = None) -> None:
+        """Initialise the warper; until it is trained, it returns the supporting heatmaps."""
+        self.warper.init(generator)
+
+    def forward(self, frames: Tensor, gaps: Tensor) -> Tensor:
+        """Return heatmaps (B, J, h, w) of the current frame.
+
+        Args:
+            frames: normalised RGB crops of one person: (B, 2, 3, H, W) supporting and current
+                frame, whose result is the supporting frame's heatmaps warped to the current one;
+                or (B, 5, 3, H, W) frames t-2 to t+2, whose result is the weighted sum of all five
+                warped, the current one among them.
+            gaps: (B, 2), not looked at; all models are called alike.
+
+        Raises:
+            ValueError: if `frames` does not hold two or five frames.
+        """
+        initial = self.initial_heatmaps(frames)
+        if initial.shape[1] == 2:
+            supporting, reference = initial.unbind(dim=1)
+            return self.warper(reference - supporting, supporting)
+        if initial.shape[1] != len(AGGREGATION):
+            raise ValueError(
+                "frames must be (B, 2, 3, H, W), supporting and current, or (B, 5, 3, H, W), t-2 "
+                f"to t+2; got {tuple(frames.shape)}"
+            )
+        differences = initial[:, REACH : REACH + 1] - initial
+        warped = self.warper(differences.flatten(0, 1), initial.flatten(0, 1))
+        weights = warped.new_tensor(AGGREGATION).view(-1, 1, 1, 1)
+        return (weights * warped.unflatten(0, (-1, len(AGGREGATION)))).sum(dim=1)
+
+    def initial_heatmaps(self, frames: Tensor) -> Tensor:
+        """Return heatmaps (B, F, J, h, w) of frames (B, F, 3, H, W), from one backbone call."""
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
+            return self.backbone(frames.flatten(0, 1)).unflatten(0, tuple(frames.shape[:2]))
+
+    def propagate(self, frames: Tensor, labelled: Tensor | None = None) -> Tensor:
+        """Carry the pose of a labelled frame over to another one.
+
+        Args:
+            frames: (B, 2, 3, H, W) the labelled frame, and the one that has no labels.
+            labelled: (B, J, h, w) heatmaps of the known joints in the labelled frame; None takes
+                those that the backbone finds there.
+
+        Returns:
+            (B, J, h, w) heatmaps of the frame that has no labels.
+        """
+        own, other = self.initial_heatmaps(frames).unbind(dim=1)
+        return self.warper(other - own, own if labelled is None else labelled)
+
+    def training_outputs(self, frames: Tensor, gaps: Tensor) -> list[Tensor]:
+        """Return the maps that the loss supervises: the warped heatmaps alone."""
+        return [self(frames, gaps)]
