@@ -3,8 +3,9 @@
 import itertools
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -46,6 +47,7 @@ from dcpose.engine.optim import make_scheduler
 from dcpose.engine.pictures import clip_pictures
 from dcpose.engine.precision import resolve_precision
 from dcpose.engine.randomness import seed_everything
+from dcpose.engine.shared_backbone import fit_together
 from dcpose.engine.trainer import Trainer
 from dcpose.evaluation.coco_ap import OksResult, evaluate_coco
 from dcpose.evaluation.evaluator import evaluate_folders
@@ -97,6 +99,54 @@ def train(
     if run_dir is None:
         run_dir = find_latest_run(experiment_dir) if resume else new_run_dir(experiment_dir)
         run_dir = broadcast_object(run_dir)  # clocks of machines differ
+    make_trainer(cfg, device, run_dir, resume, weights).fit()
+    return run_dir
+
+
+def train_together(
+    runs: Sequence[tuple[Config, Path]], device: torch.device, log_file: Path
+) -> None:
+    """Train models that differ in their heads alone, on one backbone pass per batch.
+
+    Args:
+        runs: configs whose `shared_part` is the same, not None, and their run folders; what is in
+            them is continued.
+        device: where.
+        log_file: gets the log lines of all.
+
+    Raises:
+        ValueError: as `train`, and if the backbones differ.
+    """
+    trainers = [make_trainer(cfg, device, run_dir, resume=True) for cfg, run_dir in runs]
+    set_up_logging(log_file)
+    fit_together(trainers)
+
+
+def shared_part(cfg: Config) -> dict[str, Any] | None:
+    """Return what the configs of models that train together have in common.
+
+    None where the backbone cannot be shared: it is trained, or its statistics move.
+    """
+    model = cfg.model
+    if model.name != "dcpose" or not (model.backbone.frozen and model.backbone.frozen_bn):
+        return None
+    common = config_to_dict(cfg)
+    heads = common.pop("model")
+    return {
+        **{name: common[name] for name in ("seed", "data", "train")},
+        "backbone": heads["backbone"],
+        "num_joints": heads["num_joints"],
+    }
+
+
+def make_trainer(
+    cfg: Config,
+    device: torch.device,
+    run_dir: Path,
+    resume: bool = False,
+    weights: str | None = None,
+) -> Trainer:
+    """Return what trains a model; see `train`. Log lines go to its run folder from now on."""
     last = run_dir / "checkpoints" / "last.pt"
     if last.exists() and not resume:
         raise ValueError(
@@ -142,8 +192,7 @@ def train(
         run.rewind(0)
         run.describe(describe_environment(device, REPOSITORY))
     _log.info("run folder: %s", run_dir)
-    trainer.fit()
-    return run_dir
+    return trainer
 
 
 def _check_validation(cfg: Config, device: torch.device) -> None:

@@ -12,6 +12,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 import yaml
@@ -53,6 +54,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--out", type=Path, default=Path("runs/ablations"), help="default: %(default)s"
     )
     parser.add_argument("--device", choices=("cpu", "cuda"), help="default: cuda if there is one")
+    parser.add_argument(
+        "--share-backbone",
+        action="store_true",
+        help="train variants that see the same clips together: one pass of the frozen backbone per "
+        "batch feeds all of their heads; each ends with the weights it would have alone",
+    )
     parser.add_argument("--dry-run", action="store_true", help="list the runs and stop")
     args = parser.parse_intermixed_args(argv)
     paths = [text for text in args.configs if "=" not in text]
@@ -63,9 +70,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     args.out.mkdir(parents=True, exist_ok=True)
     with process_group(args.device or jobs.default_device()) as device:
-        for trial in trials:
-            if not trial.results.exists():
-                jobs.train(trial.cfg, device, trial.run_dir, resume=True)
+        to_do = [trial for trial in trials if not trial.results.exists()]
+        for group in groups_that_share(to_do) if args.share_backbone else [[t] for t in to_do]:
+            train(group, device, args.out)
+            for trial in group:
                 measure(trial, device)
                 write_table(trials, args.out)
     print(write_table(trials, args.out))
@@ -127,6 +135,28 @@ def listing(trials: Sequence[Trial]) -> str:
             state = "begun"
         lines.append(f"{count_trainable(trial.cfg):>12,}  {state:<8}  {trial.run_dir}")
     return "\n".join([*lines, f"{len(trials)} runs"])
+
+
+def groups_that_share(trials: Sequence[Trial]) -> list[list[Trial]]:
+    """Return groups of trials that can train on one backbone pass; of one where none can."""
+    groups: list[tuple[dict[str, Any] | None, list[Trial]]] = []
+    for trial in trials:
+        common = jobs.shared_part(trial.cfg)
+        fitting = [group for other, group in groups if common is not None and other == common]
+        if fitting:
+            fitting[0].append(trial)
+        else:
+            groups.append((common, [trial]))
+    return [group for _, group in groups]
+
+
+def train(group: Sequence[Trial], device: torch.device, out: Path) -> None:
+    """Train a group of trials from where they stopped, together if there are several."""
+    if len(group) == 1:
+        jobs.train(group[0].cfg, device, group[0].run_dir, resume=True)
+        return
+    log_file = out / f"together_{group[0].cfg.experiment}_seed{group[0].cfg.seed}.log"
+    jobs.train_together([(trial.cfg, trial.run_dir) for trial in group], device, log_file)
 
 
 def measure(trial: Trial, device: torch.device) -> None:

@@ -164,18 +164,26 @@ class Trainer:
         if self.epoch >= self.settings.epochs:
             self.logger.info("nothing left to train: %d epochs are done", self.epoch)
         while self.epoch < self.settings.epochs:
-            values = {"lr": self.optimizer.param_groups[0]["lr"]}
             start = time.monotonic()
-            values["loss"] = self.train_one_epoch()
-            values["train_s"] = time.monotonic() - start
-            self.scheduler.step()
-            self.epoch += 1
-            synchronise_buffers(self.model)
-            synchronise_buffers(self._model_to_use())
-            summary = self._validate() if self._validation_is_due() else {}
-            self._finish_epoch(values, summary)
+            loss = self.train_one_epoch()
+            self.end_epoch(loss, time.monotonic() - start)
         self.run.close()
         return self.best_ap
+
+    def end_epoch(self, loss: float, seconds: float) -> None:
+        """Move the schedule on, validate if it is time to, log, and save.
+
+        Args:
+            loss: mean loss per clip of the epoch.
+            seconds: how long the epoch took to train.
+        """
+        values = {"lr": self.optimizer.param_groups[0]["lr"], "loss": loss, "train_s": seconds}
+        self.scheduler.step()
+        self.epoch += 1
+        synchronise_buffers(self.model)
+        synchronise_buffers(self._model_to_use())
+        summary = self._validate() if self._validation_is_due() else {}
+        self._finish_epoch(values, summary)
 
     def train_one_epoch(self) -> float:
         """Pass once over the training set; return the mean loss per clip."""
@@ -185,13 +193,17 @@ class Trainer:
         steps = math.ceil(len(batches) / self.settings.accumulate)
         title = f"epoch {self.epoch + 1}/{self.settings.epochs}"
         meter = EpochMeter()
-        groups = meter.time_waiting(_groups(batches, self.settings.accumulate))
+        groups = meter.time_waiting(groups_of(batches, self.settings.accumulate))
         for done, group in enumerate(with_progress(groups, title, steps), start=1):
             self.step += 1
             self._update(group, meter)
-            if done % self.settings.log_every == 0 or done == steps:
-                self._log_interval(meter, done, steps)
+            self.log_step(meter, done, steps)
         return float(np.mean(gather_objects(meter.epoch_loss)))
+
+    def log_step(self, meter: EpochMeter, done: int, steps: int) -> None:
+        """Log the interval that ends with step `done` of the epoch's steps, if one does."""
+        if done % self.settings.log_every == 0 or done == steps:
+            self._log_interval(meter, done, steps)
 
     def resume(self, path: Path) -> None:
         """Continue from a checkpoint as if training had never stopped.
@@ -251,8 +263,16 @@ class Trainer:
             targets, weights = self.encode_targets(batch)
             with self._exchange_gradients(number == len(group)):
                 loss = self.supervised(batch.network_input(), batch.gaps, targets, weights)
-                meter.add(loss, batch.people, self.step)
-                self.scaler.scale(loss * (len(batch) / clips)).backward()
+                self.add_gradient(loss, batch, len(batch) / clips, meter)
+        self.move_weights()
+
+    def add_gradient(self, loss: Tensor, batch: ClipBatch, share: float, meter: EpochMeter) -> None:
+        """Add the gradient of a batch's mean loss, weighted by its share of the step's clips."""
+        meter.add(loss, batch.people, self.step)
+        self.scaler.scale(loss * share).backward()
+
+    def move_weights(self) -> None:
+        """Move the weights along the gradients that were added since the last time."""
         if self.settings.clip_grad_norm is not None:
             self.scaler.unscale_(self.optimizer)
             nn.utils.clip_grad_norm_(self.trainable, self.settings.clip_grad_norm)
@@ -365,7 +385,7 @@ class Trainer:
         )
 
 
-def _groups(items: Iterable[T], size: int) -> Iterator[list[T]]:
+def groups_of(items: Iterable[T], size: int) -> Iterator[list[T]]:
     """Yield lists of `size` items; the last one may be shorter."""
     iterator = iter(items)
     while group := list(itertools.islice(iterator, size)):

@@ -68,6 +68,24 @@ def test_sweep_writes_a_table_and_repeats_nothing(
     assert (saved.seed, saved.model.neighbors) == (1, ("prev",))
 
 
+def test_shared_backbone_trains_in_groups(
+    script, rows, tiny_cfg, tiny_weights, run_here, monkeypatch
+):
+    together, alone = [], []
+    monkeypatch.setattr(
+        script.jobs,
+        "train_together",
+        lambda runs, *_: together.append([c.experiment for c, _ in runs]),
+    )
+    monkeypatch.setattr(script.jobs, "train", lambda cfg, *_, **__: alone.append(cfg.experiment))
+    monkeypatch.setattr(script, "measure", lambda *_: None)
+    rows = [*rows, rows[0].replace("complete", "interval_2")]
+    arguments = ["model.backbone.frozen=true", "--on", str(tiny_cfg), "--out", "out"]
+    assert script.main([*rows, *arguments, "--share-backbone", "--device", "cpu"]) == 0
+    assert together == [["ablation_complete", "ablation_no_ptm_current", "ablation_no_next"]]
+    assert alone == ["ablation_interval_2"]
+
+
 def test_folder_of_another_config_is_refused(script, rows, tiny_cfg, run_here, capsys):
     cfg = load_config(rows[0], on=tiny_cfg)
     folder = run_here / "out" / cfg.experiment / "seed0"
