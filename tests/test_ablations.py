@@ -8,6 +8,7 @@ import torch
 from dcpose import build_model, load_config
 from dcpose.build import count_trainable
 from dcpose.config import ConfigError
+from dcpose.engine.optim import make_optimizer, make_scheduler
 
 ABLATIONS = Path(__file__).resolve().parents[1] / "configs" / "ablations"
 
@@ -134,3 +135,29 @@ def test_weights_of_a_whole_dcpose_do_not_fit_a_row(tiny_cfg, tmp_path):
         build_model(load_config(tiny_cfg, cfg), tmp_path / "complete.pth")
     assert "single-frame" not in str(error.value)
     assert "model.name" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "rates"),
+    [
+        # epoch: rate. Paper: times 0.9 every 4 epochs. Release: all of 0.1^4 or 0.99^4 at once.
+        ("posetrack17/recipes/paper", {1: 1e-4, 4: 1e-4, 5: 9e-5, 9: 8.1e-5, 20: 6.561e-5}),
+        ("posetrack18/recipes/paper", {1: 1e-4, 5: 9e-5, 20: 6.561e-5}),
+        ("posetrack17/recipes/release", {1: 1e-3, 2: 1e-7, 20: 1e-7}),
+        ("posetrack18/recipes/release", {1: 1e-4, 2: 9.6059601e-5, 20: 9.6059601e-5}),
+    ],
+)
+def test_recipe_has_the_rate_of_each_epoch(recipe, rates):
+    cfg = load_config(ABLATIONS.parent / f"{recipe}.yaml")
+    parameter = torch.nn.Parameter(torch.zeros(1))
+    optimizer = make_optimizer([parameter], cfg.optim.name, cfg.optim.lr)
+    scheduler = make_scheduler(optimizer, cfg.optim.milestones, cfg.optim.gamma)
+    seen = {}
+    for epoch in range(1, cfg.train.epochs + 1):
+        seen[epoch] = optimizer.param_groups[0]["lr"]
+        optimizer.step()
+        scheduler.step()
+    assert {epoch: seen[epoch] for epoch in rates} == pytest.approx(rates)
+    assert len(seen) == 20
+    assert cfg.train.batch_size * cfg.train.accumulate == (64 if "release" in recipe else 32)
+    assert cfg.model.backbone.frozen_bn == ("paper" in recipe)
