@@ -1,6 +1,6 @@
 """Measure speed and memory; every suite makes its own input and needs no download.
 
-python scripts/benchmark.py --suite evaluator|data_index [--json OUT]
+python scripts/benchmark.py --suite evaluator|data_index|share_backbone [--json OUT]
 """
 
 from __future__ import annotations
@@ -21,12 +21,18 @@ from typing import Any
 
 import cv2
 import numpy as np
+import torch
 
+from dcpose.build import build_model, build_optimizer
+from dcpose.config import Config, load_config
 from dcpose.data.check import CheckOptions, check_data_set
 from dcpose.data.check_jpeg import inspect_jpeg
 from dcpose.data.check_layout import SplitFiles
 from dcpose.data.frames import read_frame
 from dcpose.data.index_cache import read_annotations_cached
+from dcpose.engine.precision import resolve_precision
+from dcpose.engine.supervised import SupervisedModel
+from dcpose.losses import JointsMSELoss
 from dcpose.skeleton import POSETRACK
 
 NUM_VIDEOS, FRAMES_PER_VIDEO = 74, 120
@@ -231,9 +237,83 @@ def _seconds(task: Callable[[], object], cache_to_clear: Path | None) -> float:
     return time.perf_counter() - start
 
 
+def benchmark_share_backbone(
+    configs: Sequence[Path] = tuple(sorted((SCRIPTS.parent / "configs/ablations").glob("*.yaml"))),
+    on: Path | None = None,
+) -> list[dict[str, Any]]:
+    """Measure a training step of variants alone and on shared backbone passes, without loading.
+
+    The parts are measured for every variant: the pass of the frozen backbone over random frames,
+    and all that follows it. Alone, a step is both; together, one pass serves all variants that
+    see the same frames of the same clips. 32 clips on CUDA, 1 on a CPU.
+
+    Args:
+        configs: the variants.
+        on: see `load_config`.
+    """
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    passes: dict[tuple[Any, ...], float] = {}
+    alone_passes = heads = 0.0
+    for path in configs:
+        cfg = load_config(path, on=on)
+        backbone_s, head_s = _parts_of_a_step(cfg, device)
+        passes[(cfg.data.max_gap, cfg.model.neighbors)] = backbone_s
+        alone_passes += backbone_s
+        heads += head_s
+    shared_passes = sum(passes.values())
+    alone = alone_passes + heads
+    return [
+        {"what": f"{what}, {len(configs)} variants, {device}", "backbone_passes": number,
+         "seconds_backbone": seconds, "seconds_heads": heads, "seconds_step": seconds + heads,
+         "part_of_alone": (seconds + heads) / alone}
+        for what, number, seconds in (("one by one", len(configs), alone_passes),
+                                      ("--share-backbone", len(passes), shared_passes))
+    ]  # fmt: skip
+
+
+def _parts_of_a_step(cfg: Config, device: torch.device) -> tuple[float, float]:
+    """Return median seconds of the backbone's pass, and of what a step does after it."""
+    batch = 32 if device.type == "cuda" else 1
+    width, height = cfg.data.crop_wh
+    joints = cfg.model.num_joints
+    frames = torch.randn(batch, 3, 3, height, width, device=device)
+    gaps, weights = torch.ones(batch, 2, device=device), torch.ones(batch, joints, device=device)
+    targets = torch.rand(batch, joints, height // 4, width // 4, device=device)
+    model: Any = build_model(cfg).to(device).train()
+    optimizer = build_optimizer(cfg, model)
+    supervised = SupervisedModel(
+        model, JointsMSELoss(), resolve_precision(cfg.train.precision, device)
+    )
+    times: list[float] = []
+
+    def clock() -> float:
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        return time.perf_counter()
+
+    initial_heatmaps = model.initial_heatmaps
+
+    def timed_pass(frames: torch.Tensor) -> torch.Tensor:
+        start = clock()
+        heatmaps = initial_heatmaps(frames)
+        times.append(clock() - start)
+        return heatmaps
+
+    model.initial_heatmaps = timed_pass
+    rest: list[float] = []
+    for _ in range(1 + (RUNS if device.type == "cuda" else 1)):
+        start = clock()
+        supervised(frames, gaps, targets, weights).backward()
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        rest.append(clock() - start - times[-1])
+    return statistics.median(times[1:]), statistics.median(rest[1:])  # the first one warms up
+
+
 SUITES: dict[str, Callable[[], list[dict[str, Any]]]] = {
     "evaluator": benchmark_evaluator,
     "data_index": benchmark_data_index,
+    "share_backbone": benchmark_share_backbone,
 }
 """Every suite returns rows with the keys `what`, ... of the table; a new one is a new entry."""
 
