@@ -49,7 +49,8 @@ def config_parser(description: str) -> argparse.ArgumentParser:
     )
     parser.add_argument("--cfg", required=True, help="config file (YAML)")
     parser.add_argument(
-        "--weights", help="our own checkpoint, or released DCPose or HRNet weights as they are"
+        "--weights",
+        help="our own checkpoint, or weights of DCPose, HRNet ... as their authors released them",
     )
     parser.add_argument(
         "--device", choices=("cpu", "cuda"), help="default: cuda where there is one"
