@@ -22,7 +22,7 @@ from dcpose.evaluation.coco_results import coco_results
 from dcpose.evaluation.conversion import describe_losses
 from dcpose.evaluation.convert_folder import convert_folder
 from dcpose.evaluation.evaluator import json_files
-from dcpose.evaluation.predictions import load_json, read_poses, write_json
+from dcpose.evaluation.predictions import load_json, parse_poses, write_json
 
 TARGETS = {
     "annotations": ("posetrack17", "posetrack18"),
@@ -64,8 +64,9 @@ def predictions_to_coco(args: argparse.Namespace) -> Counter[str]:
     """Write one COCO results file from a folder of predictions."""
     results, losses = [], Counter[str]()
     for source in json_files(args.source):
-        read_poses(source, "predictions")
-        people, left_out = coco_results(load_json(source), source, args.joint_score)
+        content = load_json(source)
+        parse_poses(content, source, "predictions")
+        people, left_out = coco_results(content, source, args.joint_score)
         results += people
         losses += left_out
     write_json(args.out, results)

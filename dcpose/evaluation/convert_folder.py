@@ -8,7 +8,7 @@ from typing import Any, Literal
 from dcpose.evaluation.conversion import Losses, to_posetrack17, to_posetrack18
 from dcpose.evaluation.evaluator import json_files
 from dcpose.evaluation.posetrack18 import read_images
-from dcpose.evaluation.predictions import load_json, read_poses, write_json
+from dcpose.evaluation.predictions import load_json, parse_poses, write_json
 from dcpose.evaluation.video_poses import Complaint, EvaluationInputError, Side
 from dcpose.skeleton import POSETRACK, Skeleton
 
@@ -64,7 +64,7 @@ def _converted(
     if side == "annotations" and "images" in content and "annotations" not in content:
         read_images(content["images"], Complaint(source))
     else:
-        read_poses(source, side, skeleton)
+        parse_poses(content, source, side, skeleton)
     if form == "posetrack17" and "annolist" not in content:
         return to_posetrack17(content, source, side, skeleton)
     if form == "posetrack18" and "annolist" in content:

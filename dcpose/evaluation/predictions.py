@@ -66,7 +66,17 @@ def read_poses(path: Path, side: Side, skeleton: Skeleton = POSETRACK) -> VideoP
         EvaluationInputError: if the file is not in one of the forms; the message names file,
             frame, person and joint, what was expected, and the way out.
     """
-    content = load_json(path)
+    return parse_poses(load_json(path), path, side, skeleton)
+
+
+def parse_poses(
+    content: dict[str, Any], path: Path, side: Side, skeleton: Skeleton = POSETRACK
+) -> VideoPoses:
+    """Turn the content of a 2017 or 2018 file into arrays; `path` is for messages.
+
+    Raises:
+        EvaluationInputError: as `read_poses` does.
+    """
     if "annolist" in content:
         return parse_posetrack17(content, path, side, skeleton)
     if "images" in content:

@@ -174,3 +174,15 @@ def test_test_annotations_need_no_people(build, write, tmp_path):
     assert not convert_folder(tmp_path / "test", tmp_path / "17", "posetrack17", "annotations")
     frames = json.loads((tmp_path / "17" / "a.json").read_text())["annolist"]
     assert [frame["annorect"] for frame in frames] == [[], []]
+
+
+def test_every_file_is_parsed_once(build, write, tmp_path, monkeypatch):
+    for name in ("a", "b"):
+        write(
+            f"in/{name}.json", build.video18([build.person18(0, 0, build.joint_column(), [1] * 17)])
+        )
+    parsed = []
+    parse = json.loads
+    monkeypatch.setattr(json, "loads", lambda text: parsed.append(text) or parse(text))
+    convert_folder(tmp_path / "in", tmp_path / "out", "posetrack17", "predictions")
+    assert len(parsed) == 2
