@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from dcpose.evaluation.posetrack17 import image_name, person_points, read_frames
+from dcpose.evaluation.posetrack17 import HEAD_KEYS, image_name, person_points, read_frames
 from dcpose.evaluation.posetrack18 import joint_columns, read_images
 from dcpose.evaluation.predictions import ALMOST_ZERO
 from dcpose.evaluation.video_poses import NO_SCORE, Complaint, Side
@@ -24,11 +24,10 @@ from dcpose.skeleton import POSETRACK, Skeleton
 BOX_ENLARGE = 1.3
 """Person box of converted 2017 people: extent of the joints times this, as poseval's converter."""
 
-_HEAD_KEYS = ("x1", "y1", "x2", "y2")
 _IMAGE_FIELDS = {"file_name", "is_labeled", "ignore_regions_x", "ignore_regions_y"}
 _PERSON_FIELDS = {"image_id", "track_id", "category_id", "score", "scores", "keypoints"}
 _FRAME_FIELDS = {"image", "imgnum", "is_labeled", "annorect", "ignore_regions"}
-_RECT_FIELDS = {"track_id", "score", "annopoints", *_HEAD_KEYS}
+_RECT_FIELDS = {"track_id", "score", "annopoints", *HEAD_KEYS}
 
 _HIDDEN = "hidden joint kept (training counts it in the 2017 form and not in the 2018 form)"
 
@@ -278,10 +277,10 @@ def _triplet(point: dict[str, Any], side: Side, losses: Losses) -> tuple[Any, An
 
 def _head_box(person: dict[str, Any], losses: Losses) -> dict[str, Any]:
     """Return `bbox_head` of an annotated 2017 person."""
-    if all(key in person for key in _HEAD_KEYS):
-        x1, y1, x2, y2 = (person[key][0] for key in _HEAD_KEYS)
+    if all(key in person for key in HEAD_KEYS):
+        x1, y1, x2, y2 = (person[key][0] for key in HEAD_KEYS)
         return {"bbox_head": [x1, y1, _side(x1, x2), _side(y1, y2)]}
-    losses.update(f"person field {key}" for key in _HEAD_KEYS if key in person)
+    losses.update(f"person field {key}" for key in HEAD_KEYS if key in person)
     if person_points(person) is not None:
         return {}
     # the 2017 form does not evaluate this person, the 2018 form would miss its head box

@@ -23,7 +23,8 @@ from dcpose.evaluation.video_poses import (
 )
 from dcpose.skeleton import POSETRACK, Skeleton
 
-_HEAD_KEYS = ("x1", "y1", "x2", "y2")
+HEAD_KEYS = ("x1", "y1", "x2", "y2")
+"""Corners of the head box of a person, each a number in a list of one."""
 
 
 @dataclass
@@ -239,11 +240,11 @@ def _read_head_boxes(
     has_box = np.zeros(len(people), dtype=bool)
     if side == "predictions":
         return has_box, corners
-    has_box[:] = [all(key in person for key in _HEAD_KEYS) for person in people]
+    has_box[:] = [all(key in person for key in HEAD_KEYS) for person in people]
     boxed = np.flatnonzero(has_box)
     rows = []
     for person in boxed:
-        values = [people[person][key] for key in _HEAD_KEYS]
+        values = [people[person][key] for key in HEAD_KEYS]
         rows.append([v[0] if isinstance(v, list) and v else "no one-element list" for v in values])
     try:
         boxes, is_null = number_rows(rows, 4)
