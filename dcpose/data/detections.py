@@ -37,9 +37,7 @@ def read_detections(
     Raises:
         ValueError: if an entry breaks the form, or no entry belongs to any of the videos.
     """
-    entries = fields.read_json(path)
-    if not isinstance(entries, list):
-        raise ValueError(f"{path}: expected a list of boxes, found {fields.kind(entries)}")
+    entries = _read_list(path)
     images = _images_by_key(videos)
     people: dict[str, list[PersonRecord]] = {video.name: [] for video in videos}
     skipped: Counter[str] = Counter()
@@ -99,9 +97,7 @@ def rekey_detections(
     images = _images_by_key(videos)
     names = {image["id"]: image["file_name"] for video in videos for image in video.images}
     converted, skipped = [], Counter[str]()
-    entries = fields.read_json(path)
-    if not isinstance(entries, list):
-        raise ValueError(f"{path}: expected a list of boxes, found {fields.kind(entries)}")
+    entries = _read_list(path)
     for index, entry in enumerate(entries):
         image = _find_image(entry, images, f"{path}: entry {index}")
         if image is None:
@@ -112,6 +108,13 @@ def rekey_detections(
         rest = {k: v for k, v in entry.items() if k not in ("image_id", "image_name")}
         converted.append({key: value, **rest})
     return converted, skipped
+
+
+def _read_list(path: Path) -> list[Any]:
+    entries = fields.read_json(path)
+    if not isinstance(entries, list):
+        raise ValueError(f"{path}: expected a list of boxes, found {fields.kind(entries)}")
+    return entries
 
 
 def _images_by_key(videos: Iterable[VideoAnnotation]) -> dict[int | str, Image | None]:
