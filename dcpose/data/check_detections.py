@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from dcpose.data import fields
 from dcpose.data.check_annotations import AnnotationFacts
 from dcpose.data.check_report import Finding
+from dcpose.data.detections import image_key, name_key
 
 ImageSizes = dict[int | str, tuple[int, tuple[int, int] | None]]
 """Image id and (width, height), by image id and by image name."""
@@ -59,12 +60,8 @@ def _images(videos: Sequence[AnnotationFacts]) -> ImageSizes:
         key: (frame.image_id, video.image_wh)
         for video in videos
         for frame in video.frames
-        for key in (frame.image_id, _name_key(frame.file_name))
+        for key in (frame.image_id, name_key(frame.file_name))
     }
-
-
-def _name_key(name: str) -> str:
-    return name.removeprefix("./").removeprefix("images/")  # as `detections.read_detections`
 
 
 def _read_entries(
@@ -78,7 +75,7 @@ def _read_entries(
         try:
             box = fields.get_numbers(entry, "bbox", 4, where)
             score = fields.get_number(entry, "score", where)
-            key = _image_key(entry, where)
+            key = image_key(entry, where)
         except ValueError as error:
             broken.append((where, str(error).removeprefix(f"{where}: ")))
             continue
@@ -97,14 +94,6 @@ def _read_entries(
         mend = "take boxes and annotations of the same version, or remove these entries"
         findings.append(Finding("detection-image", where, found, mend, count=len(unknown)))
     return findings, rows
-
-
-def _image_key(entry: dict[str, Any], where: str) -> int | str:
-    if "image_id" in entry:
-        return fields.get_int(entry, "image_id", where)
-    if "image_name" in entry:
-        return _name_key(fields.get_str(entry, "image_name", where))
-    raise ValueError(f"{where}: neither image_id nor image_name")
 
 
 def _check_boxes(rows: list[dict[str, Any]], images: ImageSizes, path: Path) -> list[Finding]:

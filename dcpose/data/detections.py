@@ -60,7 +60,7 @@ def read_detections(
     if entries and skipped["image of another video"] == len(entries):
         raise ValueError(
             f"{path}: none of the {len(entries)} boxes belongs to the {len(videos)} annotated "
-            f"videos; first entry: {_image_key(entries[0], f'{path}: entry 0')!r}"
+            f"videos; first entry: {image_key(entries[0], f'{path}: entry 0')!r}"
         )
     count = sum(map(len, people.values()))
     logger.info("%s: %d people%s", path, count, describe_skipped(skipped))
@@ -122,13 +122,13 @@ def _images_by_key(videos: Iterable[VideoAnnotation]) -> dict[int | str, Image |
     images: dict[int | str, Image | None] = {}
     for video in videos:
         for image, number in zip(video.images, video.frame_numbers, strict=True):
-            for key in (image["id"], _name_key(image["file_name"])):
+            for key in (image["id"], name_key(image["file_name"])):
                 images[key] = None if key in images else (video, image["id"], number)
     return images
 
 
 def _find_image(entry: object, images: dict[int | str, Image | None], where: str) -> Image | None:
-    key = _image_key(entry, where)
+    key = image_key(entry, where)
     if key not in images:
         return None
     if images[key] is None:
@@ -136,15 +136,21 @@ def _find_image(entry: object, images: dict[int | str, Image | None], where: str
     return images[key]
 
 
-def _image_key(entry: object, where: str) -> int | str:
+def image_key(entry: object, where: str) -> int | str:
+    """Return what an entry of a detections file knows its image by: its id or its name.
+
+    Raises:
+        ValueError: if it has neither, or one of another type.
+    """
     if isinstance(entry, dict) and "image_id" in entry:
         return fields.get_int(entry, "image_id", where)
     if isinstance(entry, dict) and "image_name" in entry:
-        return _name_key(fields.get_str(entry, "image_name", where))
+        return name_key(fields.get_str(entry, "image_name", where))
     raise ValueError(f"{where}: neither image_id nor image_name")
 
 
-def _name_key(name: str) -> str:
+def name_key(name: str) -> str:
+    """Return an image name in the form in which names of different files are compared."""
     # the released boxes for 2017 videos are relative to the folder `images` itself
     return name.removeprefix("./").removeprefix("images/")
 
