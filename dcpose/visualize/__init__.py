@@ -1,0 +1,15 @@
+"""Pictures for people: poses, heatmaps, and sheets that compare them (NumPy and OpenCV only)."""
+
+from dcpose.visualize.heatmaps import overlay_heatmaps
+from dcpose.visualize.pose import LEFT_RGB, MIDDLE_RGB, RIGHT_RGB, draw_pose
+from dcpose.visualize.sheets import comparison_sheet, person_view
+
+__all__ = [
+    "LEFT_RGB",
+    "MIDDLE_RGB",
+    "RIGHT_RGB",
+    "comparison_sheet",
+    "draw_pose",
+    "overlay_heatmaps",
+    "person_view",
+]
