@@ -106,7 +106,7 @@ def train(
 def train_together(
     runs: Sequence[tuple[Config, Path]], device: torch.device, log_file: Path
 ) -> None:
-    """Train models that differ in their heads alone, on one backbone pass per batch.
+    """Train models that differ in heads and neighbours alone; they share the backbone's passes.
 
     Args:
         runs: configs whose `shared_part` is the same, not None, and their run folders; what is in
@@ -117,21 +117,26 @@ def train_together(
     Raises:
         ValueError: as `train`, and if the backbones differ.
     """
-    trainers = [make_trainer(cfg, device, run_dir, resume=True) for cfg, run_dir in runs]
+    groups: dict[int, list[Trainer]] = {}  # those of one gap see the same clips
+    for cfg, run_dir in runs:
+        trainer = make_trainer(cfg, device, run_dir, resume=True)
+        groups.setdefault(cfg.data.max_gap, []).append(trainer)
     set_up_logging(log_file)
-    fit_together(trainers)
+    fit_together(list(groups.values()))
 
 
 def shared_part(cfg: Config) -> dict[str, Any] | None:
     """Return what the configs of models that train together have in common.
 
-    None where the backbone cannot be shared: it is trained, or its statistics move.
+    They may look at other neighbours: their clips have the same current frame. None where the
+    backbone cannot be shared: it is trained, or its statistics move.
     """
     model = cfg.model
     if model.name != "dcpose" or not (model.backbone.frozen and model.backbone.frozen_bn):
         return None
     common = config_to_dict(cfg)
     heads = common.pop("model")
+    del common["data"]["max_gap"]
     return {
         **{name: common[name] for name in ("seed", "data", "train")},
         "backbone": heads["backbone"],

@@ -10,7 +10,8 @@ ROWS = {
     "complete": [],
     "no_ptm": ["model.ptm={replaced_by: sum_conv, blocks: null, channels: null}"],
     "no_next": ["model.neighbors=[prev]"],
-    "other_optimizer": ["optim.name=sgd", "model.pcn.dilations=[1,2]"],
+    "no_prev": ["model.neighbors=[next]", "optim.name=sgd", "model.pcn.dilations=[1,2]"],
+    "interval_3": ["data.max_gap=3"],
 }
 
 
@@ -68,8 +69,8 @@ def test_bits_are_those_of_training_alone(configs, run_here):
         patch.setattr(jobs, "_measure", lambda *_: (None, 0))  # validation passes do not count
         patch.setattr(jobs, "is_main", lambda: False)  # nor do its pictures
         jobs.train_together(runs, CPU, run_here / "together.log")
-    # 100 clips in batches of 20: three of the rows see all frames, one sees two
-    assert passes == [60, 40] * 5
+    # 100 clips in batches of 20: prev, cur, next; then other neighbours of the same current frames
+    assert passes == [20] * 5 * (3 + 2)
     for name, cfg in cfgs.items():
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(jobs, "_measure", lambda *_: (None, 0))
@@ -118,7 +119,8 @@ def test_which_configs_share(configs):
     cfgs = configs()
     common = jobs.shared_part(cfgs["complete"])
     assert all(jobs.shared_part(cfg) == common for cfg in cfgs.values())
-    for override in ("seed=1", "data.max_gap=2", "train.epochs=9", "model.backbone.width=8"):
+    assert jobs.shared_part(configs("data.max_gap=2")["complete"]) == common
+    for override in ("seed=1", "data.crop_wh=[32,32]", "train.epochs=9", "model.backbone.width=8"):
         assert jobs.shared_part(configs(override)["complete"]) != common
     for override in ("model.backbone.frozen=false", "model.backbone.frozen_bn=false"):
         assert jobs.shared_part(configs(override)["complete"]) is None

@@ -11,8 +11,6 @@ import os
 from pathlib import Path
 from typing import Any
 
-from dcpose.files import naming, write_bytes
-
 logger = logging.getLogger(__name__)
 
 Stamp = list[int]
@@ -76,12 +74,13 @@ class FactCache:
 
 def write_atomically(path: Path, data: bytes) -> None:
     """Write a cache file so that nobody reads half of it; failing is worth a warning only."""
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
-        with naming(path, path.parent):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_bytes(path, data)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_bytes(data)
+        partial.replace(path)
     except OSError as error:
-        logger.warning("%s; the next run starts cold", error)
+        logger.warning("%s: cannot be written (%s); the next run starts cold", path, error.strerror)
 
 
 def _read(path: Path) -> dict[str, list[Any]]:

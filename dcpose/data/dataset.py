@@ -21,7 +21,8 @@ class PoseTrackClips(Dataset[ClipSample]):
     """Labelled clips of all people of a training set.
 
     Sample (epoch, i) depends on `seed`, `epoch` and `i` alone: not on the order of access, the
-    number of workers or any global random state.
+    number of workers or any global random state. Its crop of the current frame does not depend on
+    which neighbours the options allow either.
 
     Args:
         videos: annotated videos; people without a labelled joint are left out and counted.
@@ -78,7 +79,9 @@ class PoseTrackClips(Dataset[ClipSample]):
         video = self._videos[person.video]
         rng = np.random.default_rng([self.seed, epoch, index])
 
-        clip = choose_clip(person.frame, self._usable[video.name], options, rng)
+        # neighbours have a stream of their own: the view is the same whatever is drawn for them
+        neighbor_rng = rng.spawn(1)[0]
+        clip = choose_clip(person.frame, self._usable[video.name], options, neighbor_rng)
         frames = self._read(video, clip)
         image_joints = cast(np.ndarray, person.joints)  # training_people keeps only labelled ones
         view = self._view(visible_box(person, frame_wh(frames[0])), image_joints, rng)

@@ -1,13 +1,15 @@
-"""Training several heads on one frozen backbone: one backbone pass per batch feeds all of them.
+"""Training several heads on one frozen backbone: its heatmaps of a frame feed all of them.
 
 Shape legend: B clips, F frames seen, J joints, H x W crop pixels, h x w heatmap pixels.
 
 Every head has its own optimizer, gradients, logs and checkpoints, and computes what it would
-compute alone, operation by operation: on a CPU in float32 it ends with the same bits. Heads that
-look at the same frames share their pass; one that does not look at a neighbour has a pass of its
-own over the frames it sees, because a batch of another size may round differently.
+compute alone, operation by operation: on a CPU in float32 it ends with the same bits. The backbone
+sees the B crops of one frame position (prev, cur, next) in a call, as it does in training alone.
+Heads whose clips differ, because neighbours lie farther away, share the passes of the frames that
+are the same, in the paper's Table 5 the current one.
 """
 
+import itertools
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -54,63 +56,103 @@ class _Member:
         self.meter = EpochMeter()
 
 
-def fit_together(trainers: Sequence[Trainer]) -> None:
+def fit_together(groups: Sequence[Sequence[Trainer]]) -> None:
     """Train all up to their last epochs; trainers that are behind catch up first.
 
     Args:
-        trainers: of models with equal frozen backbones in eval mode (`frozen` and `frozen_bn` of
-            a `DCPose`), on one device, whose training batches are the same.
+        groups: trainers of models with equal frozen backbones in eval mode (`frozen` and
+            `frozen_bn` of a `DCPose`), on one device. Those of one group have the same training
+            batches; the batches of another group hold the same people in the same order.
 
     Raises:
-        ValueError: if backbones or settings differ, or are trained, or there are several
-            processes.
+        ValueError: if backbones, settings or people differ, backbones are trained, or there are
+            several processes.
         NonFiniteLossError: as `Trainer.fit`.
     """
+    trainers = [trainer for group in groups for trainer in group]
     _check_that_they_can_share(trainers)
-    members = [_Member(trainer) for trainer in trainers]
-    while unfinished := [m for m in members if m.trainer.epoch < m.trainer.settings.epochs]:
-        epoch = min(member.trainer.epoch for member in unfinished)
-        behind = [member for member in unfinished if member.trainer.epoch == epoch]
+    groups_of_members = [[_Member(trainer) for trainer in group] for group in groups]
+    while True:
+        unfinished = [trainer for trainer in trainers if trainer.epoch < trainer.settings.epochs]
+        if not unfinished:
+            break
+        epoch = min(trainer.epoch for trainer in unfinished)
+        behind = [
+            [member for member in members if member.trainer.epoch == epoch]
+            for members in groups_of_members
+        ]
         start = time.monotonic()
-        _train_one_epoch(behind)
+        _train_one_epoch([members for members in behind if members])
         seconds = time.monotonic() - start
-        for member in behind:
+        for member in itertools.chain.from_iterable(behind):
             member.trainer.end_epoch(member.meter.epoch_loss, seconds)
     for trainer in trainers:
         trainer.run.close()
 
 
-def _train_one_epoch(members: Sequence[_Member]) -> None:
+def _train_one_epoch(groups: Sequence[Sequence[_Member]]) -> None:
+    members = [member for group in groups for member in group]
     first = members[0].trainer
     for member in members:
         member.begin_epoch()
-    batches = first.train_batches(first.epoch)
-    steps = -(-len(batches) // first.settings.accumulate)
+    batches = [group[0].trainer.train_batches(first.epoch) for group in groups]
+    steps = -(-len(batches[0]) // first.settings.accumulate)
     title = f"epoch {first.epoch + 1}/{first.settings.epochs} of {len(members)} models"
-    groups = members[0].meter.time_waiting(groups_of(batches, first.settings.accumulate))
-    for done, group in enumerate(with_progress(groups, title, steps), start=1):
+    together = groups_of(zip(*batches, strict=True), first.settings.accumulate)
+    step_groups = members[0].meter.time_waiting(together)
+    for done, step in enumerate(with_progress(step_groups, title, steps), start=1):
         for member in members:
             member.trainer.step += 1
-        clips = sum(len(batch) for batch in group)
-        for batch in group:
-            _add_gradients(members, batch.to(first.device), len(batch) / clips)
+        clips = sum(len(of_groups[0]) for of_groups in step)
+        for of_groups in step:
+            _add_gradients(groups, of_groups, len(of_groups[0]) / clips)
         for member in members:
             member.trainer.move_weights()
             member.trainer.log_step(member.meter, done, steps)
 
 
-def _add_gradients(members: Sequence[_Member], batch: ClipBatch, share: float) -> None:
-    """Add the gradients of one batch, on the device, to all members."""
-    frames = batch.network_input()
-    targets, weights = members[0].trainer.encode_targets(batch)
-    passes: dict[tuple[int, int], Tensor] = {}
-    for member in members:
-        seen = (member.seen.start, member.seen.stop)
-        if seen not in passes:
-            with autocast(frames.device, member.dtype):
-                passes[seen] = member.model.initial_heatmaps(frames)
-        loss = member.head(passes[seen], batch.gaps, targets, weights)
-        member.trainer.add_gradient(loss, batch, share, member.meter)
+def _add_gradients(
+    groups: Sequence[Sequence[_Member]], batches: Sequence[ClipBatch], share: float
+) -> None:
+    """Add the gradients of the same people's clips, one batch for each group, to all members."""
+    passes = _FramePasses()
+    for members, host_batch in zip(groups, batches, strict=True):
+        trainer = members[0].trainer
+        batch = host_batch.to(trainer.device)
+        targets, weights = trainer.encode_targets(batch)
+        passes.take(host_batch, batch)
+        for member in members:
+            initial = passes.initial_heatmaps(member)
+            loss = member.head(initial, batch.gaps, targets, weights)
+            member.trainer.add_gradient(loss, batch, share, member.meter)
+
+
+class _FramePasses:
+    """The backbone's heatmaps of every frame position; the same crops pass it once."""
+
+    def __init__(self) -> None:
+        self._passed: list[tuple[int, Tensor, Tensor]] = []  # position, crops, their heatmaps
+
+    def take(self, host_batch: ClipBatch, batch: ClipBatch) -> None:
+        """Go on to a batch, which is in host memory and on the device."""
+        self._crops = host_batch.frames
+        self._frames = batch.network_input()
+
+    def initial_heatmaps(self, member: _Member) -> Tensor:
+        """Return heatmaps (B, F, J, h, w) of the frames that a member sees."""
+        positions = range(member.seen.start, member.seen.stop)
+        return torch.stack([self._of_frame(member, position) for position in positions], dim=1)
+
+    def _of_frame(self, member: _Member, position: int) -> Tensor:
+        crops = self._crops[:, position]
+        for other_position, other_crops, heatmaps in self._passed:
+            if other_position == position and torch.equal(other_crops, crops):
+                return heatmaps
+        frames = self._frames[:, position]
+        with autocast(frames.device, member.dtype):
+            heatmaps = member.model.image_heatmaps(frames)
+        self._passed.append((position, crops, heatmaps))
+        return heatmaps
 
 
 def _check_that_they_can_share(trainers: Sequence[Trainer]) -> None:
@@ -120,7 +162,7 @@ def _check_that_they_can_share(trainers: Sequence[Trainer]) -> None:
     backbone = first.model.backbone.state_dict()
     for trainer in trainers:
         model: Any = trainer.model
-        if not (model.frozen and model.frozen_bn):
+        if not model.unchanging_backbone:
             raise ValueError("a backbone that changes in training cannot be shared: freeze it")
         other = model.backbone.state_dict()
         if other.keys() != backbone.keys() or not all(

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from dcpose.models.initialise import init_weights
+from dcpose.models.on_backbone import OnBackbone
 from dcpose.models.temporal import BOTH, Neighbor, frames_seen
 
 
@@ -29,7 +30,7 @@ class DCPoseStages(NamedTuple):
     corrected: Tensor
 
 
-class DCPose(nn.Module):
+class DCPose(OnBackbone):
     """Dual consecutive pose network.
 
     Args:
@@ -38,11 +39,8 @@ class DCPose(nn.Module):
         prf: maps the same to residual features (B, R, h, w).
         fusion: maps (B, R + C, h, w), residual features first, to features (B, D, h, w).
         pcn: maps merged maps and features to corrected heatmaps (B, J, h, w).
-        frozen: the backbone is not trained: no gradients, and `training_outputs` leaves its
-            heatmaps out.
-        frozen_bn: a frozen backbone also keeps its BatchNorm statistics, whatever the mode of
-            the model. False lets them follow the training crops, as the release does. Without
-            effect where `frozen` is False.
+        frozen: see `OnBackbone`; `training_outputs` leaves the heatmaps of a frozen backbone out.
+        frozen_bn: see `OnBackbone`.
         neighbors: frames that are looked at besides the current one, as PTM and PRF expect them;
             the backbone does not see the others.
     """
@@ -61,25 +59,12 @@ class DCPose(nn.Module):
         frozen_bn: bool = True,
         neighbors: Sequence[Neighbor] = BOTH,
     ) -> None:
-        super().__init__()
-        self.backbone = backbone
+        super().__init__(backbone, frozen, frozen_bn)
         self.ptm = ptm
         self.prf = prf
         self.fusion = fusion
         self.pcn = pcn
-        self.frozen = frozen
-        self.frozen_bn = frozen_bn
         self.seen = frames_seen(neighbors)
-        if frozen:
-            self.backbone.requires_grad_(False)
-        self.train(self.training)
-
-    def train(self, mode: bool = True) -> "DCPose":
-        """Set the mode; a backbone with frozen BatchNorm stays in eval mode."""
-        super().train(mode)
-        if self.frozen and self.frozen_bn:
-            self.backbone.eval()
-        return self
 
     @property
     def cur(self) -> int:
@@ -107,14 +92,21 @@ class DCPose(nn.Module):
         return self.head(self.initial_heatmaps(frames), gaps)
 
     def initial_heatmaps(self, frames: Tensor) -> Tensor:
-        """Return heatmaps (B, F, J, h, w) of frames (B, 3, 3, H, W), from one backbone call."""
+        """Return heatmaps (B, F, J, h, w) of frames (B, 3, 3, H, W).
+
+        From one backbone call; in training, a backbone that stays as it is has a call per frame.
+        Its heatmaps of a frame then depend on the crops of that frame alone, to the last bit (a
+        batch of another size may round differently), and models that look at the same frame can
+        share them, whatever else they look at (`engine.shared_backbone`).
+        """
         if frames.dim() != 5 or frames.shape[1] != 3:
             raise ValueError(
                 f"frames must be (B, 3, 3, H, W): prev, cur, next; got {tuple(frames.shape)}"
             )
-        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
-            seen = frames[:, self.seen]
-            return self.backbone(seen.flatten(0, 1)).unflatten(0, seen.shape[:2])
+        seen = frames[:, self.seen]
+        if self.training and self.unchanging_backbone:
+            return torch.stack([self.image_heatmaps(frame) for frame in seen.unbind(1)], dim=1)
+        return super().initial_heatmaps(seen)
 
     def head(self, initial: Tensor, gaps: Tensor) -> Tensor:
         """Return corrected heatmaps (B, J, h, w) of initial ones (B, F, J, h, w), gaps (B, 2)."""

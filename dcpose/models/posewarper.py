@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from dcpose.models.blocks import BasicBlock
 from dcpose.models.deform_conv import ModulatedDeformConv
 from dcpose.models.initialise import init_weights
+from dcpose.models.on_backbone import OnBackbone
 
 AGGREGATION = (0.1, 0.25, 0.3, 0.25, 0.1)
 """Weights of the frames t-2 to t+2 in the result, set by hand in the release."""
@@ -95,7 +96,7 @@ class HeatmapWarper(nn.Module):
         return torch.stack(warped).mean(dim=0)
 
 
-class PoseWarper(nn.Module):
+class PoseWarper(OnBackbone):
     """Heatmaps of the current frame from itself and its neighbours.
 
     Trained with a supporting frame at a time; five frames are aggregated at test, with the same
@@ -104,10 +105,8 @@ class PoseWarper(nn.Module):
     Args:
         backbone: maps images (N, 3, H, W) to heatmaps (N, J, h, w).
         warper: moves heatmaps between frames.
-        frozen: the backbone is not trained. The authors report that training it too does harm.
-        frozen_bn: a frozen backbone also keeps its BatchNorm statistics, whatever the mode of
-            the model. False lets them follow the training crops, as the release does. Without
-            effect where `frozen` is False.
+        frozen: see `OnBackbone`. The authors report that training the backbone too does harm.
+        frozen_bn: see `OnBackbone`.
     """
 
     def __init__(
@@ -117,21 +116,8 @@ class PoseWarper(nn.Module):
         frozen: bool = True,
         frozen_bn: bool = True,
     ) -> None:
-        super().__init__()
-        self.backbone = backbone
+        super().__init__(backbone, frozen, frozen_bn)
         self.warper = warper
-        self.frozen = frozen
-        self.frozen_bn = frozen_bn
-        if frozen:
-            self.backbone.requires_grad_(False)
-        self.train(self.training)
-
-    def train(self, mode: bool = True) -> "PoseWarper":
-        """Set the mode; a backbone with frozen BatchNorm stays in eval mode."""
-        super().train(mode)
-        if self.frozen and self.frozen_bn:
-            self.backbone.eval()
-        return self
 
     def init_head(self, generator: torch.Generator | None = None) -> None:
         """Initialise the warper; until it is trained, it returns the supporting heatmaps."""
@@ -163,11 +149,6 @@ class PoseWarper(nn.Module):
         warped = self.warper(differences.flatten(0, 1), initial.flatten(0, 1))
         weights = warped.new_tensor(AGGREGATION).view(-1, 1, 1, 1)
         return (weights * warped.unflatten(0, (-1, len(AGGREGATION)))).sum(dim=1)
-
-    def initial_heatmaps(self, frames: Tensor) -> Tensor:
-        """Return heatmaps (B, F, J, h, w) of frames (B, F, 3, H, W), from one backbone call."""
-        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
-            return self.backbone(frames.flatten(0, 1)).unflatten(0, tuple(frames.shape[:2]))
 
     def propagate(self, frames: Tensor, labelled: Tensor | None = None) -> Tensor:
         """Carry the pose of a labelled frame over to another one.

@@ -76,6 +76,22 @@ def test_all_frames_are_cut_with_one_matrix(data_folder):
     np.testing.assert_array_equal(sample.frames[0], sample.frames[2])
 
 
+def test_window_does_not_change_the_current_crop(data_folder):
+    data_folder.add_video("000001_test", num_frames=9)
+    texture = np.random.default_rng(0).integers(0, 255, (120, 160, 3), np.uint8)
+    texture = {number: texture + np.uint8(number) for number in range(9)}
+    sets = [
+        make(data_folder, Augmentation(), ClipOptions((96, 128), max_gap=max_gap),
+             read=lambda path: texture[int(path.stem)])
+        for max_gap in (1, 4)
+    ]  # fmt: skip
+    near, far = ([dataset[2, index] for index in range(9)] for dataset in sets)
+    for ours, theirs in zip(near, far, strict=True):
+        np.testing.assert_array_equal(ours.frames[1], theirs.frames[1])
+        np.testing.assert_array_equal(ours.joints, theirs.joints)
+    assert max(gap for sample in far for gap in sample.gaps) > 1
+
+
 def test_sample_depends_on_seed_epoch_and_index_only(data_folder):
     data_folder.add_video("000001_test", num_frames=9)
     options = ClipOptions(crop_wh=(96, 128), max_gap=4)

@@ -39,11 +39,20 @@ def test_forward_is_head_of_initial_heatmaps(small_dcpose, clips):
             torch.testing.assert_close(stages.initial[:, frame], expected)
 
 
-def test_backbone_is_called_once(small_dcpose, clips):
-    model, shapes = small_dcpose(), []
+@pytest.mark.parametrize(
+    ("training", "options", "images"),
+    [
+        (False, {}, [6]),
+        (True, {}, [2, 2, 2]),  # of each frame on its own: other models can use them
+        (True, {"frozen_bn": False}, [6]),  # statistics over all frames, as in the release
+        (True, {"frozen": False}, [6]),
+    ],
+)
+def test_calls_of_the_backbone(small_dcpose, clips, training, options, images):
+    model, shapes = small_dcpose(**options).train(training), []
     model.backbone.register_forward_hook(lambda module, args, out: shapes.append(out.shape))
     model(*clips)
-    assert shapes == [(6, 3, 16, 24)]
+    assert shapes == [(count, 3, 16, 24) for count in images]
 
 
 def test_frames_without_neighbours_are_refused(small_dcpose):

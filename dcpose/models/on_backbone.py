@@ -1,0 +1,50 @@
+"""What networks on top of a backbone share: a backbone that may stay as it is.
+
+Shape legend: N images, B clips, F frames, J joints, H x W crop pixels, h = H / 4, w = W / 4
+heatmap pixels.
+"""
+
+import torch
+from torch import Tensor, nn
+
+
+class OnBackbone(nn.Module):
+    """A network that works on the heatmaps of a backbone.
+
+    Args:
+        backbone: maps images (N, 3, H, W) to heatmaps (N, J, h, w).
+        frozen: the backbone is not trained: no gradients.
+        frozen_bn: a frozen backbone also keeps its BatchNorm statistics, whatever the mode of
+            the model. False lets them follow the training crops, as the releases of DCPose and
+            PoseWarper do. Without effect where `frozen` is False.
+    """
+
+    def __init__(self, backbone: nn.Module, frozen: bool, frozen_bn: bool) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.frozen = frozen
+        self.frozen_bn = frozen_bn
+        if frozen:
+            self.backbone.requires_grad_(False)
+        self.train(self.training)
+
+    @property
+    def unchanging_backbone(self) -> bool:
+        """Whether training leaves the backbone as it is, statistics included."""
+        return self.frozen and self.frozen_bn
+
+    def train(self, mode: bool = True) -> "OnBackbone":
+        """Set the mode; a backbone with frozen BatchNorm stays in eval mode."""
+        super().train(mode)
+        if self.unchanging_backbone:
+            self.backbone.eval()
+        return self
+
+    def image_heatmaps(self, images: Tensor) -> Tensor:
+        """Return the backbone's heatmaps (N, J, h, w) of images (N, 3, H, W), from one call."""
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
+            return self.backbone(images)
+
+    def initial_heatmaps(self, frames: Tensor) -> Tensor:
+        """Return heatmaps (B, F, J, h, w) of frames (B, F, 3, H, W), from one backbone call."""
+        return self.image_heatmaps(frames.flatten(0, 1)).unflatten(0, tuple(frames.shape[:2]))
