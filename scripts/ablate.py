@@ -2,8 +2,9 @@
 
 python scripts/ablate.py configs/ablations/*.yaml --seeds 0 1 2 --out runs/ablations
 python scripts/ablate.py configs/ablations/*.yaml --on configs/synthetic/ablations.yaml \\
-    model.backbone.weights=runs/synthetic_single_frame/.../best.pt --out runs/ablations_small
+    model.backbone.weights=runs/single_frame/seed{seed}/checkpoints/last.pt --seeds 0 1 2
 
+Overrides hold for all variants; {seed} in one stands for the seed, here a backbone for each.
 Runs that are done are not repeated; an interrupted one continues from its last epoch.
 """
 
@@ -24,7 +25,6 @@ from dcpose.config import Config, config_to_dict, load_config
 from dcpose.engine.checkpoint import config_differences
 from dcpose.engine.distributed import process_group
 from dcpose.evaluation.ablation_table import Row, to_json_dict, to_markdown
-from dcpose.files import write_text
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--share-backbone",
         action="store_true",
-        help="train variants that see the same clips together: one pass of the frozen backbone per "
-        "batch feeds all of their heads; each ends with the weights it would have alone",
+        help="train the variants of a seed together: the frozen backbone's pass over a frame feeds "
+        "the heads of all that see it; each ends with the weights it would have alone",
     )
     parser.add_argument("--dry-run", action="store_true", help="list the runs and stop")
     args = parser.parse_intermixed_args(argv)
@@ -89,7 +89,7 @@ def plan(
     Args:
         paths: configs, one per variant.
         on: see `load_config`.
-        overrides: of all configs.
+        overrides: of all configs; `{seed}` in them stands for the seed.
         seeds: of all variants.
         out: a trial's folder in it is `<experiment>/seed<seed>`.
 
@@ -102,7 +102,8 @@ def plan(
     trials, path_of = [], dict[str, str]()
     for path in paths:
         for seed in dict.fromkeys(seeds):
-            cfg = load_config(path, [*overrides, f"seed={seed}"], on=on)
+            own = [text.replace("{seed}", str(seed)) for text in overrides]
+            cfg = load_config(path, [*own, f"seed={seed}"], on=on)
             trials.append(Trial(cfg, out / cfg.experiment / f"seed{seed}"))
             other = path_of.setdefault(cfg.experiment, path)
             if other != path:
@@ -179,9 +180,9 @@ def write_table(trials: Sequence[Trial], out: Path) -> str:
             sizes[trial.cfg.experiment] = count_trainable(trial.cfg)
     rows = [Row(name, sizes[name], seeds) for name, seeds in groups.items()]
     text = to_markdown(rows)
-    write_text(out / "table.md", text)
+    (out / "table.md").write_text(text, encoding="utf-8")
     content = json.dumps(to_json_dict(rows), indent=1, allow_nan=False)
-    write_text(out / "table.json", content + "\n")
+    (out / "table.json").write_text(content + "\n", encoding="utf-8")
     return text
 
 

@@ -29,7 +29,6 @@ from dcpose.data.check_layout import SplitFiles
 from dcpose.data.check_report import CODES
 from dcpose.data.frames import FrameError, read_frame
 from dcpose.data.posetrack import VideoAnnotation, read_annotations, read_video
-from dcpose.files import write_text
 from dcpose.skeleton import POSETRACK, Skeleton
 from dcpose.skeleton_files import read_skeleton
 from dcpose.structures import PersonRecord
@@ -56,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(report.text())
     if args.json:
         text = json.dumps(report.to_json_dict(), indent=1)
-        write_text(args.json, text + "\n")
+        args.json.write_text(text + "\n", encoding="utf-8")
     if args.contact_sheet:
         columns = {
             files.split: sample_frames(

@@ -18,7 +18,6 @@ import numpy as np
 from dcpose.cli import reports_user_errors
 from dcpose.evaluation.evaluator import APResult, evaluate_folders
 from dcpose.evaluation.video_poses import EvaluationInputError
-from dcpose.files import write_text
 from dcpose.skeleton import EVALUATION_JOINTS, POSETRACK, Skeleton
 
 TOLERANCE = 1e-9  # percent; differences up to here are rounding
@@ -113,7 +112,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(f"{result.num_videos} videos, {result.num_frames} frames with annotated people")
     if arguments.json:
         text = json.dumps(result.to_json_dict(), indent=1, allow_nan=False)
-        write_text(arguments.json, text + "\n")
+        arguments.json.write_text(text + "\n", encoding="utf-8")
     if arguments.with_poseval:
         official = run_poseval(arguments.annotations, arguments.predictions)
         print(compare_with_poseval(result, official))

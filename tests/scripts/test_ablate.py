@@ -82,8 +82,20 @@ def test_shared_backbone_trains_in_groups(
     rows = [*rows, rows[0].replace("complete", "interval_2")]
     arguments = ["model.backbone.frozen=true", "--on", str(tiny_cfg), "--out", "out"]
     assert script.main([*rows, *arguments, "--share-backbone", "--device", "cpu"]) == 0
-    assert together == [["ablation_complete", "ablation_no_ptm_current", "ablation_no_next"]]
-    assert alone == ["ablation_interval_2"]
+    names = ("complete", "no_ptm_current", "no_next", "interval_2")
+    assert together == [[f"ablation_{name}" for name in names]]
+    assert alone == []
+    drifting = [*rows, *arguments, "model.backbone.frozen_bn=false"]
+    assert script.main([*drifting, "--share-backbone", "--device", "cpu"]) == 0
+    assert (len(together), len(alone)) == (1, 4)
+
+
+def test_every_seed_can_have_a_backbone_of_its_own(script, rows, tiny_cfg):
+    overrides = ["model.backbone.weights=backbones/{seed}.pt", "model.pcn={dilations: [3]}"]
+    trials = script.plan(rows[:1], str(tiny_cfg), overrides, [0, 7], script.Path("out"))
+    assert [trial.cfg.model.backbone.weights for trial in trials] == [
+        "backbones/0.pt", "backbones/7.pt"
+    ]  # fmt: skip
 
 
 def test_folder_of_another_config_is_refused(script, rows, tiny_cfg, run_here, capsys):
