@@ -73,7 +73,11 @@ def test_imports_point_one_way(path):
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_nobody_imports_tools_or_scripts(path):
-    assert not {name.split(".")[0] for name in imported_modules(path)} & {"tools", "scripts"}
+    assert not {name.split(".")[0] for name in imported_modules(path)} & {
+        "tools",
+        "scripts",
+        "benchmarks",
+    }
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
