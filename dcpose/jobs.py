@@ -27,7 +27,6 @@ from dcpose.build import (
     build_train_settings,
     describe_boxes,
     read_people,
-    read_videos,
 )
 from dcpose.config import Config, config_to_dict
 from dcpose.data.dataset import PoseTrackClips
@@ -58,7 +57,7 @@ from dcpose.evaluation.report import Measured, Protocol, write_results
 from dcpose.losses import JointsMSELoss
 from dcpose.models.weight_files import weights_hash
 from dcpose.skeleton import Skeleton
-from dcpose.structures import ClipBatch, PosePrediction
+from dcpose.structures import ClipBatch, PersonRecord, PosePrediction
 
 PICTURED_CLIPS = 6
 PCK_METRIC = "PoseTrack AP, joints within half a head size"
@@ -66,6 +65,9 @@ OKS_METRIC = "COCO AP, object keypoint similarity"
 DECODING = "argmax, quarter-pixel shift"
 REPOSITORY = Path(__file__).resolve().parents[1]
 """Whose git commit goes into environment.json."""
+
+VideosAndPeople = tuple[list[VideoAnnotation], dict[str, list[PersonRecord]]]
+"""What `read_people` gives: the videos of a split, and people by video name."""
 
 _log = logging.getLogger(__name__)
 
@@ -164,7 +166,7 @@ def make_trainer(
     resuming = resume and last.exists()
     model = build_model(cfg) if resuming else build_model_to_train(cfg, weights)
     model = model.to(device)
-    _check_validation(cfg, device)
+    val_people = _check_validation(cfg, device)
     pin_memory = device.type == "cuda"
     loader = build_train_loader(cfg, rank(), world_size(), pin_memory)
     optimizer = build_optimizer(cfg, model)
@@ -174,7 +176,7 @@ def make_trainer(
         return loader
 
     def validate_epoch(model: nn.Module) -> Mapping[str, float]:
-        result, _ = _measure(cfg, model, device, run_dir)
+        result, _ = _measure(cfg, model, device, run_dir, val_people)
         if result is None:
             return {"AP": float("nan")}
         return {"AP": result.total, **result.details}
@@ -200,10 +202,12 @@ def make_trainer(
     return trainer
 
 
-def _check_validation(cfg: Config, device: torch.device) -> None:
-    """Raise now what validation would raise after an epoch of training."""
+def _check_validation(cfg: Config, device: torch.device) -> VideosAndPeople:
+    """Raise now what validation would raise after an epoch of training; return whom it needs."""
     resolve_precision(cfg.test.precision, device)
-    build_stream(cfg, *read_people(cfg, "val"))
+    videos, people = read_people(cfg, "val")
+    build_stream(cfg, videos, people)
+    return videos, people
 
 
 def _picture_maker(
@@ -279,9 +283,10 @@ def test(
             "predictions with scripts/convert_annotations.py --what predictions --to coco"
         )
     predictions_dir = out / "predictions"
-    _refuse_other_videos(cfg, predictions_dir)
+    videos, people = read_people(cfg, "test")
+    _refuse_other_videos(videos, predictions_dir)
     model = build_model(cfg, weights).to(device)
-    predict_split(cfg, model, "test", predictions_dir, device)
+    predict_split(cfg, model, "test", predictions_dir, device, (videos, people))
     if not is_main():
         return None
     skeleton = build_skeleton(cfg)
@@ -296,8 +301,8 @@ def test(
     return zip_path
 
 
-def _refuse_other_videos(cfg: Config, predictions_dir: Path) -> None:
-    names = {video.name for video in read_videos(cfg, "test")}
+def _refuse_other_videos(videos: Sequence[VideoAnnotation], predictions_dir: Path) -> None:
+    names = {video.name for video in videos}
     for path in sorted(predictions_dir.glob("*.json")):
         if path.stem not in names:
             raise ValueError(
@@ -307,16 +312,29 @@ def _refuse_other_videos(cfg: Config, predictions_dir: Path) -> None:
 
 
 def predict_split(
-    cfg: Config, model: nn.Module, split: str, predictions_dir: Path, device: torch.device
+    cfg: Config,
+    model: nn.Module,
+    split: str,
+    predictions_dir: Path,
+    device: torch.device,
+    given: VideosAndPeople | None = None,
 ) -> int:
     """Write one predictions file per video of a split; processes share the videos.
 
     A file is written as soon as its video is done, so memory does not grow with the split.
 
+    Args:
+        cfg: what to predict with, and how.
+        model: in eval mode, on `device`.
+        split: val or test.
+        predictions_dir: folder to write to.
+        device: where to compute.
+        given: the split's videos and people, where they are read already; None reads them.
+
     Returns:
         the number of people of the whole split.
     """
-    videos, people = read_people(cfg, split)
+    videos, people = given or read_people(cfg, split)
     mine = shard_videos(videos, people, rank(), world_size())
     stream = build_stream(cfg, mine, people, pin_memory=device.type == "cuda")
     predict = build_predictor(cfg, model, device)
@@ -364,11 +382,15 @@ def _write(
 
 
 def _measure(
-    cfg: Config, model: nn.Module, device: torch.device, run_dir: Path
+    cfg: Config,
+    model: nn.Module,
+    device: torch.device,
+    run_dir: Path,
+    given: VideosAndPeople | None = None,
 ) -> tuple[Measured | None, int]:
     """Predict val and return its AP, in the main process, and the number of boxes."""
     predictions_dir = run_dir / "predictions" / "val"
-    num_boxes = predict_split(cfg, model, "val", predictions_dir, device)
+    num_boxes = predict_split(cfg, model, "val", predictions_dir, device, given)
     if not is_main():
         return None, num_boxes
     result = _evaluate(cfg, run_dir, predictions_dir)

@@ -6,7 +6,7 @@ import cv2
 import pytest
 import torch
 
-from dcpose import build_model, jobs, load_config
+from dcpose import build, build_model, jobs, load_config
 
 CPU = torch.device("cpu")
 
@@ -22,6 +22,19 @@ def decoded(monkeypatch):
 
     monkeypatch.setattr(cv2, "imdecode", count)
     return sizes
+
+
+@pytest.fixture
+def index_reads(monkeypatch):
+    """List that grows with the name of every split whose videos and boxes are read."""
+    splits, read_videos = [], build.read_videos
+
+    def count(cfg, split):
+        splits.append(split)
+        return read_videos(cfg, split)
+
+    monkeypatch.setattr(build, "read_videos", count)
+    return splits
 
 
 def write_detections(path, image_ids, people):
@@ -54,6 +67,20 @@ def test_val_decodes_every_frame_it_needs_once(
     _, protocol = jobs.validate(cfg, CPU, str(weights), run_here / "run")
     assert protocol.num_boxes == 4 * people
     assert len(decoded) == frames
+
+
+def test_training_reads_the_val_split_once(tiny_cfg, run_here, index_reads):
+    trainer = jobs.make_trainer(load_config(tiny_cfg), CPU, run_here / "run")
+    for _ in range(2):
+        trainer.validate(trainer.model.eval())
+    assert sorted(index_reads) == ["train", "val"]
+
+
+def test_leaderboard_reads_the_test_split_once(tiny_cfg, tiny_weights, run_here, index_reads):
+    write_detections(run_here / "boxes.json", [10100010000], people=1)
+    cfg = load_config(tiny_cfg, [f"data.test_detections={run_here / 'boxes.json'}"])
+    jobs.test(cfg, CPU, str(tiny_weights), run_here / "out", "posetrack18")
+    assert index_reads == ["test"]
 
 
 def test_video_without_people_gets_a_file(tiny_cfg, tiny_weights, run_here):
