@@ -14,6 +14,8 @@ setup(
         "torch>=2.11",
         "torchvision>=0.26",
         "numpy>=2.0",
+        # assignment of tracks
+        "scipy>=1.13",
         # 5.0 warps differently from the 4.x that published results were made with
         "opencv-python-headless>=4.10,<5",
         "pydantic>=2.10",

@@ -1,9 +1,10 @@
 """Imports point one way, and importing does nothing.
 
 The house (from the top): tools and scripts; jobs, estimator and build; engine; data, models,
-evaluation, losses and visualize, which never import each other; the leaves skeleton, structures,
-geometry, heatmap, frame_names and config. When this test fails, move the shared piece down to a
-leaf, or pass the object in as an argument; do not add to the table unless the house itself changes.
+evaluation, losses, tracking and visualize, which never import each other; the leaves skeleton,
+structures, geometry, heatmap, frame_names and config. When this test fails, move the shared piece
+down to a leaf, or pass the object in as an argument; do not add to the table unless the house
+itself changes.
 """
 
 import ast
@@ -25,7 +26,7 @@ LEAVES = {
     "frame_names",
 }
 CONFIG = {"config", "config_files", "config_messages"}
-PARTS = {"data", "models", "evaluation", "losses", "visualize"}
+PARTS = {"data", "models", "evaluation", "losses", "tracking", "visualize"}
 ALLOWED = {
     "skeleton": set(),
     "skeleton_files": {"skeleton"},
@@ -102,6 +103,14 @@ def test_evaluation_works_without_torch():
     code = (
         "import sys; sys.modules['torch'] = None; sys.modules['cv2'] = None\n"
         "import dcpose.evaluation.evaluator, dcpose.evaluation.export, dcpose.evaluation.report"
+    )
+    run_python(code)
+
+
+def test_tracking_works_without_torch():
+    code = (
+        "import sys; sys.modules['torch'] = None; sys.modules['cv2'] = None\n"
+        "import dcpose.tracking.tracker"
     )
     run_python(code)
 

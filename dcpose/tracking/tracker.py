@@ -1,0 +1,250 @@
+"""Ids for the people of a video, frame by frame.
+
+Legend: N people of a frame, T tracks, J joints. Points are (x, y) in image pixels, boxes left,
+top, width, height. Time is counted in frames.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from dcpose.skeleton import POSETRACK, Skeleton
+from dcpose.tracking.similarity import box_iou, weighted_oks
+
+DEFAULT_SIGMA = 0.08
+"""Spread of joints whose skeleton gives none; about the mean of PoseTrack's."""
+
+
+@dataclass(eq=False)
+class _Track:
+    """What is known of one person: the last sighting, and how fast the body moved.
+
+    `velocity` is (2,) in pixels per frame; `sightings` counts the frames in which it was seen.
+    """
+
+    track_id: int
+    frame_index: int
+    box_xywh: np.ndarray
+    box_score: float
+    joints: np.ndarray
+    joint_scores: np.ndarray
+    velocity: np.ndarray
+    sightings: int = 1
+
+    def displacement(self, frame_index: int) -> np.ndarray:
+        return self.velocity * (frame_index - self.frame_index)
+
+    def predicted_box(self, frame_index: int) -> np.ndarray:
+        return np.concatenate(
+            [self.box_xywh[:2] + self.displacement(frame_index), self.box_xywh[2:]]
+        )
+
+
+class PoseTracker:
+    """Gives every person of a video an id that stays the same while they can be followed.
+
+    The rules, in the order in which `update` applies them:
+
+    1. Prediction. A track moves on from its last sighting with the velocity of its body.
+    2. Similarity of a track and a person: the mean of their OKS and of the IoU of their boxes; the
+       IoU alone where they have no joint in common.
+    3. Assignment. Pairs more similar than `min_similarity` are candidates; of these the set with
+       the greatest total similarity is taken (Hungarian), at most one person per track.
+    4. Birth. A person without a track starts one, with the next id: 0, 1, 2, ... An id is never
+       given twice.
+    5. Gap. A track without a person waits, for at most `max_gap` frames after its last sighting,
+       and may then be found again.
+    6. Death. After that the track is forgotten; who comes back gets a new id.
+
+    Args:
+        skeleton: of the joints; those that are never labelled are not compared.
+        max_gap: frames between two sightings of a track, at most.
+        min_similarity: of a track and the person that continues it, in [0, 1].
+
+    Raises:
+        ValueError: if a setting is out of range.
+    """
+
+    def __init__(
+        self, skeleton: Skeleton = POSETRACK, max_gap: int = 30, min_similarity: float = 0.1
+    ) -> None:
+        if max_gap < 1 or not 0 <= min_similarity <= 1:
+            raise ValueError(
+                f"max_gap must be at least 1 and min_similarity in [0, 1], got {max_gap} and "
+                f"{min_similarity}"
+            )
+        self.num_joints = skeleton.num_joints
+        self.max_gap = max_gap
+        self.min_similarity = min_similarity
+        self._compared = ~np.isin(skeleton.joint_names, skeleton.unlabelled)
+        sigmas = skeleton.oks_sigmas or (DEFAULT_SIGMA,) * skeleton.num_joints
+        self._sigmas = np.array(sigmas)[self._compared]
+        self._tracks: list[_Track] = []
+        self._next_id = 0
+        self._frame_index: int | None = None
+
+    def update(
+        self,
+        frame_index: int,
+        boxes_xywh: np.ndarray,
+        box_scores: np.ndarray,
+        joints: np.ndarray,
+        joint_scores: np.ndarray,
+    ) -> np.ndarray:
+        """Take in the people of the next frame and return their ids.
+
+        Args:
+            frame_index: number of the frame in the video, greater than that of the last update;
+                frames may be left out.
+            boxes_xywh: (N, 4) person boxes; N may be 0.
+            box_scores: (N,) scores of the boxes.
+            joints: (N, J, 2) joints; not finite where unknown.
+            joint_scores: (N, J) heatmap peaks; a joint counts by them, not at all from 0 down.
+
+        Returns:
+            (N,) int64 track ids, all different.
+
+        Raises:
+            ValueError: if shapes do not agree, a box is not finite or frames do not ascend.
+        """
+        joints = np.asarray(joints, dtype=np.float64).reshape(-1, self.num_joints, 2)
+        count = len(joints)
+        boxes = np.asarray(boxes_xywh, dtype=np.float64).reshape(-1, 4)
+        box_scores = np.asarray(box_scores, dtype=np.float64).reshape(-1)
+        joint_scores = np.asarray(joint_scores, dtype=np.float64).reshape(-1, self.num_joints)
+        self._check(frame_index, count, boxes, box_scores, joint_scores)
+        self._frame_index = frame_index
+        self._tracks = [t for t in self._tracks if frame_index - t.frame_index <= self.max_gap]
+
+        track_ids = np.full(count, -1, dtype=np.int64)
+        similarity = self._similarity(frame_index, boxes, joints, joint_scores)
+        for row, person in zip(*_assign(similarity, self.min_similarity), strict=True):
+            track = self._tracks[row]
+            self._continue(
+                track, frame_index, boxes[person], box_scores[person], joints[person],
+                joint_scores[person],
+            )  # fmt: skip
+            track_ids[person] = track.track_id
+        for person in np.flatnonzero(track_ids < 0):
+            track_ids[person] = self._next_id
+            self._next_id += 1
+            self._tracks.append(
+                _Track(
+                    track_id=int(track_ids[person]),
+                    frame_index=frame_index,
+                    box_xywh=boxes[person].copy(),
+                    box_score=float(box_scores[person]),
+                    joints=joints[person].copy(),
+                    joint_scores=joint_scores[person].copy(),
+                    velocity=np.zeros(2),
+                )
+            )
+        return track_ids
+
+    def predict_boxes(self, frame_index: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return where the people of the last update are in a later frame, to look for them there.
+
+        This carries boxes over frames without a detector. People who were not seen in the last
+        update are not among them.
+
+        Args:
+            frame_index: number of the frame, not before that of the last update.
+
+        Returns:
+            (N, 4) float64 boxes and (N,) float64 scores, those of the last sighting; the tracks in
+            the order of their ids.
+        """
+        seen = [track for track in self._tracks if track.frame_index == self._frame_index]
+        seen.sort(key=lambda track: track.track_id)
+        boxes = [track.predicted_box(frame_index) for track in seen]
+        scores = np.array([track.box_score for track in seen], dtype=np.float64)
+        return np.array(boxes, dtype=np.float64).reshape(-1, 4), scores
+
+    def _check(
+        self,
+        frame_index: int,
+        count: int,
+        boxes: np.ndarray,
+        box_scores: np.ndarray,
+        joint_scores: np.ndarray,
+    ) -> None:
+        if {len(boxes), len(box_scores), len(joint_scores)} != {count}:
+            raise ValueError(
+                f"frame {frame_index}: {count} poses, {len(boxes)} boxes, {len(box_scores)} box "
+                f"scores and {len(joint_scores)} rows of joint scores, expected as many of each"
+            )
+        if not np.isfinite(boxes).all():
+            raise ValueError(f"frame {frame_index}: boxes_xywh must be finite, got {boxes}")
+        if self._frame_index is not None and frame_index <= self._frame_index:
+            raise ValueError(
+                f"frame {frame_index} comes after frame {self._frame_index}, expected ascending "
+                "frames; make a new PoseTracker for each video"
+            )
+
+    def _similarity(
+        self, frame_index: int, boxes: np.ndarray, joints: np.ndarray, joint_scores: np.ndarray
+    ) -> np.ndarray:
+        """Return (T, N) in [0, 1]."""
+        if not self._tracks or not len(boxes):
+            return np.zeros((len(self._tracks), len(boxes)))
+        predicted = np.array([track.predicted_box(frame_index) for track in self._tracks])
+        moved = np.array([t.joints + t.displacement(frame_index) for t in self._tracks])
+        peaks = np.array([track.joint_scores for track in self._tracks])
+        areas = (predicted[:, None, 2:].prod(-1) + boxes[None, :, 2:].prod(-1)) / 2  # (T, N)
+        spreads = np.sqrt(areas)[..., None] * 2 * self._sigmas
+        oks = weighted_oks(
+            moved[:, self._compared],
+            joints[:, self._compared],
+            np.clip(peaks[:, self._compared], 0, None),
+            np.clip(joint_scores[:, self._compared], 0, None),
+            np.maximum(spreads, 1e-9),
+        )
+        iou = box_iou(predicted, boxes)
+        return np.where(np.isnan(oks), iou, (iou + oks) / 2)
+
+    def _continue(
+        self,
+        track: _Track,
+        frame_index: int,
+        box: np.ndarray,
+        box_score: float,
+        joints: np.ndarray,
+        joint_scores: np.ndarray,
+    ) -> None:
+        elapsed = frame_index - track.frame_index
+        moved = _body_shift(track, box, joints, joint_scores, self._compared) / elapsed
+        track.velocity = moved if track.sightings == 1 else (track.velocity + moved) / 2
+        track.sightings += 1
+        track.frame_index = frame_index
+        track.box_xywh, track.box_score = box.copy(), float(box_score)
+        track.joints, track.joint_scores = joints.copy(), joint_scores.copy()
+
+
+def _assign(similarity: np.ndarray, least: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return rows and columns of the pairs with the greatest total similarity above `least`."""
+    gain = np.where(similarity > least, similarity, 0.0)
+    rows, columns = linear_sum_assignment(gain, maximize=True)
+    taken = gain[rows, columns] > 0
+    return rows[taken], columns[taken]
+
+
+def _body_shift(
+    track: _Track,
+    box: np.ndarray,
+    joints: np.ndarray,
+    joint_scores: np.ndarray,
+    compared: np.ndarray,
+) -> np.ndarray:
+    """Return (2,) pixels that the body moved: the median over joints that both sightings know.
+
+    The box centre's where there is none: boxes jump with the reach of arms and the frame's edge.
+    """
+    shifts = joints - track.joints
+    known = compared & np.isfinite(shifts).all(axis=1) & (joint_scores > 0)
+    known &= track.joint_scores > 0
+    if not known.any():
+        return box[:2] + box[2:] / 2 - track.box_xywh[:2] - track.box_xywh[2:] / 2
+    return np.median(shifts[known], axis=0)
