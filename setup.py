@@ -16,17 +16,18 @@ setup(
         "numpy>=2.0",
         # assignment of tracks
         "scipy>=1.13",
-        # 5.0 warps differently from the 4.x that published results were made with
-        "opencv-python-headless>=4.10,<5",
+        # under 4.12 a crafted JPEG writes outside its buffer (CVE-2025-53644); 5.0 warps
+        # differently from the 4.x that published results were made with
+        "opencv-python-headless>=4.12,<5",
         "pydantic>=2.10",
         "PyYAML>=6.0",
         "safetensors>=0.4",
         "tensorboard>=2.18",
-        "tqdm>=4.66",
+        "tqdm>=4.66.3",  # CVE-2024-34062
     ],
     extras_require={
         "dev": [
-            "pytest>=8",
+            "pytest>=9.0.3",  # CVE-2025-71176
             "hypothesis>=6.100",
             "mypy>=1.13",
             "ruff>=0.8",
