@@ -25,6 +25,7 @@ from dcpose.config import Config, config_to_dict, load_config
 from dcpose.engine.checkpoint import config_differences
 from dcpose.engine.distributed import process_group
 from dcpose.evaluation.ablation_table import Row, to_json_dict, to_markdown
+from dcpose.files import write_text
 
 
 @dataclass(frozen=True)
@@ -180,9 +181,9 @@ def write_table(trials: Sequence[Trial], out: Path) -> str:
             sizes[trial.cfg.experiment] = count_trainable(trial.cfg)
     rows = [Row(name, sizes[name], seeds) for name, seeds in groups.items()]
     text = to_markdown(rows)
-    (out / "table.md").write_text(text, encoding="utf-8")
+    write_text(out / "table.md", text)
     content = json.dumps(to_json_dict(rows), indent=1, allow_nan=False)
-    (out / "table.json").write_text(content + "\n", encoding="utf-8")
+    write_text(out / "table.json", content + "\n")
     return text
 
 

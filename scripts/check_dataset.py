@@ -29,6 +29,7 @@ from dcpose.data.check_layout import SplitFiles
 from dcpose.data.check_report import CODES
 from dcpose.data.frames import FrameError, read_frame
 from dcpose.data.posetrack import VideoAnnotation, read_annotations, read_video
+from dcpose.files import write_text
 from dcpose.skeleton import POSETRACK, Skeleton
 from dcpose.skeleton_files import read_skeleton
 from dcpose.structures import PersonRecord
@@ -55,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(report.text())
     if args.json:
         text = json.dumps(report.to_json_dict(), indent=1)
-        args.json.write_text(text + "\n", encoding="utf-8")
+        write_text(args.json, text + "\n")
     if args.contact_sheet:
         columns = {
             files.split: sample_frames(

@@ -11,7 +11,6 @@ beside it: where the weights come from, their SHA-256, the config that fits, lic
 import argparse
 import importlib.metadata
 import json
-import os
 import platform
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -24,6 +23,7 @@ from safetensors.torch import save_file
 
 from dcpose.cli import reports_user_errors
 from dcpose.config import ModelConfig, load_config
+from dcpose.files import replacing, write_text
 from dcpose.models.weight_files import check_hash, sha256_of
 from dcpose.models.weight_inspection import Inspection, inspect_weights
 from dcpose.models.weight_layouts import Source
@@ -107,7 +107,7 @@ def convert(src: Path, dst: Path, source: str, sha256: str | None) -> dict[str, 
     }
     _save(state, dst, {WITHOUT: ",".join(inspection.without)} if inspection.without else {})
     card = card_of(inspection, source_hash, dst, len(state))
-    card_path(dst).write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
+    write_text(card_path(dst), json.dumps(card, indent=1) + "\n")
     return card
 
 
@@ -220,12 +220,8 @@ def _left_out(inspection: Inspection) -> dict[str, int]:
 
 
 def _save(state: dict[str, torch.Tensor], dst: Path, metadata: dict[str, str]) -> None:
-    temporary = dst.with_name(f".{dst.name}.{os.getpid()}.tmp")
-    try:
+    with replacing(dst) as temporary:
         save_file(state, temporary, {"format": "pt", **metadata})
-        os.replace(temporary, dst)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _as_override(value: object) -> str:

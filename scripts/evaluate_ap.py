@@ -18,6 +18,7 @@ import numpy as np
 from dcpose.cli import reports_user_errors
 from dcpose.evaluation.evaluator import APResult, evaluate_folders
 from dcpose.evaluation.video_poses import EvaluationInputError
+from dcpose.files import write_text
 from dcpose.skeleton import EVALUATION_JOINTS, POSETRACK, Skeleton
 
 TOLERANCE = 1e-9  # percent; differences up to here are rounding
@@ -112,7 +113,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(f"{result.num_videos} videos, {result.num_frames} frames with annotated people")
     if arguments.json:
         text = json.dumps(result.to_json_dict(), indent=1, allow_nan=False)
-        arguments.json.write_text(text + "\n", encoding="utf-8")
+        write_text(arguments.json, text + "\n")
     if arguments.with_poseval:
         official = run_poseval(arguments.annotations, arguments.predictions)
         print(compare_with_poseval(result, official))

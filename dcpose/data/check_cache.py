@@ -11,6 +11,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+from dcpose.files import naming, write_bytes
+
 logger = logging.getLogger(__name__)
 
 Stamp = list[int]
@@ -74,13 +76,12 @@ class FactCache:
 
 def write_atomically(path: Path, data: bytes) -> None:
     """Write a cache file so that nobody reads half of it; failing is worth a warning only."""
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(data)
-        partial.replace(path)
+        with naming(path, path.parent):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_bytes(path, data)
     except OSError as error:
-        logger.warning("%s: cannot be written (%s); the next run starts cold", path, error.strerror)
+        logger.warning("%s; the next run starts cold", error)
 
 
 def _read(path: Path) -> dict[str, list[Any]]:

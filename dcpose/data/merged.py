@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from dcpose.data import fields
+from dcpose.files import write_text
 
 
 def split_videos(content: dict[str, Any], where: str) -> dict[str, dict[str, Any]]:
@@ -71,7 +72,7 @@ def write_videos(source: Path, folder: Path) -> None:
     videos = split_videos(fields.read_json(source), str(source))
     folder.mkdir(parents=True, exist_ok=True)
     for name, video in videos.items():
-        (folder / f"{name}.json").write_text(json.dumps(video), encoding="utf-8")
+        write_text(folder / f"{name}.json", json.dumps(video))
 
 
 def _names(folders: list[PurePosixPath]) -> dict[PurePosixPath, str]:

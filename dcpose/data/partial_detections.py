@@ -6,13 +6,14 @@ reads) and `boxes.meta.json` (the settings) take its place.
 """
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import numpy as np
+
+from dcpose.files import naming, write_text
 
 DIGITS = 3
 """Decimals of boxes, in pixels; scores keep six."""
@@ -70,8 +71,9 @@ class PartialDetections:
             }
             for box, score in zip(boxes_xywh, scores, strict=True)
         ]
-        self._file.write(json.dumps([key, boxes]) + "\n")
-        self._file.flush()
+        with naming(self.path, result="it can be continued from"):
+            self._file.write(json.dumps([key, boxes]) + "\n")
+            self._file.flush()
         self.done[key] = boxes
 
     def finish(self, keys: Sequence[Key], key_name: str, facts: Mapping[str, Any]) -> int:
@@ -116,6 +118,4 @@ class PartialDetections:
 
 
 def _write_json(path: Path, content: Any) -> None:  # noqa: ANN401 - what JSON can hold
-    unfinished = path.with_name(f".{path.name}.tmp")
-    unfinished.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    os.replace(unfinished, path)
+    write_text(path, json.dumps(content, indent=1) + "\n")

@@ -31,6 +31,7 @@ from dcpose.data.synthetic_labels import (
     people_entries,
 )
 from dcpose.data.synthetic_video import Video
+from dcpose.files import write_text
 
 GENERATOR_VERSION = 1
 MANIFEST, UNFINISHED = "synthetic.json", "synthetic.unfinished.json"
@@ -232,6 +233,4 @@ def _write_detections(out: Path, done: list[_Done]) -> None:
 
 def _write_json(path: Path, content: Any) -> None:  # noqa: ANN401 - any JSON value
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(content))
-    partial.replace(path)
+    write_text(path, json.dumps(content))

@@ -13,7 +13,6 @@ Content (a dict that `torch.load(weights_only=True)` reads):
     versions    of python, torch and numpy
 """
 
-import os
 import pickle
 import platform
 from collections.abc import Mapping
@@ -24,6 +23,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
+
+from dcpose.files import replacing
 
 FORMAT = "dcpose-checkpoint-1"
 
@@ -43,18 +44,19 @@ def save_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
     Args:
         path: file to create or replace; its folder exists.
         state: content as in the head of this file; `format` and `versions` are added.
+
+    Raises:
+        WriteError: if the disk is full or the like; the old file is as it was.
     """
     content = {"format": FORMAT, "versions": _versions(), **state}
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        try:
             torch.save(content, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    _sync_folder(path.parent)
+        except RuntimeError as error:
+            # torch closes its archive after an error, and complains that it is incomplete
+            if isinstance(error.__context__, OSError):
+                raise error.__context__ from None
+            raise
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
@@ -170,12 +172,3 @@ def _versions() -> dict[str, str]:
         "torch": str(torch.__version__),
         "numpy": np.__version__,
     }
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the renaming durable; without it a power cut can bring the old file back."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

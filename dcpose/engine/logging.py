@@ -29,6 +29,7 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from dcpose.engine.distributed import is_main
+from dcpose.files import naming, write_text
 
 T = TypeVar("T")
 
@@ -150,9 +151,9 @@ class Run:
         if not is_main():
             return
         text = yaml.safe_dump(self.config, sort_keys=False, default_flow_style=None)
-        (self.path / "config.yaml").write_text(text, encoding="utf-8")
+        write_text(self.path / "config.yaml", text)
         text = json.dumps(dict(environment), indent=2)
-        (self.path / "environment.json").write_text(text + "\n", encoding="utf-8")
+        write_text(self.path / "environment.json", text + "\n")
 
     def rewind(self, step: int) -> None:
         """Forget what was logged after optimizer step `step`, which a resumed run repeats."""
@@ -162,9 +163,7 @@ class Run:
         self._tensorboard = SummaryWriter(str(self.path / "tensorboard"), purge_step=step + 1)
         if self._log.exists():
             kept = [line for line in self._log.read_text("utf-8").splitlines() if _upto(line, step)]
-            temporary = self._log.with_suffix(".tmp")
-            temporary.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
-            os.replace(temporary, self._log)
+            write_text(self._log, "".join(f"{line}\n" for line in kept))
 
     def record(self, kind: str, step: int, values: Mapping[str, float]) -> None:
         """Add a line `{"kind", "step", "time", **values}` to `log.jsonl`; NaN becomes null."""
@@ -172,7 +171,7 @@ class Run:
             return
         line: dict[str, object] = {"kind": kind, "step": step, "time": round(time.time(), 3)}
         line |= {key: value if np.isfinite(value) else None for key, value in values.items()}
-        with self._log.open("a", encoding="utf-8") as file:
+        with naming(self._log), self._log.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line, allow_nan=False) + "\n")
 
     def plot(self, step: int, values: Mapping[str, float]) -> None:

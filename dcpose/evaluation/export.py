@@ -12,6 +12,7 @@ from dcpose.evaluation.convert_folder import Form, convert_folder
 from dcpose.evaluation.evaluator import json_files
 from dcpose.evaluation.predictions import read_frame_names, read_poses
 from dcpose.evaluation.video_poses import EvaluationInputError
+from dcpose.files import replacing
 from dcpose.frame_names import order_mismatch, parse_frame_name
 from dcpose.skeleton import POSETRACK, Skeleton
 
@@ -55,16 +56,11 @@ def export_submission(
 
 def _write_zip(zip_path: Path, files: list[Path]) -> None:
     """Write a zip of files without folders; equal files give equal bytes."""
-    unfinished = zip_path.with_name(f".{zip_path.name}.tmp")
-    try:
-        with zipfile.ZipFile(unfinished, "w") as archive:
-            for path in files:
-                entry = zipfile.ZipInfo(path.name)  # the date stays 1980-01-01
-                entry.external_attr = 0o644 << 16
-                archive.writestr(entry, path.read_bytes(), zipfile.ZIP_DEFLATED)
-        unfinished.replace(zip_path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with replacing(zip_path) as unfinished, zipfile.ZipFile(unfinished, "w") as archive:
+        for path in files:
+            entry = zipfile.ZipInfo(path.name)  # the date stays 1980-01-01
+            entry.external_attr = 0o644 << 16
+            archive.writestr(entry, path.read_bytes(), zipfile.ZIP_DEFLATED)
 
 
 def check_submission(

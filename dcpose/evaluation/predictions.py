@@ -7,7 +7,6 @@ files `images`, `annotations` and `categories`. Predictions are written in the 2
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -23,6 +22,7 @@ from dcpose.evaluation.video_poses import (
     Side,
     VideoPoses,
 )
+from dcpose.files import write_bytes
 from dcpose.skeleton import POSETRACK, Skeleton
 from dcpose.structures import PosePrediction
 
@@ -162,16 +162,6 @@ def write_json(path: Path, content: Mapping[str, Any] | Sequence[Any]) -> None:
     """Write compact JSON in one step: the file is the old one or the new one, never half of it."""
     text = json.dumps(content, allow_nan=False, separators=(",", ":"))
     write_bytes(path, text.encode())
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file in one step, through a second file in the same folder."""
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        unfinished.write_bytes(content)
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 def _annotation(

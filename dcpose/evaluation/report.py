@@ -12,7 +12,7 @@ from pathlib import Path
 
 from dcpose.evaluation.coco_ap import OksResult
 from dcpose.evaluation.evaluator import APResult
-from dcpose.evaluation.predictions import write_bytes
+from dcpose.files import write_bytes
 
 Measured = APResult | OksResult
 """A table of AP, by PoseTrack's count or by COCO's."""
