@@ -19,6 +19,9 @@ setup(
         # under 4.12 a crafted JPEG writes outside its buffer (CVE-2025-53644); 5.0 warps
         # differently from the 4.x that published results were made with
         "opencv-python-headless>=4.12,<5",
+        # reads and writes videos; older ones cannot write their rotation
+        "av>=17.1",
+        "pillow>=11.3",  # CVE-2025-48379
         "pydantic>=2.10",
         "PyYAML>=6.0",
         "safetensors>=0.4",

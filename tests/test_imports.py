@@ -1,7 +1,7 @@
 """Imports point one way, and importing does nothing.
 
 The house (from the top): tools and scripts; jobs, estimator and build; engine; data, models,
-evaluation, losses, tracking and visualize, which never import each other; the leaves skeleton,
+evaluation, losses, tracking, video and visualize, which never import each other; the leaves skeleton,
 structures, geometry, heatmap, frame_names, files and config. When this test fails, move the shared
 piece down to a leaf, or pass the object in as an argument; do not add to the table unless the house
 itself changes.
@@ -27,7 +27,7 @@ LEAVES = {
     "files",
 }
 CONFIG = {"config", "config_files", "config_messages"}
-PARTS = {"data", "models", "evaluation", "losses", "tracking", "visualize"}
+PARTS = {"data", "models", "evaluation", "losses", "tracking", "video", "visualize"}
 ALLOWED = {
     "skeleton": set(),
     "skeleton_files": {"skeleton"},

@@ -1,0 +1,1 @@
+"""Moving pictures in and out: video files, image folders, cameras (PyAV and OpenCV)."""

@@ -1,0 +1,107 @@
+"""Images in any usual format, and sequences of them as if they were a video."""
+
+import glob
+import re
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from dcpose.video.source import VideoError, VideoFrame
+
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
+
+
+def read_image(path: Path) -> np.ndarray:
+    """Decode an image of any usual format, turned upright as its EXIF data say.
+
+    Returns:
+        (H, W, 3) uint8 RGB; grey images get three equal channels, transparency is dropped.
+
+    Raises:
+        VideoError: if the file cannot be read, is no image, or is a JPEG that is cut short.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise VideoError(f"{path}: cannot be read ({error.strerror})") from None
+    # decoders fill what a cut JPEG lacks with grey and report success
+    if data.startswith(b"\xff\xd8") and not data.rstrip(b"\0").endswith(b"\xff\xd9"):
+        raise VideoError(f"{path}: truncated JPEG, {len(data)} bytes without an end marker")
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
+    if image is None:
+        raise VideoError(f"{path}: not an image that can be decoded; remove it or copy it again")
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=image))
+
+
+def find_images(where: str) -> list[Path]:
+    """Return the images of a folder, or that a pattern such as `frames/*.png` names, in order.
+
+    Numbers in names count as numbers: frame2 comes before frame10.
+
+    Raises:
+        VideoError: if there is none.
+    """
+    folder = Path(where)
+    if folder.is_dir():
+        found = [path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES]
+        if not found:
+            kinds = ", ".join(IMAGE_SUFFIXES)
+            raise VideoError(f"{folder}: holds no image ({kinds}); give a folder of frames")
+    else:
+        found = [Path(name) for name in glob.glob(where, recursive=True)]
+        found = [path for path in found if path.is_file()]
+        if not found:
+            raise VideoError(f"{where}: matches no file")
+    return sorted(found, key=_natural)
+
+
+class ImageSequence:
+    """Images as the frames of a video.
+
+    Args:
+        paths: the images, in order; their sizes may differ.
+        rate: frames per second.
+        name: what files made from them are called.
+
+    Raises:
+        VideoError: if a file is no image; when iterating, if one cannot be decoded.
+    """
+
+    def __init__(self, paths: Sequence[Path], rate: Fraction, name: str) -> None:
+        self.paths = list(paths)
+        self.name = name
+        self.rate = rate
+        self.time_base = 1 / rate
+        self.num_frames: int | None = len(self.paths)
+        self.rotation_deg = 0
+        self.audio: Path | None = None
+        self.audio_start = Fraction(0)
+        sizes = [_upright_wh(path) for path in self.paths]
+        self.frame_wh = max(w for w, _ in sizes), max(h for _, h in sizes)
+
+    def __iter__(self) -> Iterator[VideoFrame]:
+        """Decode from the start."""
+        for index, path in enumerate(self.paths):
+            yield VideoFrame(index, read_image(path), index, 1, path.name)
+
+
+def _upright_wh(path: Path) -> tuple[int, int]:
+    """Return (width, height) of an image as it is shown, from its first bytes."""
+    try:
+        with Image.open(path) as image:
+            width, height = image.size
+            turned = image.getexif().get(0x0112, 1) >= 5
+    except (OSError, UnidentifiedImageError, ValueError) as error:
+        raise VideoError(f"{path}: not an image ({error})") from None
+    return (height, width) if turned else (width, height)
+
+
+def _natural(path: Path) -> list[tuple[int, str]]:
+    return [
+        (int(part), "") if part.isdecimal() else (-1, part)
+        for part in re.split("([0-9]+)", str(path))
+    ]

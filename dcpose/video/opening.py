@@ -1,0 +1,36 @@
+"""From what a user names to a source of frames."""
+
+import glob
+from fractions import Fraction
+from pathlib import Path
+
+from dcpose.video.camera import Camera
+from dcpose.video.images import IMAGE_SUFFIXES, ImageSequence, find_images
+from dcpose.video.reader import VideoFile
+from dcpose.video.source import FrameSource
+
+DEFAULT_IMAGE_RATE = Fraction(25)
+
+
+def open_source(where: str | Path, image_rate: Fraction = DEFAULT_IMAGE_RATE) -> FrameSource:
+    """Open a video file, a folder of images, a pattern of images, one image, or a camera.
+
+    Args:
+        where: a path; a pattern such as `frames/*.png`; or the number of a camera.
+        image_rate: frames per second of images.
+
+    Raises:
+        VideoError: if there is nothing that can be read.
+    """
+    text = str(where)
+    path = Path(text)
+    if text.isdecimal() and not path.exists():
+        return Camera(int(text))
+    if path.is_dir():
+        return ImageSequence(find_images(text), image_rate, path.resolve().name)
+    if glob.has_magic(text) and not path.exists():
+        parent = path.parent.name if not glob.has_magic(path.parent.name) else ""
+        return ImageSequence(find_images(text), image_rate, parent or "images")
+    if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file():
+        return ImageSequence([path], image_rate, path.stem)
+    return VideoFile(path)

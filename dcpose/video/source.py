@@ -1,0 +1,60 @@
+"""What all sources of frames have in common: video files, image sequences, cameras."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+
+class VideoError(ValueError):
+    """A source is no video, or ends before it should; one line names it, and where it stopped."""
+
+
+@dataclass(frozen=True, eq=False)
+class VideoFrame:
+    """One decoded frame.
+
+    Attributes:
+        index: number of the frame in its source, from 0.
+        image: (H, W, 3) uint8 RGB, upright: what a player shows.
+        ticks: when it is shown, in units of the source's `time_base`; the first frame has 0.
+        duration: for how long, in ticks; 0 where the source does not say.
+        name: file name of an image; empty for frames of videos and cameras.
+    """
+
+    index: int
+    image: np.ndarray
+    ticks: int
+    duration: int = 0
+    name: str = ""
+
+
+class FrameSource(Protocol):
+    """Frames in order, and what is needed to write a video that plays like this one.
+
+    Attributes:
+        name: what files made from it are called.
+        frame_wh: (width, height) of the upright frames; the largest where they differ.
+        rate: frames per second; the mean where it varies.
+        time_base: seconds per tick.
+        num_frames: how many frames to expect, for progress; None if unknown.
+        rotation_deg: degrees clockwise by which a player turns the stored frames.
+        audio: file whose sound belongs to the frames; None if there is none.
+        audio_start: time of the first frame in that file, in seconds.
+    """
+
+    name: str
+    frame_wh: tuple[int, int]
+    rate: Fraction
+    time_base: Fraction
+    num_frames: int | None
+    rotation_deg: int
+    audio: Path | None
+    audio_start: Fraction
+
+    def __iter__(self) -> Iterator[VideoFrame]:
+        """Decode; a source that breaks off raises VideoError after its last readable frame."""
+        ...
