@@ -1,10 +1,10 @@
 """Imports point one way, and importing does nothing.
 
 The house (from the top): tools and scripts; jobs, estimator and build; engine; data, models,
-evaluation, losses, tracking, video and visualize, which never import each other; the leaves skeleton,
-structures, geometry, heatmap, frame_names, files and config. When this test fails, move the shared
-piece down to a leaf, or pass the object in as an argument; do not add to the table unless the house
-itself changes.
+evaluation, losses, tracking, video and visualize, which never import each other; the leaves
+skeleton, structures, geometry, heatmap, frame_names, files and config. When this test fails, move
+the shared piece down to a leaf, or pass the object in as an argument; do not add to the table
+unless the house itself changes.
 """
 
 import ast
