@@ -371,6 +371,8 @@ class TestConfig(Section):
     """Average with the heatmaps of the mirrored clip."""
     oks_nms: Annotated[float, Field(gt=0, le=1)] | None = None
     """Drop poses that resemble a better one of their frame more than this OKS; null drops none."""
+    track: bool = False
+    """Write track ids that follow people through the video; else ids are unique in a frame only."""
 
 
 class Config(Section):
@@ -387,6 +389,11 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _check_single_images(self) -> "Config":
+        if self.data.layout == "coco" and self.test.track:
+            raise ValueError(
+                "data.layout is coco, which has single images: there is nobody to follow; set "
+                "test.track=false"
+            )
         if self.data.layout == "coco" and self.model.name != "single_frame":
             raise ValueError(
                 f"data.layout is coco, which has single images, with model.name {self.model.name}, "

@@ -58,6 +58,7 @@ from dcpose.losses import JointsMSELoss
 from dcpose.models.weight_files import weights_hash
 from dcpose.skeleton import Skeleton
 from dcpose.structures import ClipBatch, PersonRecord, PosePrediction
+from dcpose.tracking.video import track_people
 
 PICTURED_CLIPS = 6
 PCK_METRIC = "PoseTrack AP, joints within half a head size"
@@ -378,6 +379,7 @@ def _write(
         poses,
         skeleton,
         joint_score=cfg.test.joint_score,
+        track_ids=track_people(poses, skeleton) if cfg.test.track else None,
     )
 
 

@@ -112,7 +112,7 @@ def test_evaluation_works_without_torch():
 def test_tracking_works_without_torch():
     code = (
         "import sys; sys.modules['torch'] = None; sys.modules['cv2'] = None\n"
-        "import dcpose.tracking.tracker"
+        "import dcpose.tracking.video"
     )
     run_python(code)
 

@@ -113,12 +113,13 @@ def write_predictions(
     people: Sequence[PosePrediction],
     skeleton: Skeleton = POSETRACK,
     joint_score: JointScore = "heatmap_times_box",
+    track_ids: Sequence[int] | None = None,
 ) -> None:
     """Write the predictions of one video in the 2018 form.
 
     The file holds every image, in the given order, and the people sorted by image; people of one
-    image keep the order in which they are given, which also numbers their tracks 0, 1, 2, ...
-    The file is complete or not there: it is written under another name first.
+    image keep the order in which they are given. The file is complete or not there: it is written
+    under another name first.
 
     Args:
         path: JSON file to write; its folder has to exist.
@@ -126,29 +127,28 @@ def write_predictions(
         people: predictions of this video in any order.
         skeleton: names of the J joints.
         joint_score: "heatmap_times_box" multiplies the heatmap peak by the score of the box.
+        track_ids: of the people; None numbers those of each image 0, 1, 2, ...
 
     Raises:
         ValueError: if a person belongs to none of the images or has values that are not finite,
-            or a joint count that differs from the skeleton's.
+            or a joint count that differs from the skeleton's; or for a track id that the
+            evaluator would refuse.
     """
-    per_image: dict[Any, list[PosePrediction]] = {image["id"]: [] for image in images}
-    for person in people:
+    per_image: dict[Any, list[tuple[int, PosePrediction]]] = {image["id"]: [] for image in images}
+    for index, person in enumerate(people):
         if person.person.image_id not in per_image:
             raise ValueError(
                 f"{path}: {person.person.person_id} has image id {person.person.image_id}, which "
                 f"is none of the {len(per_image)} images of the video"
             )
-        per_image[person.person.image_id].append(person)
+        number = len(per_image[person.person.image_id]) if track_ids is None else track_ids[index]
+        per_image[person.person.image_id].append((number, person))
     annotations: list[dict[str, Any]] = []
     for image_people in per_image.values():
-        if len(image_people) > TRACK_ID_LIMIT:
-            raise ValueError(
-                f"{path}: {len(image_people)} people in one image, at most {TRACK_ID_LIMIT} can "
-                "have track ids; raise data.min_box_score"
-            )
-        for track_id, person in enumerate(image_people):
+        _check_ids([number for number, _ in image_people], path)
+        for number, person in image_people:
             entry = _annotation(person, skeleton, joint_score)
-            annotations.append({**entry, "id": len(annotations) + 1, "track_id": track_id})
+            annotations.append({**entry, "id": len(annotations) + 1, "track_id": number})
     category = {"id": 1, "name": "person", "keypoints": list(skeleton.joint_names)}
     content = {
         "images": [dict(image) for image in images],
@@ -156,6 +156,17 @@ def write_predictions(
         "categories": [category],
     }
     write_json(path, content)
+
+
+def _check_ids(track_ids: list[int], path: Path) -> None:
+    """Raise ValueError for the track ids of one image that the evaluator would refuse."""
+    if track_ids and max(track_ids) >= TRACK_ID_LIMIT:
+        raise ValueError(
+            f"{path}: track id {max(track_ids)}, expected less than {TRACK_ID_LIMIT}: so many "
+            "people, or tracks that break so often, come from poor boxes; raise data.min_box_score"
+        )
+    if len(set(track_ids)) < len(track_ids):
+        raise ValueError(f"{path}: track ids repeat in one image: {track_ids}")
 
 
 def write_json(path: Path, content: Mapping[str, Any] | Sequence[Any]) -> None:

@@ -56,6 +56,29 @@ def test_written_file_follows_the_form(build, predict, tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_track_ids_go_with_their_people(build, predict, tmp_path):
+    images = build.video18([], num_frames=3)["images"]
+    people = [predict(2), predict(0), predict(2, box_score=0.25)]
+    write_predictions(tmp_path / "a.json", images, people, track_ids=[7, 7, 3])
+    annotations = json.loads((tmp_path / "a.json").read_text())["annotations"]
+    frames = [a["image_id"] - build.IMAGE_ID for a in annotations]
+    assert list(zip(frames, [a["track_id"] for a in annotations], strict=True)) == [
+        (0, 7), (2, 7), (2, 3),
+    ]  # fmt: skip
+    assert annotations[2]["score"] == 0.25
+
+
+@pytest.mark.parametrize(
+    ("track_ids", "words"),
+    [([1, 1], "track ids repeat"), ([0, 10000], "10000, expected less than 10000")],
+)
+def test_track_ids_that_the_evaluator_refuses(build, predict, tmp_path, track_ids, words):
+    images = build.video18([])["images"]
+    with pytest.raises(ValueError, match=words):
+        write_predictions(tmp_path / "a.json", images, [predict(0)] * 2, track_ids=track_ids)
+    assert not list(tmp_path.iterdir())
+
+
 def test_joint_score_without_the_box(build, predict, tmp_path):
     images = build.video18([])["images"]
     write_predictions(tmp_path / "a.json", images, [predict(0)], joint_score="heatmap")
