@@ -407,4 +407,4 @@ def _evaluate(cfg: Config, run_dir: Path, predictions_dir: Path) -> Measured:
         annotations = annotations_path(cfg, "val")
         return evaluate_coco(annotations, predictions_dir, cfg.test.joint_score, skeleton)
     folder = annotations_dir(cfg, "val", run_dir / "annotations" / "val")
-    return evaluate_folders(folder, predictions_dir, skeleton)
+    return evaluate_folders(folder, predictions_dir, skeleton, by_condition=True)

@@ -17,6 +17,7 @@ import numpy as np
 
 from dcpose.cli import reports_user_errors
 from dcpose.evaluation.evaluator import APResult, evaluate_folders
+from dcpose.evaluation.subsets import text_table
 from dcpose.evaluation.video_poses import EvaluationInputError
 from dcpose.files import write_text
 from dcpose.skeleton import EVALUATION_JOINTS, POSETRACK, Skeleton
@@ -38,6 +39,11 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--skeleton", type=Path, help="YAML of another joint set, see configs/skeletons/"
+    )
+    parser.add_argument(
+        "--subsets",
+        action="store_true",
+        help="also measure the subsets that annotated people are labelled with (`conditions`)",
     )
     parser.add_argument("--json", type=Path, help="write all numbers to this file")
     parser.add_argument(
@@ -108,9 +114,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     skeleton = POSETRACK if arguments.skeleton is None else load_skeleton(arguments.skeleton)
     if arguments.with_poseval and skeleton.evaluation_names != EVALUATION_JOINTS:
         raise ValueError("--with-poseval: poseval knows PoseTrack's joints only; leave it out")
-    result = evaluate_folders(arguments.annotations, arguments.predictions, skeleton)
+    folders = arguments.annotations, arguments.predictions
+    result = evaluate_folders(*folders, skeleton, by_condition=arguments.subsets)
     print(result.table())
     print(f"{result.num_videos} videos, {result.num_frames} frames with annotated people")
+    if arguments.subsets:
+        print(text_table(result.subsets) if result.subsets else "nobody is labelled: no subsets")
     if arguments.json:
         text = json.dumps(result.to_json_dict(), indent=1, allow_nan=False)
         write_text(arguments.json, text + "\n")

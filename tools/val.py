@@ -7,6 +7,7 @@ from dcpose import jobs
 from dcpose.cli import config_parser, reports_user_errors, require_weights
 from dcpose.config import load_config
 from dcpose.engine.distributed import process_group
+from dcpose.evaluation.report import text
 
 
 @reports_user_errors
@@ -22,9 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     with process_group(args.device or jobs.default_device()) as device:
         measured = jobs.validate(cfg, device, weights, args.run_dir)
     if measured is not None:
-        result, protocol = measured
-        print(result.table())
-        print(protocol.line())
+        print(text(*measured))
     return 0
 
 

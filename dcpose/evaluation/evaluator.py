@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import logging
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from dcpose.evaluation.average_precision import average_precision
-from dcpose.evaluation.matching import Detections, match_video
+from dcpose.evaluation.matching import Detections, match_people
 from dcpose.evaluation.predictions import read_poses
+from dcpose.evaluation.subsets import in_order, split_by_condition
 from dcpose.evaluation.video_poses import EvaluationInputError, VideoPoses
 from dcpose.frame_names import order_mismatch
 from dcpose.skeleton import POSETRACK, Skeleton
@@ -44,6 +46,8 @@ class APResult:
         num_videos: videos evaluated.
         num_frames: frames evaluated, those with annotated people.
         skeleton: names the J joints and the groups of the table.
+        num_people: annotated people with joints.
+        subsets: the same for labelled parts of the people, by label; see `subsets`.
     """
 
     ap: np.ndarray
@@ -55,6 +59,8 @@ class APResult:
     num_videos: int
     num_frames: int
     skeleton: Skeleton = POSETRACK
+    num_people: int = 0
+    subsets: Mapping[str, APResult] = field(default_factory=dict)
 
     @property
     def total(self) -> float:
@@ -85,7 +91,14 @@ class APResult:
         return {TITLE_OF.get(group, group): value for group, value in self.groups.items()}
 
     def to_json_dict(self) -> dict[str, Any]:
-        """Return joint_names, ap, precision, recall, total, groups; undefined values are None."""
+        """Return joint_names, ap, precision, recall, total, groups; undefined values are None.
+
+        And `subsets`, if there are any: by label, the number of people and the same again.
+        """
+        subsets = {
+            name: {"people": part.num_people, **part.to_json_dict()}
+            for name, part in self.subsets.items()
+        }
         return {
             "joint_names": list(self.skeleton.evaluation_names),
             "ap": [_or_none(value) for value in self.ap],
@@ -93,6 +106,7 @@ class APResult:
             "recall": [_or_none(value) for value in self.recall],
             "total": _or_none(self.total),
             "groups": {name: _or_none(value) for name, value in self.groups.items()},
+            **({"subsets": subsets} if subsets else {}),
         }
 
     def table(self) -> str:
@@ -108,11 +122,14 @@ class Evaluator:
 
     Args:
         skeleton: joints of the files, and which of them are evaluated.
+        by_condition: also measure the subsets that annotated people are labelled with.
     """
 
-    def __init__(self, skeleton: Skeleton = POSETRACK) -> None:
+    def __init__(self, skeleton: Skeleton = POSETRACK, by_condition: bool = False) -> None:
         self.skeleton = skeleton
+        self.by_condition = by_condition
         self._videos: list[Detections] = []
+        self._subsets: dict[str, list[Detections]] = {}
 
     def update(self, annotations_path: Path, predictions_path: Path) -> None:
         """Add one video, each side in the 2017 or 2018 form.
@@ -123,7 +140,11 @@ class Evaluator:
         """
         annotated = read_poses(annotations_path, "annotations", self.skeleton)
         predicted = read_poses(predictions_path, "predictions", self.skeleton)
-        self._videos.append(match_video(annotated, predicted))
+        matching = match_people(annotated, predicted)
+        self._videos.append(matching.detections())
+        if self.by_condition:
+            for name, part in split_by_condition(matching).items():
+                self._subsets.setdefault(name, []).append(part)
         for poses in (annotated, predicted):
             for note in poses.notes:
                 _log.warning("%s: %s", poses.path, note)
@@ -131,12 +152,16 @@ class Evaluator:
 
     def compute(self) -> APResult:
         """Return the AP of all videos so far, pooled into one ranking per joint."""
+        subsets = {name: self._pool(self._subsets[name]) for name in in_order(self._subsets)}
+        return replace(self._pool(self._videos), subsets=subsets)
+
+    def _pool(self, videos: Sequence[Detections]) -> APResult:
         num_joints = len(self.skeleton.evaluation_joints)
         empty = np.zeros((0, num_joints))
-        present = np.concatenate([empty.astype(bool), *(v.present for v in self._videos)])
-        scores = np.concatenate([empty, *(v.scores for v in self._videos)])
-        hits = np.concatenate([empty.astype(bool), *(v.hits for v in self._videos)])
-        num_annotated = sum((v.num_annotated for v in self._videos), np.zeros(num_joints, np.int64))
+        present = np.concatenate([empty.astype(bool), *(v.present for v in videos)])
+        scores = np.concatenate([empty, *(v.scores for v in videos)])
+        hits = np.concatenate([empty.astype(bool), *(v.hits for v in videos)])
+        num_annotated = sum((v.num_annotated for v in videos), np.zeros(num_joints, np.int64))
         curves = np.array(
             [
                 average_precision(
@@ -152,14 +177,18 @@ class Evaluator:
             num_annotated=num_annotated,
             num_predicted=present.sum(axis=0),
             num_right=hits.sum(axis=0),
-            num_videos=len(self._videos),
-            num_frames=sum(v.num_frames for v in self._videos),
+            num_videos=len(videos),
+            num_frames=sum(v.num_frames for v in videos),
             skeleton=self.skeleton,
+            num_people=sum(v.num_people for v in videos),
         )
 
 
 def evaluate_folders(
-    annotations_dir: Path, predictions_dir: Path, skeleton: Skeleton = POSETRACK
+    annotations_dir: Path,
+    predictions_dir: Path,
+    skeleton: Skeleton = POSETRACK,
+    by_condition: bool = False,
 ) -> APResult:
     """Evaluate every annotation file of a folder against the predictions file of the same name.
 
@@ -167,6 +196,7 @@ def evaluate_folders(
         annotations_dir: ground truth, one JSON file per video.
         predictions_dir: predictions; files without an annotation file are not read.
         skeleton: joints of the files, and which of them are evaluated.
+        by_condition: also measure the subsets that annotated people are labelled with.
 
     Raises:
         EvaluationInputError: if a folder or a predictions file is missing or a file is malformed.
@@ -188,7 +218,7 @@ def evaluate_folders(
         )  # fmt: skip
     if not annotation_files:
         _log.warning("%s: holds no JSON files, every number is 0", annotations_dir)
-    evaluator = Evaluator(skeleton)
+    evaluator = Evaluator(skeleton, by_condition)
     for path in annotation_files:
         evaluator.update(path, predictions_dir / path.name)
     return evaluator.compute()

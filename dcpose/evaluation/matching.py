@@ -26,6 +26,7 @@ class Detections:
         scores: (P, J) float64.
         hits: (P, J) bool, right joints; only where present.
         num_annotated: (J,) int64 annotated joints.
+        num_people: annotated people with joints.
         num_frames: frames evaluated.
     """
 
@@ -33,10 +34,46 @@ class Detections:
     scores: np.ndarray
     hits: np.ndarray
     num_annotated: np.ndarray
+    num_people: int
     num_frames: int
 
 
+@dataclass(frozen=True, eq=False)
+class Matching:
+    """Who is who in a video, without the people, joints and frames that do not count.
+
+    Attributes:
+        annotated: G people.
+        predicted: P people.
+        hits: (P, J) bool, right joints of the predicted people.
+        person_of: (P,) int64 annotated person that each prediction is assigned to; -1 for none.
+        num_frames: frames evaluated.
+    """
+
+    annotated: VideoPoses
+    predicted: VideoPoses
+    hits: np.ndarray
+    person_of: np.ndarray
+    num_frames: int
+
+    def detections(self) -> Detections:
+        """Return what counts in the ranking of all joints."""
+        return Detections(
+            present=self.predicted.present,
+            scores=self.predicted.scores,
+            hits=self.hits,
+            num_annotated=self.annotated.present.sum(axis=0),
+            num_people=int(self.annotated.present.any(axis=1).sum()),
+            num_frames=self.num_frames,
+        )
+
+
 def match_video(annotated: VideoPoses, predicted: VideoPoses) -> Detections:
+    """Decide for every predicted joint of a video whether it is right; see `match_people`."""
+    return match_people(annotated, predicted).detections()
+
+
+def match_people(annotated: VideoPoses, predicted: VideoPoses) -> Matching:
     """Decide for every predicted joint of a video whether it is right.
 
     Frames are paired by position. Frames without annotated people are dropped together with
@@ -66,13 +103,8 @@ def match_video(annotated: VideoPoses, predicted: VideoPoses) -> Detections:
     annotated = _outside_rings(annotated, rings)
     predicted = _outside_rings(predicted, rings)
     _require_head_boxes(annotated, predicted)
-    return Detections(
-        present=predicted.present,
-        scores=predicted.scores,
-        hits=_right_joints(annotated, predicted),
-        num_annotated=annotated.present.sum(axis=0),
-        num_frames=len(frames),
-    )
+    hits, person_of = _right_joints(annotated, predicted)
+    return Matching(annotated, predicted, hits, person_of, num_frames=len(frames))
 
 
 def _outside_rings(poses: VideoPoses, rings: dict[int, list[np.ndarray]]) -> VideoPoses:
@@ -100,7 +132,7 @@ def _require_head_boxes(annotated: VideoPoses, predicted: VideoPoses) -> None:
         )
 
 
-def _pairs(annotated: VideoPoses, predicted: VideoPoses) -> tuple[np.ndarray, np.ndarray]:
+def pairs_in_frames(annotated: VideoPoses, predicted: VideoPoses) -> tuple[np.ndarray, np.ndarray]:
     """Return (N,) predicted and (N,) annotated people of all pairs, in ascending order."""
     starts = np.searchsorted(annotated.frame_of, predicted.frame_of, side="left")
     stops = np.searchsorted(annotated.frame_of, predicted.frame_of, side="right")
@@ -111,12 +143,16 @@ def _pairs(annotated: VideoPoses, predicted: VideoPoses) -> tuple[np.ndarray, np
     return prediction, starts[prediction] + offset
 
 
-def _right_joints(annotated: VideoPoses, predicted: VideoPoses) -> np.ndarray:
-    """Return (P, J) bool: present joints of assigned predictions within the distance limit."""
+def _right_joints(annotated: VideoPoses, predicted: VideoPoses) -> tuple[np.ndarray, np.ndarray]:
+    """Return (P, J) bool, present joints of assigned predictions within the distance limit.
+
+    And (P,) the person that each prediction is assigned to, -1 for none.
+    """
     hits = np.zeros(predicted.present.shape, dtype=bool)
-    prediction, person = _pairs(annotated, predicted)
+    person_of = np.full(len(hits), -1)
+    prediction, person = pairs_in_frames(annotated, predicted)
     if not len(prediction):
-        return hits
+        return hits, person_of
     within = np.empty((len(prediction), predicted.joints.shape[1]), dtype=bool)
     for start in range(0, len(prediction), _CHUNK_PAIRS):
         part = slice(start, start + _CHUNK_PAIRS)
@@ -126,7 +162,8 @@ def _right_joints(annotated: VideoPoses, predicted: VideoPoses) -> np.ndarray:
     share = within.sum(axis=1) / np.maximum(annotated.present.sum(axis=1), 1)[person]
     pairs = _assign(prediction, person, share)
     hits[prediction[pairs]] = within[pairs]
-    return hits
+    person_of[prediction[pairs]] = person[pairs]
+    return hits, person_of
 
 
 def _within_limit(

@@ -75,6 +75,8 @@ def parse_posetrack17(
         listed=listed,
         has_head_box=has_head_box,
         head_boxes=head_boxes,
+        boxes_xywh=np.full((len(people), 4), np.nan),  # the form has head boxes only
+        conditions=np.full(len(people), None),
         ignore_regions=_read_ignore_regions(frames, names, complaint, side),
         notes=notes,
     )

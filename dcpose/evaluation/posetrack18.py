@@ -13,6 +13,7 @@ import numpy as np
 
 from dcpose.evaluation.ignore_regions import read_ring
 from dcpose.evaluation.video_poses import (
+    CLEAN,
     NO_SCORE,
     Complaint,
     RowError,
@@ -64,9 +65,11 @@ def parse_posetrack18(
     notes += value_notes(joints, present, scores, side)
     has_head_box, head_boxes = _read_head_boxes(people, complaint, side)
     rings: dict[int, list[np.ndarray]] = {}
+    conditions = np.full(len(people), None)
     if side == "annotations":
         rings, ring_notes = _read_ignore_regions(images, complaint)
-        notes += ring_notes
+        conditions, condition_notes = _read_conditions(people)
+        notes += ring_notes + condition_notes
     return VideoPoses(
         path=path,
         frame_names=frame_names,
@@ -77,6 +80,8 @@ def parse_posetrack18(
         listed=np.ones(len(people), dtype=bool),
         has_head_box=has_head_box,
         head_boxes=head_boxes,
+        boxes_xywh=_read_boxes(people),
+        conditions=conditions,
         ignore_regions=rings,
         notes=notes,
     )
@@ -283,6 +288,33 @@ def _read_head_boxes(
     # rounded here on purpose: the evaluator computes the width again, as (x + w) - x
     corners[boxed, 2:] = boxes[:, :2] + boxes[:, 2:]
     return has_box, corners
+
+
+def _read_boxes(people: list[dict[str, Any]]) -> np.ndarray:
+    """Return (P, 4) person boxes; NaN for those that are not four numbers, which is allowed."""
+    boxes = np.full((len(people), 4), np.nan)
+    for index, person in enumerate(people):
+        box = person.get("bbox")
+        if isinstance(box, list) and len(box) == 4 and set(map(type, box)) <= {int, float}:
+            boxes[index] = box
+    return boxes
+
+
+def _read_conditions(people: list[dict[str, Any]]) -> tuple[np.ndarray, list[str]]:
+    """Return (P,) sets of labels, None for people without a list of them, and notes."""
+    conditions = np.full(len(people), None)
+    unusable = 0
+    for index, person in enumerate(people):
+        labels = person.get("conditions")
+        if isinstance(labels, list) and all(isinstance(label, str) for label in labels):
+            conditions[index] = frozenset(labels or [CLEAN])
+        else:
+            unusable += labels is not None
+    if not unusable:
+        return conditions, []
+    return conditions, [
+        f"the conditions of {unusable} people are no lists of labels: they are in no subset"
+    ]
 
 
 def _read_ignore_regions(

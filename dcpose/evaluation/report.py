@@ -12,6 +12,7 @@ from pathlib import Path
 
 from dcpose.evaluation.coco_ap import OksResult
 from dcpose.evaluation.evaluator import APResult
+from dcpose.evaluation.subsets import markdown_table, text_table
 from dcpose.files import write_bytes
 
 Measured = APResult | OksResult
@@ -92,8 +93,19 @@ def write_results(run_dir: Path, result: Measured, protocol: Protocol) -> None:
 
 
 def markdown(result: Measured, protocol: Protocol) -> str:
-    """Return the paper's row as a Markdown table, with the protocol under it."""
+    """Return the paper's row and that of each subset as Markdown tables, then the protocol."""
     values = " | ".join(f"{value:.1f}" for value in result.columns.values())
     columns = " | ".join(result.columns)
     rule = " | ".join("---:" for _ in result.columns)
-    return f"| {columns} |\n| {rule} |\n| {values} |\n\n{protocol.line()}\n"
+    table = f"| {columns} |\n| {rule} |\n| {values} |\n\n"
+    if isinstance(result, APResult) and result.subsets:
+        table += f"{markdown_table(result.subsets)}\n\n"
+    return f"{table}{protocol.line()}\n"
+
+
+def text(result: Measured, protocol: Protocol) -> str:
+    """Return what the command line prints: the paper's row, the protocol, a line per subset."""
+    lines = f"{result.table()}\n{protocol.line()}"
+    if isinstance(result, APResult) and result.subsets:
+        lines += f"\n\n{text_table(result.subsets)}"
+    return lines

@@ -16,6 +16,8 @@ import numpy as np
 
 NO_SCORE = -9999.0
 """Score of a predicted joint whose file gives none (PoseTrack's evaluator); it ranks last."""
+CLEAN = "clean"
+"""Label of annotated people whose list of conditions is empty."""
 TRACK_ID_LIMIT = 10000
 """Track ids have to be smaller."""
 
@@ -40,6 +42,9 @@ class VideoPoses:
         listed: (P,) bool, False for people of 2017 files that have no list of points at all.
         has_head_box: (P,) bool; all False for predictions.
         head_boxes: (P, 4) float64 x1, y1, x2, y2; zeros where there is none.
+        boxes_xywh: (P, 4) float64 person boxes; NaN where the file gives none.
+        conditions: (P,) object, the frozenset of labels that say what makes a person hard to see,
+            `CLEAN` where nothing does; None where the file does not say.
         ignore_regions: per frame the (N, 2) float64 rings whose inside is not evaluated; frames
             without such polygons have no entry; empty for predictions.
         notes: what the evaluator of PoseTrack accepts in silence although it is probably wrong,
@@ -55,6 +60,8 @@ class VideoPoses:
     listed: np.ndarray
     has_head_box: np.ndarray
     head_boxes: np.ndarray
+    boxes_xywh: np.ndarray
+    conditions: np.ndarray
     ignore_regions: dict[int, list[np.ndarray]]
     notes: list[str]
 
@@ -74,6 +81,8 @@ class VideoPoses:
             listed=self.listed[people],
             has_head_box=self.has_head_box[people],
             head_boxes=self.head_boxes[people],
+            boxes_xywh=self.boxes_xywh[people],
+            conditions=self.conditions[people],
         )
 
 

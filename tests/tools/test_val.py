@@ -35,12 +35,18 @@ def test_prints_and_writes_table_and_protocol(val, base, run_here, capsys):
     for part in ("2 videos", "boxes: detections/val.json, score >= 0.2", "flip: off", "T = 1",
                  "argmax, quarter-pixel shift", "crop 64x64", "tiny.pth"):  # fmt: skip
         assert part in protocol
-    assert len(out.splitlines()) == 3
+    # the sample's people are labelled with what makes them hard to see
+    subsets = out.splitlines()[4:]
+    assert subsets[0].split() == ["subset", "people", *columns]
 
     results = json.loads((run_here / "run" / "results.json").read_text())
     assert results["protocol"]["num_videos"] == 2
     assert results["protocol"]["boxes"] == "detections/val.json"
     assert len(results["ap"]) == 15
+    assert len(results["subsets"]) == len(subsets) - 1
+    assert [str(part["people"]) for part in results["subsets"].values()] == [
+        line.split()[-9] for line in subsets[1:]
+    ]
     written = (run_here / "run" / "results.md").read_text()
     assert written.endswith(f"\n\n{protocol}\n")
     assert (run_here / "run" / "config.yaml").exists()

@@ -1,0 +1,150 @@
+"""AP of labelled parts of the people: how a model does on blurred, hidden, crowded people.
+
+Annotations may carry `conditions`, a list of labels per person; each label is a subset, an empty
+list is the subset `clean`. People and predictions are matched once, over everybody, as for the
+plain AP. In a subset
+
+    - only its own people are to be found;
+    - a prediction counts where it belongs to one of them, with its right and its wrong joints. It
+      belongs to the person that it is assigned to; without one, to the person whose box overlaps
+      its own most, from `MIN_OVERLAP` on;
+    - what belongs to anybody else is left out: neither right nor wrong;
+    - what belongs to nobody is wrong where the frame shows somebody of the subset.
+
+With ground-truth boxes every prediction has a person's own box, so everybody is judged by the one
+pose made for them, however far off it is. With detected boxes a second pose of the same person is
+held against that person, and a pose in the background against the frames that it is in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dcpose.evaluation.matching import Detections, Matching, pairs_in_frames
+from dcpose.evaluation.video_poses import CLEAN, VideoPoses
+
+if TYPE_CHECKING:
+    from dcpose.evaluation.evaluator import APResult
+
+MIN_OVERLAP = 0.5
+"""Intersection over union from which on two boxes are of the same person."""
+
+TITLE_OF_CONDITION = {
+    CLEAN: "clean",
+    "motion_blur": "rapid motion",
+    "crossing": "nearby person",
+    "occlusion": "occlusion",
+    "defocus": "defocus",
+}
+"""Labels of rendered people, and what Fig. 4 of the paper calls them, in its order."""
+
+
+def title_of(condition: str) -> str:
+    """Return what tables call a subset: Fig. 4's words, or the label itself."""
+    return TITLE_OF_CONDITION.get(condition, condition.replace("_", " "))
+
+
+def in_order(conditions: Iterable[str]) -> list[str]:
+    """Sort labels: those of rendered people as in `TITLE_OF_CONDITION`, others after them."""
+    known = list(TITLE_OF_CONDITION)
+    return sorted(
+        conditions,
+        key=lambda name: (known.index(name) if name in known else len(known), name),
+    )
+
+
+def split_by_condition(matching: Matching) -> dict[str, Detections]:
+    """Return what counts in each subset of the people of a video; see the top of this file."""
+    annotated, predicted = matching.annotated, matching.predicted
+    labels = [conditions or frozenset() for conditions in annotated.conditions]
+    names = frozenset().union(*labels)
+    if not names:
+        return {}
+    owner = owners(matching)
+    parts = {}
+    for name in names:
+        inside = np.array([name in own for own in labels])
+        frames = np.unique(annotated.frame_of[inside])
+        # the -1 of nobody reads some person's entry, which is not used
+        counts = np.where(owner >= 0, inside[owner], np.isin(predicted.frame_of, frames))
+        present = annotated.present[inside]
+        parts[name] = Detections(
+            present=predicted.present[counts],
+            scores=predicted.scores[counts],
+            hits=matching.hits[counts],
+            num_annotated=present.sum(axis=0),
+            num_people=int(present.any(axis=1).sum()),
+            num_frames=len(frames),
+        )
+    return parts
+
+
+def owners(matching: Matching) -> np.ndarray:
+    """Return the (P,) annotated person that each prediction belongs to, -1 for nobody."""
+    owner = matching.person_of.copy()
+    prediction, person = pairs_in_frames(matching.annotated, matching.predicted)
+    unassigned = owner[prediction] < 0
+    prediction, person = prediction[unassigned], person[unassigned]
+    overlap = _overlap(
+        _person_boxes(matching.predicted)[prediction], _person_boxes(matching.annotated)[person]
+    )
+    best_first = np.lexsort((person, -overlap, prediction))
+    best_first = best_first[overlap[best_first] >= MIN_OVERLAP]
+    taken, first = np.unique(prediction[best_first], return_index=True)
+    owner[taken] = person[best_first[first]]
+    return owner
+
+
+def _person_boxes(poses: VideoPoses) -> np.ndarray:
+    """Return (P, 4) x1, y1, x2, y2: the box of the file, else the extent of the joints."""
+    spots = np.where(poses.present[..., None], poses.joints, np.nan)
+    near = np.fmin.reduce(spots, axis=1)
+    far = np.fmax.reduce(spots, axis=1)
+    given = np.isfinite(poses.boxes_xywh).all(axis=1, keepdims=True)
+    corners = np.hstack(
+        [poses.boxes_xywh[:, :2], poses.boxes_xywh[:, :2] + poses.boxes_xywh[:, 2:]]
+    )
+    return np.where(given, corners, np.hstack([near, far]))
+
+
+def _overlap(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Return (N,) intersection over union of boxes (N, 4) x1, y1, x2, y2; 0 for undefined ones."""
+    with np.errstate(all="ignore"):
+        near = np.maximum(first[:, :2], second[:, :2])
+        far = np.minimum(first[:, 2:], second[:, 2:])
+        shared = np.prod(np.maximum(far - near, 0), axis=1)
+        area = np.prod(first[:, 2:] - first[:, :2], axis=1)
+        other = np.prod(second[:, 2:] - second[:, :2], axis=1)
+        return np.nan_to_num(shared / (area + other - shared), nan=0.0, posinf=0.0, neginf=0.0)
+
+
+def text_table(subsets: Mapping[str, APResult]) -> str:
+    """Lay the AP of subsets, by label, out as text with one line each."""
+    titles, *rows = _cells(subsets)
+    width = max(len(row[0]) for row in [titles, *rows])
+    lines = [
+        " ".join([f"{row[0]:<{width}}", *(f"{cell:>8}" for cell in row[1:])])
+        for row in [titles, *rows]
+    ]
+    return "\n".join(lines)
+
+
+def markdown_table(subsets: Mapping[str, APResult]) -> str:
+    """Lay the AP of subsets, by label, out as a Markdown table."""
+    titles, *rows = (f"| {' | '.join(row)} |" for row in _cells(subsets))
+    columns = len(next(iter(subsets.values())).columns) + 1
+    return "\n".join([titles, "|---|" + " ---: |" * columns, *rows])
+
+
+def _cells(subsets: Mapping[str, APResult]) -> list[list[str]]:
+    columns = next(iter(subsets.values())).columns
+    return [
+        ["subset", "people", *columns],
+        *(
+            [title_of(name), str(ap.num_people), *(f"{v:.1f}" for v in ap.columns.values())]
+            for name, ap in subsets.items()
+        ),
+    ]
