@@ -9,6 +9,7 @@ Importing this file does not import torch, so the evaluation works without it.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -109,10 +110,17 @@ class ClipBatch:
         return self._map(lambda tensor: tensor.pin_memory())
 
     def network_input(self) -> Tensor:
-        """Return (B, F, 3, H, W) float32 normalised RGB, computed on the device of the batch."""
-        frames = self.frames.float().div_(255)
-        mean, std = frames.new_tensor(IMAGE_MEAN), frames.new_tensor(IMAGE_STD)
-        return frames.sub_(mean).div_(std).permute(0, 1, 4, 2, 3)
+        """Return (B, F, 3, H, W) float32 normalised RGB, computed on the device of the batch.
+
+        In memory, channels stay the last axis.
+        """
+        import torch
+
+        # whole rows of pixels: on a CPU, broadcasting over three channels is five times slower
+        rows = self.frames.float().flatten(-2)
+        scale, offset = _normalisation(self.frames.shape[-2], str(self.frames.device))
+        torch.addcmul(offset, rows, scale, out=rows)
+        return rows.view(self.frames.shape).permute(0, 1, 4, 2, 3)
 
     def _map(self, move: Callable[[Tensor], Tensor]) -> ClipBatch:
         return ClipBatch(
@@ -123,6 +131,18 @@ class ClipBatch:
             joints=None if self.joints is None else move(self.joints),
             joint_weights=None if self.joint_weights is None else move(self.joint_weights),
         )
+
+
+@functools.lru_cache(maxsize=8)
+def _normalisation(width: int, device: str) -> tuple[Tensor, Tensor]:
+    """Return factor and offset, (3 * width,), that normalise a row of RGB values in 0..255."""
+    import torch
+
+    # kept, so that a GPU need not wait for them to be copied; they may meet gradients later
+    with torch.inference_mode(False):
+        mean, std = torch.tensor(IMAGE_MEAN), torch.tensor(IMAGE_STD)
+        scale, offset = 1 / (255 * std), -mean / std
+        return scale.repeat(width).to(device), offset.repeat(width).to(device)
 
 
 @dataclass(frozen=True, eq=False)
