@@ -22,6 +22,7 @@ setup(
         # reads and writes videos; older ones cannot write their rotation
         "av>=17.1",
         "pillow>=11.3",  # CVE-2025-48379
+        "simplejpeg>=1.8",  # decodes frames faster than OpenCV
         "pydantic>=2.10",
         "PyYAML>=6.0",
         "safetensors>=0.4",

@@ -3,6 +3,7 @@
 import cv2
 import numpy as np
 import pytest
+import simplejpeg
 
 from dcpose.data.frames import FrameError, check_frame_wh, read_ahead, read_frame
 
@@ -28,6 +29,36 @@ def test_grey_jpeg_becomes_rgb(tmp_path):
     path = tmp_path / "grey.jpg"
     cv2.imwrite(str(path), np.full((16, 32), 90, np.uint8))
     assert read_frame(path)[8, 16].tolist() == [90, 90, 90]
+
+
+@pytest.mark.parametrize("image_wh", [(96, 64), (97, 63)])
+@pytest.mark.parametrize("flags", [
+    [cv2.IMWRITE_JPEG_QUALITY, 30],
+    [cv2.IMWRITE_JPEG_PROGRESSIVE, 1],
+    [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444],
+    [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_422],
+    [cv2.IMWRITE_JPEG_RST_INTERVAL, 4],
+])  # fmt: skip
+def test_pixels_are_those_of_opencv(tmp_path, image_wh, flags):
+    rng = np.random.default_rng(0)
+    picture = cv2.resize(rng.integers(0, 255, (6, 9, 3), np.uint8), image_wh)
+    path = tmp_path / "frame.jpg"
+    cv2.imwrite(str(path), picture, flags)
+    np.testing.assert_array_equal(read_frame(path), cv2.imread(str(path))[..., ::-1])
+
+
+def test_real_pixels_are_those_of_opencv(shared_dir):
+    path = min((shared_dir / "data" / "posetrack18_real" / "images").rglob("*.jpg"))
+    np.testing.assert_array_equal(read_frame(path), cv2.imread(str(path))[..., ::-1])
+
+
+def test_damage_that_opencv_survives_is_survived(jpeg):
+    data = bytearray(jpeg.read_bytes())
+    data[-300:-260] = bytes(40)
+    jpeg.write_bytes(data)
+    with pytest.raises(ValueError, match="Corrupt"):
+        simplejpeg.decode_jpeg(bytes(data))
+    np.testing.assert_array_equal(read_frame(jpeg), cv2.imread(str(jpeg))[..., ::-1])
 
 
 def test_orientation_tag_is_ignored(jpeg):
