@@ -2,10 +2,16 @@
 
 python scripts/ablate.py configs/ablations/*.yaml --seeds 0 1 2 --out runs/ablations
 python scripts/ablate.py configs/ablations/*.yaml --on configs/synthetic/ablations.yaml \\
-    model.backbone.weights=runs/single_frame/seed{seed}/checkpoints/last.pt --seeds 0 1 2
+    model.backbone.weights=runs/small/synthetic_single_frame/seed{seed}/checkpoints/last.pt \\
+    --baselines configs/synthetic/single_frame.yaml configs/synthetic/simple_baseline.yaml \\
+    --seeds 0 1 2 --share-backbone --out runs/small
 
 Overrides hold for all variants; {seed} in one stands for the seed, here a backbone for each.
-Runs that are done are not repeated; an interrupted one continues from its last epoch.
+Baselines are rows of the same table, but --on and the variants' overrides do not touch them; they
+are trained first, so a variant may stand on the weights of one, as above. An override after a
+baseline is its own, one ahead of the first baseline is for all of them.
+Runs that are done are not repeated; an interrupted one continues from its last epoch. The table is
+written as table.md, table.json and table.svg.
 """
 
 import argparse
@@ -24,8 +30,18 @@ from dcpose.cli import reports_user_errors
 from dcpose.config import Config, config_to_dict, load_config
 from dcpose.engine.checkpoint import config_differences
 from dcpose.engine.distributed import process_group
+from dcpose.evaluation.ablation_plot import to_svg
 from dcpose.evaluation.ablation_table import Row, to_json_dict, to_markdown
 from dcpose.files import write_text
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A row of the table: a config file, overrides, and `on` of `load_config`."""
+
+    path: str
+    overrides: tuple[str, ...] = ()
+    on: str | None = None
 
 
 @dataclass(frozen=True)
@@ -51,6 +67,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         "configs", nargs="+", metavar="CONFIG|KEY=VALUE", help="variants; overrides"
     )
     parser.add_argument("--on", metavar="CONFIG", help="apply the variants to this config instead")
+    parser.add_argument(
+        "--baselines",
+        nargs="+",
+        default=[],
+        metavar="CONFIG|KEY=VALUE",
+        help="other models for the same table, as their configs say; overrides of theirs",
+    )
     parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="default: 0")
     parser.add_argument(
         "--out", type=Path, default=Path("runs/ablations"), help="default: %(default)s"
@@ -64,9 +87,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--dry-run", action="store_true", help="list the runs and stop")
     args = parser.parse_intermixed_args(argv)
-    paths = [text for text in args.configs if "=" not in text]
-    overrides = [text for text in args.configs if "=" in text]
-    trials = plan(paths, args.on, overrides, args.seeds, args.out)
+    variants = [*baselines(args.baselines), *ablations(args.configs, args.on)]
+    trials = plan(variants, args.seeds, args.out)
     if args.dry_run:
         print(listing(trials))
         return 0
@@ -82,35 +104,62 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def plan(
-    paths: Sequence[str], on: str | None, overrides: Sequence[str], seeds: Sequence[int], out: Path
-) -> list[Trial]:
+def ablations(tokens: Sequence[str], on: str | None) -> list[Variant]:
+    """Return the configs among the words of the command line; overrides hold for all.
+
+    Raises:
+        ValueError: if there is no config.
+    """
+    overrides = tuple(text for text in tokens if "=" in text)
+    paths = [text for text in tokens if "=" not in text]
+    if not paths:
+        raise ValueError("no config to train; name at least one, such as configs/ablations/*.yaml")
+    return [Variant(path, overrides, on) for path in paths]
+
+
+def baselines(tokens: Sequence[str]) -> list[Variant]:
+    """Return configs, each with the overrides that follow it; those ahead hold for all.
+
+    Raises:
+        ValueError: if there are overrides and no config.
+    """
+    paths: list[str] = []
+    own: list[list[str]] = [[]]
+    for text in tokens:
+        if "=" in text:
+            own[-1].append(text)
+        else:
+            paths.append(text)
+            own.append([])
+    for_all, *of_each = own
+    if for_all and not paths:
+        raise ValueError(f"--baselines: {for_all[0]} is an override of no config; name one")
+    return [Variant(path, (*for_all, *after)) for path, after in zip(paths, of_each, strict=True)]
+
+
+def plan(variants: Sequence[Variant], seeds: Sequence[int], out: Path) -> list[Trial]:
     """Return a trial per variant and seed.
 
     Args:
-        paths: configs, one per variant.
-        on: see `load_config`.
-        overrides: of all configs; `{seed}` in them stands for the seed.
+        variants: rows of the table; `{seed}` in their overrides stands for the seed.
         seeds: of all variants.
         out: a trial's folder in it is `<experiment>/seed<seed>`.
 
     Raises:
-        ValueError: if there is no config, two share the name of their experiment, or a folder
-            holds the run of another config.
+        ValueError: if two variants share the name of their experiment, or a folder holds the run
+            of another config.
     """
-    if not paths:
-        raise ValueError("no config to train; name at least one, such as configs/ablations/*.yaml")
     trials, path_of = [], dict[str, str]()
-    for path in paths:
+    for variant in variants:
         for seed in dict.fromkeys(seeds):
-            own = [text.replace("{seed}", str(seed)) for text in overrides]
-            cfg = load_config(path, [*own, f"seed={seed}"], on=on)
+            overrides = [text.replace("{seed}", str(seed)) for text in variant.overrides]
+            cfg = load_config(variant.path, [*overrides, f"seed={seed}"], on=variant.on)
             trials.append(Trial(cfg, out / cfg.experiment / f"seed{seed}"))
-            other = path_of.setdefault(cfg.experiment, path)
-            if other != path:
+            other = path_of.setdefault(cfg.experiment, variant.path)
+            if other != variant.path:
                 raise ValueError(
-                    f"{path}: experiment {cfg.experiment!r} is that of {other} too; give every "
-                    f"variant a name of its own"
+                    f"{variant.path}: experiment {cfg.experiment!r} is that of {other} too; give "
+                    f"every variant a name of its own"
                 )
     for trial in trials:
         _check_folder(trial)
@@ -169,22 +218,31 @@ def measure(trial: Trial, device: torch.device) -> None:
 
 
 def write_table(trials: Sequence[Trial], out: Path) -> str:
-    """Write `table.md` and `table.json` of the trials that are done; return the former's text."""
-    groups: dict[str, dict[int, dict[str, float | None]]] = {}
-    sizes: dict[str, int] = {}
-    for trial in trials:
-        seeds = groups.setdefault(trial.cfg.experiment, {})
-        if trial.results.exists():
-            content = json.loads(trial.results.read_text(encoding="utf-8"))
-            seeds[trial.cfg.seed] = content["groups"]
-        if trial.cfg.experiment not in sizes:
-            sizes[trial.cfg.experiment] = count_trainable(trial.cfg)
-    rows = [Row(name, sizes[name], seeds) for name, seeds in groups.items()]
+    """Write table.md, .json and .svg of the trials that are done; return the first one's text."""
+    rows = rows_of(trials)
     text = to_markdown(rows)
-    write_text(out / "table.md", text)
     content = json.dumps(to_json_dict(rows), indent=1, allow_nan=False)
+    write_text(out / "table.md", text)
     write_text(out / "table.json", content + "\n")
+    write_text(out / "table.svg", to_svg(rows))
     return text
+
+
+def rows_of(trials: Sequence[Trial]) -> list[Row]:
+    """Return a row per variant, with the seeds that are done."""
+    cfgs = {trial.cfg.experiment: trial.cfg for trial in trials}
+    groups: dict[str, dict[int, dict[str, float | None]]] = {name: {} for name in cfgs}
+    subsets: dict[str, dict[int, dict[str, float | None]]] = {name: {} for name in cfgs}
+    for trial in trials:
+        if trial.results.exists():
+            name, seed = trial.cfg.experiment, trial.cfg.seed
+            content = json.loads(trial.results.read_text(encoding="utf-8"))
+            groups[name][seed] = content["groups"]
+            if parts := content.get("subsets"):
+                subsets[name][seed] = {label: part["total"] for label, part in parts.items()}
+    return [
+        Row(name, count_trainable(cfg), groups[name], subsets[name]) for name, cfg in cfgs.items()
+    ]
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 Every figure is the mean over the seeds, with the sample standard deviation where there are two or
 more. The difference to the reference row is taken seed by seed first, over the seeds both have.
+Where people carry labels, a second table has the mean AP of the subsets they make.
 """
 
 from __future__ import annotations
@@ -9,80 +10,11 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from dcpose.evaluation.evaluator import TITLE_OF
-
-TOTAL = "Total"
-GROUPS = ("Head", "Shou", "Elb", "Wri", "Hip", "Knee", "Ankl", TOTAL)
-
-
-@dataclass(frozen=True)
-class Published:
-    """A row of the paper.
-
-    Attributes:
-        title: what the paper calls it.
-        ap: AP of the groups of joints, in percent, in the order of `GROUPS`.
-    """
-
-    title: str
-    ap: tuple[float, ...]
-
-    @property
-    def mean_of_joints(self) -> float:
-        """The mean that the printed groups give: Head is three of the 15 joints, others two."""
-        head, *others, _ = self.ap
-        return (3 * head + 2 * sum(others)) / 15
-
-    @property
-    def closes(self) -> bool:
-        """Whether the printed mean follows from the printed groups, within rounding."""
-        return abs(self.mean_of_joints - self.ap[-1]) < ROUNDING
-
-
-ROUNDING = 0.15
-
-# Table 5, as printed: PoseTrack2017 validation set.
-PUBLISHED = {
-    "ablation_complete": Published(
-        "DCPose, complete, T = 1", (88.0, 88.7, 84.1, 78.4, 83.0, 81.4, 74.2, 82.8)
-    ),
-    "ablation_no_ptm_sum": Published(
-        "r/m PTM, h(p) + h(c) + h(n)", (87.3, 88.4, 83.6, 77.6, 82.8, 78.4, 73.7, 82.0)
-    ),
-    "ablation_no_ptm_current": Published(
-        "r/m PTM, h(c)", (87.5, 88.5, 83.7, 78.1, 82.9, 80.8, 73.4, 82.2)
-    ),
-    "ablation_no_prf": Published("r/m PRF", (87.4, 88.3, 83.6, 77.6, 82.7, 80.5, 73.4, 82.1)),
-    "ablation_dilations_3": Published(
-        "1 dilation, d = 3",
-        (87.3, 88.5, 83.8, 72.6, 82.9, 78.4, 73.7, 81.7),
-    ),
-    "ablation_dilations_3_6": Published(
-        "2 dilations, d = 3, 6", (87.5, 88.2, 83.6, 74.7, 82.8, 79.8, 73.6, 81.9)
-    ),
-    "ablation_dilations_3_6_9": Published(
-        "3 dilations, d = 3, 6, 9", (87.9, 88.6, 83.9, 78.3, 82.9, 81.4, 74.0, 82.7)
-    ),
-    "ablation_dilations_3_6_9_12": Published(
-        "4 dilations, d = 3, 6, 9, 12", (87.9, 88.6, 84.0, 76.9, 83.0, 80.9, 74.0, 82.6)
-    ),
-    "ablation_no_prev": Published(
-        "r/m previous frame", (87.8, 88.4, 83.8, 77.8, 82.6, 80.6, 73.7, 82.2)
-    ),
-    "ablation_no_next": Published(
-        "r/m next frame", (88.0, 88.6, 83.7, 77.7, 82.8, 80.7, 73.2, 82.3)
-    ),
-    "ablation_interval_2": Published("T = 2", (87.7, 88.4, 83.8, 78.0, 83.0, 80.8, 73.2, 82.6)),
-    "ablation_interval_3": Published("T = 3", (87.6, 88.4, 83.6, 77.7, 82.6, 80.7, 71.7, 82.1)),
-    "ablation_interval_4": Published(
-        "T = 4",
-        (81.2, 87.4, 83.3, 76.7, 81.9, 80.2, 72.1, 81.7),
-    ),
-}
-REFERENCE = "ablation_complete"
+from dcpose.evaluation.published import GROUPS, PUBLISHED, REFERENCE, TOTAL
 
 
 @dataclass(frozen=True)
@@ -93,11 +25,13 @@ class Row:
         experiment: its name; rows of Table 5 are recognised by it.
         trainable: number of parameters that are trained.
         groups: by seed, AP of groups of joints in percent; None for undefined.
+        subsets: by seed, mean AP of subsets of the people in percent, by their labels.
     """
 
     experiment: str
     trainable: int
     groups: Mapping[int, Mapping[str, float | None]]
+    subsets: Mapping[int, Mapping[str, float | None]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -132,31 +66,57 @@ def in_the_order_of_the_paper(rows: Sequence[Row]) -> list[Row]:
 
 def spread(row: Row, group: str) -> Spread:
     """Return mean and deviation of a group of joints over the seeds where it is defined."""
-    values = (groups.get(group) for groups in row.groups.values())
-    return Spread.of([value for value in values if value is not None])
+    return _spread(row.groups, group)
 
 
 def difference(row: Row, reference: Row) -> Spread:
     """Return row minus reference in mean AP, over the seeds that both have."""
-    pairs = (
-        (row.groups[seed].get(TOTAL), reference.groups[seed].get(TOTAL))
-        for seed in row.groups
-        if seed in reference.groups
+    return _difference(row.groups, reference.groups, TOTAL)
+
+
+def _spread(by_seed: Mapping[int, Mapping[str, float | None]], name: str) -> Spread:
+    values = (values.get(name) for values in by_seed.values())
+    return Spread.of([value for value in values if value is not None])
+
+
+def _difference(
+    own: Mapping[int, Mapping[str, float | None]],
+    other: Mapping[int, Mapping[str, float | None]],
+    name: str,
+) -> Spread:
+    pairs = ((own[seed].get(name), other[seed].get(name)) for seed in own if seed in other)
+    return Spread.of(
+        [ours - theirs for ours, theirs in pairs if ours is not None and theirs is not None]
     )
-    return Spread.of([own - other for own, other in pairs if own is not None and other is not None])
+
+
+def title_of(row: Row) -> str:
+    """Return what tables call a row: the paper's words for it, else its experiment."""
+    return PUBLISHED[row.experiment].title if row.experiment in PUBLISHED else row.experiment
+
+
+def reference_of(rows: Sequence[Row]) -> Row:
+    """Return what differences are to: the complete model, else the first row."""
+    return next((row for row in rows if row.experiment == REFERENCE), rows[0])
 
 
 def to_markdown(rows: Sequence[Row]) -> str:
-    """Return the table; differences are to the complete model, else to the first row."""
+    """Return the tables; differences are to the complete model, else to the first row."""
     rows = in_the_order_of_the_paper(rows)
-    reference = _reference(rows)
+    tables = [_table(rows)]
+    if any(row.subsets for row in rows):
+        tables.append(_table_of_subsets(rows))
+    return "\n".join(tables)
+
+
+def _table(rows: Sequence[Row]) -> str:
+    reference = reference_of(rows)
     titles = [TITLE_OF.get(group, group) for group in GROUPS]
     columns = ["variant", *titles, "difference", "published Mean", "published difference"]
     columns += ["parameters", "seeds"]
     lines = [f"| {' | '.join(columns)} |", "|---|" + " ---: |" * (len(columns) - 1)]
     for row in rows:
-        title = PUBLISHED[row.experiment].title if row.experiment in PUBLISHED else row.experiment
-        cells = [title, *(str(spread(row, group)) for group in GROUPS)]
+        cells = [title_of(row), *(str(spread(row, group)) for group in GROUPS)]
         cells += ["" if row is reference else _signed(difference(row, reference))]
         cells += _published_cells(row.experiment)
         cells += [f"{row.trainable:,}", ", ".join(map(str, row.groups)) or "-"]
@@ -171,10 +131,33 @@ def to_markdown(rows: Sequence[Row]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _table_of_subsets(rows: Sequence[Row]) -> str:
+    """Return mean AP of each subset, and in brackets its difference to the reference."""
+    reference = reference_of(rows)
+    names = _subset_names(rows)
+    titles = [name.replace("_", " ") for name in names]
+    lines = [f"| {' | '.join(['variant', *titles])} |", "|---|" + " ---: |" * len(names)]
+    for row in rows:
+        cells = [title_of(row)]
+        for name in names:
+            change = _difference(row.subsets, reference.subsets, name)
+            beside = "" if row is reference or math.isnan(change.mean) else f" ({_signed(change)})"
+            cells.append(f"{_spread(row.subsets, name)}{beside}")
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _subset_names(rows: Sequence[Row]) -> list[str]:
+    """Return the labels of all subsets, in the order in which they are first met."""
+    return list(
+        dict.fromkeys(name for row in rows for part in row.subsets.values() for name in part)
+    )
+
+
 def to_json_dict(rows: Sequence[Row]) -> dict[str, Any]:
     """Return every number of the table, unrounded; undefined ones are null."""
     rows = in_the_order_of_the_paper(rows)
-    reference = _reference(rows)
+    reference = reference_of(rows)
     return {"reference": reference.experiment, "rows": [_row_dict(row, reference) for row in rows]}
 
 
@@ -188,13 +171,21 @@ def _row_dict(row: Row, reference: Row) -> dict[str, Any]:
         "std": {group: _or_none(spread(row, group).std) for group in GROUPS},
         "difference_mean": _or_none(difference(row, reference).mean),
         "difference_std": _or_none(difference(row, reference).std),
+        "subsets": {name: _subset_dict(row, reference, name) for name in _subset_names([row])},
         "published": dict(zip(GROUPS, published.ap, strict=True)) if published else None,
         "published_mean_of_joints": published.mean_of_joints if published else None,
     }
 
 
-def _reference(rows: Sequence[Row]) -> Row:
-    return next((row for row in rows if row.experiment == REFERENCE), rows[0])
+def _subset_dict(row: Row, reference: Row, name: str) -> dict[str, Any]:
+    own, change = _spread(row.subsets, name), _difference(row.subsets, reference.subsets, name)
+    return {
+        "seeds": {str(seed): values.get(name) for seed, values in row.subsets.items()},
+        "mean": _or_none(own.mean),
+        "std": _or_none(own.std),
+        "difference_mean": _or_none(change.mean),
+        "difference_std": _or_none(change.std),
+    }
 
 
 def _published_cells(experiment: str) -> list[str]:

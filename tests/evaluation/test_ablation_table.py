@@ -2,11 +2,7 @@
 
 import math
 
-import pytest
-
 from dcpose.evaluation.ablation_table import (
-    GROUPS,
-    PUBLISHED,
     Row,
     Spread,
     difference,
@@ -14,6 +10,7 @@ from dcpose.evaluation.ablation_table import (
     to_json_dict,
     to_markdown,
 )
+from dcpose.evaluation.published import GROUPS
 
 
 def row(name, totals):
@@ -69,11 +66,27 @@ def test_json_has_every_number():
     assert other["seeds"]["0"]["Total"] == 11.5
 
 
-def test_rows_of_the_paper_whose_mean_is_not_that_of_their_joints():
-    # T = 4 by hand: (3 * 81.2 + 2 * (87.4 + 83.3 + 76.7 + 81.9 + 80.2 + 72.1)) / 15 = 80.45
-    assert PUBLISHED["ablation_interval_4"].mean_of_joints == pytest.approx(80.45, abs=0.01)
-    odd = {name for name, published in PUBLISHED.items() if not published.closes}
-    assert odd == {
-        f"ablation_{name}"
-        for name in ("no_ptm_current", "no_prf", "dilations_3", "no_prev", "no_next", "interval_4")
-    }
+def test_subsets_have_a_table_of_their_own():
+    complete = row("ablation_complete", {0: 80.0, 1: 82.0})
+    blurred = Row("small", 1, complete.groups, {0: {"clean": 90.0, "motion_blur": 60.0}})
+    seeds = {0: {"clean": 91.0, "motion_blur": 65.0}, 1: {"clean": 93.0, "motion_blur": None}}
+    complete = Row("ablation_complete", 1, complete.groups, seeds)
+    text = to_markdown([blurred, complete])
+    first, second = text.split("\n\n", 1)
+    assert (
+        first
+        == to_markdown(
+            [row("ablation_complete", {0: 80.0, 1: 82.0}), row("small", {0: 80.0, 1: 82.0})]
+        )
+        .replace("1,234", "1")
+        .strip()
+    )
+    assert second.splitlines() == [
+        "| variant | clean | motion blur |",
+        "|---| ---: | ---: |",
+        "| DCPose, complete, T = 1 | 92.0 ± 1.4 | 65.0 |",
+        "| small | 90.0 (-1.0) | 60.0 (-5.0) |",
+    ]
+    part = to_json_dict([complete, blurred])["rows"][1]["subsets"]["motion_blur"]
+    assert part["seeds"] == {"0": 60.0}
+    assert (part["mean"], part["std"], part["difference_mean"]) == (60.0, None, -5.0)

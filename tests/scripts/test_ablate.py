@@ -64,6 +64,7 @@ def test_sweep_writes_a_table_and_repeats_nothing(
     assert "| r/m next frame |" in text
     content = json.loads((run_here / "out" / "table.json").read_text())
     assert [list(row["seeds"]) for row in content["rows"]] == [["0", "1"]] * 3
+    assert "r/m next frame" in (run_here / "out" / "table.svg").read_text()
     saved = load_config(run_here / "out" / "ablation_no_next" / "seed1" / "config.yaml")
     assert (saved.seed, saved.model.neighbors) == (1, ("prev",))
 
@@ -92,10 +93,25 @@ def test_shared_backbone_trains_in_groups(
 
 def test_every_seed_can_have_a_backbone_of_its_own(script, rows, tiny_cfg):
     overrides = ["model.backbone.weights=backbones/{seed}.pt", "model.pcn={dilations: [3]}"]
-    trials = script.plan(rows[:1], str(tiny_cfg), overrides, [0, 7], script.Path("out"))
+    variants = script.ablations([rows[0], *overrides], str(tiny_cfg))
+    trials = script.plan(variants, [0, 7], script.Path("out"))
     assert [trial.cfg.model.backbone.weights for trial in trials] == [
         "backbones/0.pt", "backbones/7.pt"
     ]  # fmt: skip
+
+
+def test_baselines_stay_as_their_configs_say(script, rows, tiny_cfg, tmp_path):
+    baseline = tmp_path / "single.yaml"
+    baseline.write_text(f"base: {tiny_cfg}\nexperiment: single\nmodel: {{name: single_frame}}\n")
+    words = ["train.epochs=3", str(baseline), "seed=9", "optim.lr=0.5", str(tiny_cfg)]
+    variants = [*script.baselines(words), *script.ablations([rows[0], "optim.lr=0.1"], tiny_cfg)]
+    cfgs = [trial.cfg for trial in script.plan(variants, [4], script.Path("out"))]
+    assert [cfg.experiment for cfg in cfgs] == ["single", "tiny", "ablation_complete"]
+    assert [cfg.optim.lr for cfg in cfgs] == [0.5, 1e-3, 0.1]
+    assert [cfg.train.epochs for cfg in cfgs] == [3, 3, 1]
+    assert [cfg.seed for cfg in cfgs] == [4, 4, 4]
+    with pytest.raises(ValueError, match=r"train\.epochs=3 is an override of no config"):
+        script.baselines(["train.epochs=3"])
 
 
 def test_folder_of_another_config_is_refused(script, rows, tiny_cfg, run_here, capsys):
