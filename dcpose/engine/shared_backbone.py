@@ -38,8 +38,8 @@ class _Head(nn.Module):
         return [self.model.head(initial, gaps)]
 
 
-class _Member:
-    """A trainer and its head as they take part in an epoch."""
+class Member:
+    """A trainer, of a `DCPose`, and its head as they take part in an epoch."""
 
     def __init__(self, trainer: Trainer) -> None:
         self.trainer = trainer
@@ -52,6 +52,7 @@ class _Member:
         self.meter = EpochMeter()
 
     def begin_epoch(self) -> None:
+        """Make the head ready for training, and count losses anew."""
         self.head.train()
         self.meter = EpochMeter()
 
@@ -71,7 +72,7 @@ def fit_together(groups: Sequence[Sequence[Trainer]]) -> None:
     """
     trainers = [trainer for group in groups for trainer in group]
     _check_that_they_can_share(trainers)
-    groups_of_members = [[_Member(trainer) for trainer in group] for group in groups]
+    groups_of_members = [[Member(trainer) for trainer in group] for group in groups]
     while True:
         unfinished = [trainer for trainer in trainers if trainer.epoch < trainer.settings.epochs]
         if not unfinished:
@@ -82,7 +83,7 @@ def fit_together(groups: Sequence[Sequence[Trainer]]) -> None:
             for members in groups_of_members
         ]
         start = time.monotonic()
-        _train_one_epoch([members for members in behind if members])
+        train_one_epoch([members for members in behind if members])
         seconds = time.monotonic() - start
         for member in itertools.chain.from_iterable(behind):
             member.trainer.end_epoch(member.meter.epoch_loss, seconds)
@@ -90,7 +91,8 @@ def fit_together(groups: Sequence[Sequence[Trainer]]) -> None:
         trainer.run.close()
 
 
-def _train_one_epoch(groups: Sequence[Sequence[_Member]]) -> None:
+def train_one_epoch(groups: Sequence[Sequence[Member]]) -> None:
+    """Pass once over the training set; all are at one epoch, groups are as for `fit_together`."""
     members = [member for group in groups for member in group]
     first = members[0].trainer
     for member in members:
@@ -112,7 +114,7 @@ def _train_one_epoch(groups: Sequence[Sequence[_Member]]) -> None:
 
 
 def _add_gradients(
-    groups: Sequence[Sequence[_Member]], batches: Sequence[ClipBatch], share: float
+    groups: Sequence[Sequence[Member]], batches: Sequence[ClipBatch], share: float
 ) -> None:
     """Add the gradients of the same people's clips, one batch for each group, to all members."""
     passes = _FramePasses()
@@ -138,12 +140,12 @@ class _FramePasses:
         self._crops = host_batch.frames
         self._frames = batch.network_input()
 
-    def initial_heatmaps(self, member: _Member) -> Tensor:
+    def initial_heatmaps(self, member: Member) -> Tensor:
         """Return heatmaps (B, F, J, h, w) of the frames that a member sees."""
         positions = range(member.seen.start, member.seen.stop)
         return torch.stack([self._of_frame(member, position) for position in positions], dim=1)
 
-    def _of_frame(self, member: _Member, position: int) -> Tensor:
+    def _of_frame(self, member: Member, position: int) -> Tensor:
         crops = self._crops[:, position]
         for other_position, other_crops, heatmaps in self._passed:
             if other_position == position and torch.equal(other_crops, crops):
