@@ -5,7 +5,10 @@ carries height and width; the file ends with the marker EOI, 0xFF 0xD9 (ITU-T T.
 """
 
 import os
+import stat
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 _START, _END = b"\xff\xd8", b"\xff\xd9"
@@ -14,6 +17,15 @@ _WITHOUT_LENGTH = {0x01, *range(0xD0, 0xD8)}
 _SCAN, _EOI = 0xDA, 0xD9
 _HEAD_BYTES = 1024
 _TAIL_BYTES = 4096
+MAX_BYTES = 2**28
+"""Size of a file that is read at all."""
+MAX_PIXELS = 2**26
+"""Pixels of a frame that is decoded: twice those of 8K video, 200 MB once decoded."""
+MAX_SCANS = 100
+"""Scans of a frame that is decoded; progressive JPEGs have about ten, and each one takes time
+proportional to the pixels, however few bytes it has."""
+_MAX_SEGMENTS = 10_000
+"""Segments and fill bytes in front of the frame header; cameras write a few dozen."""
 
 
 @dataclass(frozen=True)
@@ -32,11 +44,16 @@ class JpegFacts:
 def inspect_jpeg(path: Path) -> JpegFacts:
     """Look at the first and last bytes of a file; a file that cannot be read is a fault."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        # without waiting for a pipe that nobody writes to
+        flags = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
+        descriptor = os.open(path, flags)
     except OSError as error:
         return JpegFacts(None, f"cannot be opened ({error.strerror}); mend its access rights")
     try:
-        return _inspect(descriptor, os.fstat(descriptor).st_size)
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            return JpegFacts(None, "no regular file; put the frame there")
+        return _inspect(descriptor, status.st_size)
     except OSError as error:
         return JpegFacts(None, f"cannot be read ({error.strerror}); copy it again")
     finally:
@@ -46,23 +63,32 @@ def inspect_jpeg(path: Path) -> JpegFacts:
 def _inspect(descriptor: int, size: int) -> JpegFacts:
     if size == 0:
         return JpegFacts(None, "an empty file; copy it again")
+    if size > MAX_BYTES:
+        return JpegFacts(None, f"{size} bytes, more than the {MAX_BYTES} of a frame; copy it again")
     head = _read_at(descriptor, 0, _HEAD_BYTES)
     if not head.startswith(_START):
         return JpegFacts(None, f"not a JPEG, it starts with {head[:4]!r}; save it as JPEG")
-    image_wh = _frame_size(descriptor, head)
+    image_wh = frame_size(partial(_read_at, descriptor))
     if not _ends_with_marker(descriptor, size):
         return JpegFacts(image_wh, f"cut short, {size} bytes without an end marker; copy it again")
     if image_wh is None or min(image_wh) == 0:
         return JpegFacts(None, "a JPEG without a frame header; copy it again")
+    if image_wh[0] * image_wh[1] > MAX_PIXELS:
+        return JpegFacts(None, f"{too_many_pixels(image_wh)}; save it smaller")
     return JpegFacts(image_wh)
 
 
-def _frame_size(descriptor: int, head: bytes) -> tuple[int, int] | None:
-    start, offset = 0, len(_START)  # `head` holds the bytes of the file from `start` on
-    while True:
+def frame_size(read_at: Callable[[int, int], bytes]) -> tuple[int, int] | None:
+    """Return the (width, height) that the frame header of a JPEG announces; None without one.
+
+    Args:
+        read_at: (offset, count) to the bytes of the file from an offset on, fewer at its end.
+    """
+    start, offset, head = 0, len(_START), b""  # `head` holds the file from `start` on
+    for _ in range(_MAX_SEGMENTS):
         if offset - start + 9 > len(head):  # embedded previews can push the header far back
-            start, head = offset, _read_at(descriptor, offset, _HEAD_BYTES)
-        segment = head[offset - start :]
+            start, head = offset, read_at(offset, _HEAD_BYTES)
+        segment = head[offset - start : offset - start + 9]
         if len(segment) < 4 or segment[0] != 0xFF or segment[1] in (_SCAN, _EOI):
             return None
         marker = segment[1]
@@ -77,6 +103,12 @@ def _frame_size(descriptor: int, head: bytes) -> tuple[int, int] | None:
             return int.from_bytes(width, "big"), int.from_bytes(height, "big")
         else:
             offset += 2 + max(2, int.from_bytes(segment[2:4], "big"))
+    return None
+
+
+def too_many_pixels(image_wh: tuple[int, int]) -> str:
+    """Say that an image is larger than frames may be."""
+    return f"announces {image_wh[0]}x{image_wh[1]} pixels, more than the {MAX_PIXELS} of a frame"
 
 
 def _ends_with_marker(descriptor: int, size: int) -> bool:

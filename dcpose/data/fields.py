@@ -3,25 +3,27 @@
 `where` is the start of a message, such as `annotations/val/000522.json: images[3]`.
 """
 
-import json
 import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from dcpose.safe_files import MAX_JSON_BYTES, parse_json, read_bounded
+
 
 def read_json(path: Path) -> Any:  # noqa: ANN401 - JSON can hold anything
     """Parse a JSON file.
 
     Raises:
-        ValueError: if the file is missing or is not JSON; the message starts with the path.
+        ValueError: if the file is missing, no file or too large, or is not JSON (see `parse_json`);
+            the message starts with the path.
     """
     try:
-        return json.loads(path.read_bytes())
+        return parse_json(read_bounded(path, MAX_JSON_BYTES))
     except OSError as error:
         raise ValueError(f"{path}: cannot be read ({error.strerror})") from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise ValueError(f"{path}: not valid JSON ({error})") from error
 
 

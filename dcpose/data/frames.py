@@ -10,6 +10,15 @@ import cv2
 import numpy as np
 from simplejpeg import decode_jpeg
 
+from dcpose.data.check_jpeg import (
+    MAX_BYTES,
+    MAX_PIXELS,
+    MAX_SCANS,
+    frame_size,
+    too_many_pixels,
+)
+from dcpose.safe_files import read_bounded
+
 # Annotations count pixels as they are stored, so a rotation tag in the file must not act.
 _DECODE_FLAGS = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
 
@@ -22,26 +31,35 @@ def read_frame(path: Path) -> np.ndarray:
     """Decode one frame.
 
     Decoders fill what a truncated file lacks with grey and report success, so the end marker is
-    checked first.
+    checked first. What a file announces is checked before memory is set aside for it.
 
     Returns:
         (H, W, 3) uint8 RGB.
 
     Raises:
-        FrameError: if the file cannot be read, is not a JPEG, or is cut short.
+        FrameError: if the file cannot be read, is not a JPEG, is cut short, or announces more
+            pixels or scans than a frame has.
     """
     try:
-        data = path.read_bytes()
+        data = read_bounded(path, MAX_BYTES)
     except FileNotFoundError:
         raise FrameError(f"{path}: frame not found") from None
-    except (OSError, ValueError) as error:
-        raise FrameError(f"{path}: frame cannot be read ({error})") from error
+    except OSError as error:
+        raise FrameError(f"{path}: frame cannot be read ({error.strerror})") from error
     if not data.startswith(b"\xff\xd8"):
         raise FrameError(f"{path}: not a JPEG, it starts with {data[:4]!r}; frames must be JPEG")
     # interrupted copies often leave the file at full size, its tail filled with zeros
     if not data.rstrip(b"\0").endswith(b"\xff\xd9"):
         raise FrameError(
             f"{path}: truncated JPEG, {len(data)} bytes without an end marker; copy it again"
+        )
+    image_wh = frame_size(lambda offset, count: data[offset : offset + count])
+    if image_wh is not None and image_wh[0] * image_wh[1] > MAX_PIXELS:
+        raise FrameError(f"{path}: {too_many_pixels(image_wh)}; save it smaller")
+    scans = data.count(b"\xff\xda")  # inside a scan this pair of bytes is written otherwise
+    if scans > MAX_SCANS:
+        raise FrameError(
+            f"{path}: JPEG of {scans} scans, expected at most {MAX_SCANS}; save it again"
         )
     try:
         # a third faster than OpenCV, the same pixels

@@ -23,6 +23,7 @@ from dcpose.evaluation.video_poses import (
     VideoPoses,
 )
 from dcpose.files import write_bytes
+from dcpose.safe_files import MAX_JSON_BYTES, parse_json, read_bounded
 from dcpose.skeleton import POSETRACK, Skeleton
 from dcpose.structures import PosePrediction
 
@@ -39,10 +40,10 @@ def load_json(path: Path) -> dict[str, Any]:
         EvaluationInputError: if the file cannot be read, is no JSON, or holds no object.
     """
     try:
-        content = json.loads(path.read_bytes())
+        content = parse_json(read_bounded(path, MAX_JSON_BYTES))
     except OSError as error:
         raise EvaluationInputError(f"{path}: cannot be read: {error.strerror}") from None
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise EvaluationInputError(
             f"{path}: no valid JSON ({error}); write the file again, it may be cut off"
         ) from None
