@@ -1,14 +1,14 @@
 """Reading config layers: YAML files with `base:` and command-line overrides."""
 
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from dcpose.config_messages import ConfigError
+from dcpose.yaml_files import parse_yaml, read_yaml
 
 COMMAND_LINE = "command line"
 
@@ -34,30 +34,6 @@ class Alternatives:
     shared: frozenset[str]
 
 
-class _ConfigLoader(yaml.SafeLoader):
-    """SafeLoader that reads 1e-4 as a number and refuses a key that stands twice."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[object] = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if isinstance(key, str | int) and key in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"key {key!r} stands twice", key_node.start_mark
-                )
-            if isinstance(key, str | int):
-                seen.add(key)
-        return super().construct_mapping(node, deep=deep)
-
-
-# YAML 1.1, which PyYAML implements, takes 1e-4 for a string; everybody writes rates that way.
-_ConfigLoader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+$"),
-    list("-+.0123456789"),
-)
-
-
 def read_layers(path: Path) -> list[Layer]:
     """Read a config file and its parents, the oldest ancestor first.
 
@@ -68,7 +44,7 @@ def read_layers(path: Path) -> list[Layer]:
     chain: list[Path] = []
     current: Path | None = path
     while current is not None:
-        if current.resolve() in [visited.resolve() for visited in chain]:
+        if _same_file(current, chain):
             names = " -> ".join(str(visited) for visited in [*chain, current])
             raise ConfigError(f"{path}: base: goes in a circle: {names}; remove one of them")
         values = _read_yaml(current, named_by=chain[-1] if chain else None)
@@ -83,32 +59,28 @@ def read_layers(path: Path) -> list[Layer]:
     return layers
 
 
+def _same_file(path: Path, others: Sequence[Path]) -> bool:
+    try:
+        return os.path.realpath(path) in map(os.path.realpath, others)
+    except ValueError:  # a zero byte: no file, as reading it will say
+        return False
+
+
 def _read_yaml(path: Path, named_by: Path | None) -> dict[str, Any]:
     named = f" (named by base: in {named_by})" if named_by else ""
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        values = read_yaml(path)
     except (FileNotFoundError, NotADirectoryError):
         raise ConfigError(f"{path}: no such config file{named}; check the path") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read as UTF-8 text{named}: {error}") from None
-    values = _parse_yaml(text, origin=str(path))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read{named}: {error.strerror}") from None
+    except ValueError as error:
+        raise ConfigError(f"{path}: bad YAML{named}: {error}") from None
     if values is None:
         return {}
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: found {type(values).__name__}, expected `key: value` lines")
     return values
-
-
-def _parse_yaml(text: str, origin: str) -> Any:  # noqa: ANN401 - YAML holds anything
-    try:
-        return yaml.load(text, Loader=_ConfigLoader)  # noqa: S506 - a SafeLoader
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" line {mark.line + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or "not valid"
-        raise ConfigError(f"{origin}{where}: bad YAML: {problem}") from None
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{origin}: bad YAML: {type(error).__name__}: {error}") from None
 
 
 def read_overrides(tokens: Sequence[str]) -> Layer:
@@ -131,7 +103,10 @@ def read_overrides(tokens: Sequence[str]) -> Layer:
                 raise ConfigError(
                     f"{COMMAND_LINE}: {key} is set inside {parent}, which has a value"
                 )
-        section[leaf] = _parse_yaml(text, origin=f"{COMMAND_LINE}, {key}")
+        try:
+            section[leaf] = parse_yaml(text)
+        except ValueError as error:
+            raise ConfigError(f"{COMMAND_LINE}, {key}: bad YAML: {error}") from None
     return Layer(origin=COMMAND_LINE, values=values)
 
 

@@ -7,6 +7,11 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+MAX_PROBLEMS = 20
+"""Problems that are described; the others are counted."""
+MAX_LINE = 1000
+"""Characters of a description."""
+
 
 class ConfigError(ValueError):
     """A config file or override that cannot be used; the text holds one line per problem."""
@@ -25,10 +30,23 @@ def describe_problems(
     """
     valid_keys = list(leaf_keys(schema))
     lines: dict[str, str] = {}
-    for problem in error.errors():
+    problems = error.errors()
+    for problem in problems[:MAX_PROBLEMS]:
         key = _key_of(problem, values, schema)
-        lines.setdefault(key, f"{_origin_of(key, origins)}: {_describe(problem, key, valid_keys)}")
+        text = _describe(problem, key, valid_keys)
+        lines.setdefault(key, f"{_origin_of(key, origins)}: {_shortened(text)}")
+    if len(problems) > MAX_PROBLEMS:
+        rest = len(problems) - MAX_PROBLEMS
+        lines["..."] = f"{_origin_of('', origins)}: and {rest} more problems"
     return "\n".join(lines.values())
+
+
+def _shortened(text: str) -> str:
+    """Return a text in one line of readable length, whatever keys and values it quotes."""
+    line = " ".join(text.split())
+    return (
+        line if len(line) <= MAX_LINE else f"{line[: MAX_LINE // 2]} ... {line[-MAX_LINE // 2 :]}"
+    )
 
 
 def leaf_keys(schema: type[BaseModel], prefix: str = "") -> dict[str, Any]:

@@ -4,14 +4,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from dcpose.skeleton import Skeleton
+from dcpose.yaml_files import read_yaml
 
 REQUIRED = ("name", "joints", "flip_pairs", "limbs", "upper_body", "evaluation")
 OPTIONAL = ("unlabelled", "oks_sigmas")
 EVALUATION_REQUIRED = ("joints", "groups")
 EVALUATION_OPTIONAL = ("aliases",)
+MAX_MESSAGE = 1000
+"""Characters of what is found wrong with a file."""
 
 
 def read_skeleton(path: Path) -> Skeleton:
@@ -28,15 +29,17 @@ def read_skeleton(path: Path) -> Skeleton:
             the names do not fit together; the message starts with the path.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = read_yaml(path)
     except OSError as error:
         raise ValueError(f"{path}: cannot be read ({error.strerror})") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path}: no valid YAML ({' '.join(str(error).split())})") from None
+    except ValueError as error:
+        raise ValueError(f"{path}: no valid YAML ({error})") from None
     try:
         return _skeleton(content)
     except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
+        text = " ".join(str(error).split())
+        more = " ..." if len(text) > MAX_MESSAGE else ""
+        raise ValueError(f"{path}: {text[:MAX_MESSAGE]}{more}") from None
 
 
 def _skeleton(content: object) -> Skeleton:
@@ -112,6 +115,7 @@ def _sigmas(value: object, joints: tuple[str, ...]) -> tuple[float, ...]:
         odd = sorted(set(sigmas) ^ set(joints))
         raise ValueError(f"oks_sigmas: expected one per joint; missing or unknown: {odd}")
     for joint, sigma in sigmas.items():
-        if isinstance(sigma, bool) or not isinstance(sigma, int | float):
-            raise ValueError(f"oks_sigmas.{joint}: found {sigma!r}, expected a number")
+        # the comparison is false for NaN, and exact for whole numbers beyond the range of floats
+        if isinstance(sigma, bool) or not isinstance(sigma, int | float) or not 0 < sigma <= 1e6:
+            raise ValueError(f"oks_sigmas.{joint}: found {sigma!r}, expected a positive number")
     return tuple(float(sigmas[joint]) for joint in joints)

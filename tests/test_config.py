@@ -169,7 +169,7 @@ def test_refusal_names_the_file_that_set_the_key(tmp_path):
     [
         ("experiment: [", "bad YAML"),
         ("- 1\n- 2\n", "found list, expected `key: value` lines"),
-        (MINIMAL + "seed: 1\nseed: 2\n", "line 4: bad YAML: key 'seed' stands twice"),
+        (MINIMAL + "seed: 1\nseed: 2\n", "bad YAML: line 4: key 'seed' stands twice"),
         (MINIMAL + "base: [a, b]\n", "expected the path of one YAML file"),
         (MINIMAL + "base: absent.yaml\n", "no such config file (named by base: in"),
         (MINIMAL + "base: tiny.yaml\n", "goes in a circle"),

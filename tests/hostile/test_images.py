@@ -101,7 +101,7 @@ READ = {
 @pytest.mark.parametrize("name", READ)
 def test_read(name, limits, tmp_path):
     content, shape = READ[name]
-    path = tmp_path / "Bild 00 – «ö».jpg"
+    path = tmp_path / "Bild 00 «ö».jpg"
     path.write_bytes(content)
     with limits():
         assert read_frame(path).shape == shape
@@ -124,7 +124,7 @@ def test_a_huge_file_is_not_read(told, tmp_path):
 
 @pytest.mark.parametrize("name", ["000000.jpg", "000000\0.jpg", "x" * 5000, "\ud800.jpg"])
 def test_names_without_a_file(name, limits, tmp_path):
-    with limits(), pytest.raises(FrameError, match="frame not found|cannot be read"):
+    with limits(), pytest.raises(FrameError, match=r"frame not found|cannot be read"):
         read_frame(tmp_path / name)
 
 
