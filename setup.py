@@ -36,9 +36,12 @@ setup(
             "mypy>=1.13",
             "ruff>=0.8",
             "pycocotools>=2.0.10",
+            "supervision>=0.31",
             "types-PyYAML",
             "types-tqdm",
         ],
+        # poses as its KeyPoints
+        "supervision": ["supervision>=0.31"],
         # OKS AP of COCO, for stage one of the backbone
         "coco": ["pycocotools>=2.0.10"],
         # compiles for twenty minutes; a third deformable convolution to compare with

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from dcpose.build import build_model
     from dcpose.config import Config, load_config
+    from dcpose.estimator import PoseEstimator
 
-__all__ = ["Config", "build_model", "load_config"]
+__all__ = ["Config", "PoseEstimator", "build_model", "load_config"]
 
 _HOME_OF = {
     "Config": "dcpose.config",
     "load_config": "dcpose.config",
     "build_model": "dcpose.build",
+    "PoseEstimator": "dcpose.estimator",
 }
 
 

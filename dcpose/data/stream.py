@@ -122,18 +122,31 @@ class ClipStream:
         for clip in clips:
             frames = window.frames_of(clip)
             for person in by_frame[clip.cur]:
-                yield pool.submit(self._sample, person, clip, frames)
+                yield pool.submit(cut_clip, person, clip, frames, self.options)
 
-    def _sample(self, person: PersonRecord, clip: Clip, frames: Sequence[np.ndarray]) -> ClipSample:
-        options = self.options
-        box = visible_box(person, frame_wh(frames[0]))
-        matrix = crop_matrix(box, options.crop_wh, options.box_enlarge)
-        return ClipSample(
-            person=person,
-            frames=warp_frames(frames, matrix, options.crop_wh),
-            gaps=np.array(clip.gaps, np.float32),
-            crop_to_image=invert_affine(matrix),
-        )
+
+def cut_clip(
+    person: PersonRecord, clip: Clip, frames: Sequence[np.ndarray], options: ClipOptions
+) -> ClipSample:
+    """Cut a person out of the frames of a clip.
+
+    Args:
+        person: whose box to cut.
+        clip: numbers of the frames, for the gaps.
+        frames: (H, W, 3) uint8 RGB, as many as the clip has numbers.
+        options: size of the crops.
+
+    Raises:
+        ValueError: if the box lies outside its image.
+    """
+    box = visible_box(person, frame_wh(frames[0]))
+    matrix = crop_matrix(box, options.crop_wh, options.box_enlarge)
+    return ClipSample(
+        person=person,
+        frames=warp_frames(frames, matrix, options.crop_wh),
+        gaps=np.array(clip.gaps, np.float32),
+        crop_to_image=invert_affine(matrix),
+    )
 
 
 class _FrameWindow:

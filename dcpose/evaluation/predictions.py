@@ -148,7 +148,7 @@ def write_predictions(
     for image_people in per_image.values():
         _check_ids([number for number, _ in image_people], path)
         for number, person in image_people:
-            entry = _annotation(person, skeleton, joint_score)
+            entry = annotation_entry(person, skeleton, joint_score)
             annotations.append({**entry, "id": len(annotations) + 1, "track_id": number})
     category = {"id": 1, "name": "person", "keypoints": list(skeleton.joint_names)}
     content = {
@@ -176,9 +176,14 @@ def write_json(path: Path, content: Mapping[str, Any] | Sequence[Any]) -> None:
     write_bytes(path, text.encode())
 
 
-def _annotation(
+def annotation_entry(
     person: PosePrediction, skeleton: Skeleton, joint_score: JointScore
 ) -> dict[str, Any]:
+    """Return one of the `annotations` of a predictions file, still without `id` and `track_id`.
+
+    Raises:
+        ValueError: as `write_predictions`.
+    """
     record = person.person
     if person.joints.shape != (skeleton.num_joints, 2):
         raise ValueError(

@@ -1,0 +1,68 @@
+"""Clips of a running video, whose end is not known and whose frames come one by one."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from dcpose.data.clip import Clip, ClipOptions, choose_clip
+
+
+@dataclass(frozen=True, eq=False)
+class LiveClip:
+    """The frames around one frame of a running video; `stream.cut_clip` cuts people out of them.
+
+    Attributes:
+        clip: numbers of the frames, counted from 0; the current one stands in the middle.
+        frames: (H, W, 3) uint8 RGB, one per number.
+    """
+
+    clip: Clip
+    frames: tuple[np.ndarray, ...]
+
+
+def live_clips(images: Iterable[np.ndarray], options: ClipOptions) -> Iterator[LiveClip]:
+    """Give every frame its neighbours, looking ahead no further than the farthest of them.
+
+    The clips are those that `ClipStream` takes from a video whose frames all exist: same padding
+    at both ends. A frame of another size than the one before ends one video and starts the next.
+
+    Args:
+        images: (H, W, 3) uint8 RGB frames in order; an error that they raise comes after the
+            clips of all frames before it.
+        options: which neighbours belong to a clip.
+
+    Yields:
+        one clip per image, in order.
+    """
+    reach = 0 if options.frames == "cur" else options.max_gap
+    window: dict[int, np.ndarray] = {}
+    cur = 0
+    error: Exception | None = None
+    for number, image in enumerate(_until_error(images)):
+        if isinstance(image, Exception):
+            error = image
+            break
+        if window and image.shape != next(iter(window.values())).shape:
+            yield from (_clip(n, window, options) for n in range(cur, number))
+            window, cur = {}, number
+        window[number] = image
+        if number - cur >= reach:
+            yield _clip(cur, window, options)
+            window.pop(cur - reach, None)
+            cur += 1
+    yield from (_clip(n, window, options) for n in window if n >= cur)
+    if error is not None:
+        raise error
+
+
+def _clip(cur: int, window: dict[int, np.ndarray], options: ClipOptions) -> LiveClip:
+    clip = choose_clip(cur, window.keys(), options)
+    return LiveClip(clip, tuple(window[number] for number in clip.numbers))
+
+
+def _until_error(images: Iterable[np.ndarray]) -> Iterator[np.ndarray | Exception]:
+    try:
+        yield from images
+    except Exception as error:
+        yield error
