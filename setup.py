@@ -37,6 +37,7 @@ setup(
             "ruff>=0.8",
             "pycocotools>=2.0.10",
             "supervision>=0.31",
+            "motmetrics>=1.4",
             "types-PyYAML",
             "types-tqdm",
         ],
@@ -44,6 +45,8 @@ setup(
         "supervision": ["supervision>=0.31"],
         # OKS AP of COCO, for stage one of the backbone
         "coco": ["pycocotools>=2.0.10"],
+        # MOTA and IDF1 of tracks
+        "mota": ["motmetrics>=1.4"],
         # compiles for twenty minutes; a third deformable convolution to compare with
         "mmcv": ["mmcv>=2.2"],
     },

@@ -35,6 +35,16 @@ def overlaps_image(box_xywh: np.ndarray, image_wh: tuple[int, int]) -> bool:
     return bool(x < image_wh[0] and y < image_wh[1] and x + width > 0 and y + height > 0)
 
 
+def box_iou(boxes_a: np.ndarray, boxes_b: np.ndarray) -> np.ndarray:
+    """Return (M, N) intersection over union of (M, 4) and (N, 4) boxes xywh; 0 for empty ones."""
+    low_a, low_b = boxes_a[:, None, :2], boxes_b[None, :, :2]
+    high_a, high_b = low_a + boxes_a[:, None, 2:], low_b + boxes_b[None, :, 2:]
+    overlap_wh = np.clip(np.minimum(high_a, high_b) - np.maximum(low_a, low_b), 0, None)
+    overlap = overlap_wh.prod(axis=-1)
+    union = boxes_a[:, None, 2:].prod(axis=-1) + boxes_b[None, :, 2:].prod(axis=-1) - overlap
+    return np.divide(overlap, union, out=np.zeros_like(overlap), where=union > 0)
+
+
 def pad_to_aspect(box_xywh: np.ndarray, aspect: float) -> np.ndarray:
     """Lengthen the shorter side about the centre until width / height equals `aspect`."""
     x, y, width, height = np.asarray(box_xywh, dtype=np.float64)

@@ -1,6 +1,6 @@
 """Measure PoseTrack AP of predictions files against annotation files (no torch needed).
 
-python scripts/evaluate_ap.py --annotations GT_DIR --predictions PRED_DIR [--json OUT]
+python scripts/evaluate_ap.py --annotations GT_DIR --predictions PRED_DIR [--json OUT] [--mota]
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import numpy as np
 
 from dcpose.cli import reports_user_errors
 from dcpose.evaluation.evaluator import APResult, evaluate_folders
+from dcpose.evaluation.mota import evaluate_tracks
 from dcpose.evaluation.subsets import text_table
 from dcpose.evaluation.video_poses import EvaluationInputError
 from dcpose.files import write_text
@@ -46,6 +47,11 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         help="also measure the subsets that annotated people are labelled with (`conditions`)",
     )
     parser.add_argument("--json", type=Path, help="write all numbers to this file")
+    parser.add_argument(
+        "--mota",
+        action="store_true",
+        help="also measure the tracks: PoseTrack MOTA and IDF1 (needs the package motmetrics)",
+    )
     parser.add_argument(
         "--with-poseval",
         action="store_true",
@@ -120,8 +126,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(f"{result.num_videos} videos, {result.num_frames} frames with annotated people")
     if arguments.subsets:
         print(text_table(result.subsets) if result.subsets else "nobody is labelled: no subsets")
+    numbers = result.to_json_dict()
+    if arguments.mota:
+        tracks = evaluate_tracks(*folders, skeleton)
+        print(f"MOTA\n{tracks.table()}")
+        numbers["tracks"] = tracks.to_json_dict()
     if arguments.json:
-        text = json.dumps(result.to_json_dict(), indent=1, allow_nan=False)
+        text = json.dumps(numbers, indent=1, allow_nan=False)
         write_text(arguments.json, text + "\n")
     if arguments.with_poseval:
         official = run_poseval(arguments.annotations, arguments.predictions)

@@ -114,7 +114,8 @@ def test_importing_dcpose_does_not_import_torch():
 def test_evaluation_works_without_torch():
     code = (
         "import sys; sys.modules['torch'] = None; sys.modules['cv2'] = None\n"
-        "import dcpose.evaluation.evaluator, dcpose.evaluation.export, dcpose.evaluation.report"
+        "import dcpose.evaluation.evaluator, dcpose.evaluation.export, dcpose.evaluation.report\n"
+        "import dcpose.evaluation.mota"
     )
     run_python(code)
 

@@ -201,6 +201,18 @@ def evaluate_folders(
     Raises:
         EvaluationInputError: if a folder or a predictions file is missing or a file is malformed.
     """
+    evaluator = Evaluator(skeleton, by_condition)
+    for annotations_path, predictions_path in paired_files(annotations_dir, predictions_dir):
+        evaluator.update(annotations_path, predictions_path)
+    return evaluator.compute()
+
+
+def paired_files(annotations_dir: Path, predictions_dir: Path) -> list[tuple[Path, Path]]:
+    """Return each annotation file with the predictions file of the same name.
+
+    Raises:
+        EvaluationInputError: if a folder or a predictions file is missing.
+    """
     annotation_files = json_files(annotations_dir)
     prediction_names = {path.name for path in json_files(predictions_dir)}
     missing = [path.name for path in annotation_files if path.name not in prediction_names]
@@ -218,10 +230,7 @@ def evaluate_folders(
         )  # fmt: skip
     if not annotation_files:
         _log.warning("%s: holds no JSON files, every number is 0", annotations_dir)
-    evaluator = Evaluator(skeleton, by_condition)
-    for path in annotation_files:
-        evaluator.update(path, predictions_dir / path.name)
-    return evaluator.compute()
+    return [(path, predictions_dir / path.name) for path in annotation_files]
 
 
 def json_files(folder: Path) -> list[Path]:

@@ -76,12 +76,32 @@ def match_video(annotated: VideoPoses, predicted: VideoPoses) -> Detections:
 def match_people(annotated: VideoPoses, predicted: VideoPoses) -> Matching:
     """Decide for every predicted joint of a video whether it is right.
 
+    Args:
+        annotated: ground truth with head boxes.
+        predicted: as many frames.
+
+    Raises:
+        EvaluationInputError: as `evaluated_people`.
+    """
+    annotated, predicted, frames = evaluated_people(annotated, predicted)
+    hits, person_of = _right_joints(annotated, predicted)
+    return Matching(annotated, predicted, hits, person_of, num_frames=len(frames))
+
+
+def evaluated_people(
+    annotated: VideoPoses, predicted: VideoPoses
+) -> tuple[VideoPoses, VideoPoses, np.ndarray]:
+    """Keep what counts of a video.
+
     Frames are paired by position. Frames without annotated people are dropped together with
     their predictions; joints inside the ignore regions of the annotations count on neither side.
 
     Args:
         annotated: ground truth with head boxes.
         predicted: as many frames.
+
+    Returns:
+        the annotated and the predicted people that count, and the (F,) evaluated frames.
 
     Raises:
         EvaluationInputError: if the numbers of frames differ, or an annotated person that
@@ -103,8 +123,7 @@ def match_people(annotated: VideoPoses, predicted: VideoPoses) -> Matching:
     annotated = _outside_rings(annotated, rings)
     predicted = _outside_rings(predicted, rings)
     _require_head_boxes(annotated, predicted)
-    hits, person_of = _right_joints(annotated, predicted)
-    return Matching(annotated, predicted, hits, person_of, num_frames=len(frames))
+    return annotated, predicted, frames
 
 
 def _outside_rings(poses: VideoPoses, rings: dict[int, list[np.ndarray]]) -> VideoPoses:
@@ -156,7 +175,8 @@ def _right_joints(annotated: VideoPoses, predicted: VideoPoses) -> tuple[np.ndar
     within = np.empty((len(prediction), predicted.joints.shape[1]), dtype=bool)
     for start in range(0, len(prediction), _CHUNK_PAIRS):
         part = slice(start, start + _CHUNK_PAIRS)
-        within[part] = _within_limit(annotated, predicted, person[part], prediction[part])
+        distances = joint_distances(annotated, predicted, person[part], prediction[part])
+        within[part] = distances <= DISTANCE_LIMIT
     # share of the person's own annotated joints that the prediction hits; a person without
     # joints is hit by nobody, so the divisor 1 gives the 0 it needs
     share = within.sum(axis=1) / np.maximum(annotated.present.sum(axis=1), 1)[person]
@@ -166,19 +186,29 @@ def _right_joints(annotated: VideoPoses, predicted: VideoPoses) -> tuple[np.ndar
     return hits, person_of
 
 
-def _within_limit(
+def joint_distances(
     annotated: VideoPoses, predicted: VideoPoses, person: np.ndarray, prediction: np.ndarray
 ) -> np.ndarray:
-    """Return (N, J) bool: both joints present and at most `DISTANCE_LIMIT` head sizes apart."""
+    """Return (N, J) float64 distances in head sizes of N pairs of people.
+
+    Args:
+        annotated: ground truth with head boxes.
+        predicted: people of the same frames.
+        person: (N,) annotated person of each pair.
+        prediction: (N,) predicted person of each pair.
+
+    Returns:
+        NaN or infinite where a joint is absent or the head has no size, which no limit lets pass.
+    """
     corners = annotated.head_boxes[person]
-    with np.errstate(all="ignore"):  # NaN, infinity and head size 0 fail the comparison
+    with np.errstate(all="ignore"):
         width, height = corners[:, 2] - corners[:, 0], corners[:, 3] - corners[:, 1]
         # not hypot: its last bit differs, and joints at exactly the limit count
         head_size = HEAD_FACTOR * np.sqrt(width**2 + height**2)
         offset = predicted.joints[prediction] - annotated.joints[person]
         distance = np.sqrt(offset[..., 0] ** 2 + offset[..., 1] ** 2) / head_size[:, None]
-        close = distance <= DISTANCE_LIMIT
-    return close & predicted.present[prediction] & annotated.present[person]
+    both = predicted.present[prediction] & annotated.present[person]
+    return np.where(both, distance, np.nan)
 
 
 def _assign(prediction: np.ndarray, person: np.ndarray, share: np.ndarray) -> np.ndarray:

@@ -62,7 +62,8 @@ def parse_posetrack17(
 
     points, listed = _read_points(people, complaint, side)
     joints, present, scores, notes = _arrange(points, len(people), complaint, skeleton)
-    notes += _check_ids_of_listed(people, frame_of, listed, complaint, side)
+    track_ids, id_notes = _read_ids_of_listed(people, frame_of, listed, complaint, side)
+    notes += id_notes
     notes += value_notes(joints, present, scores, side)
     has_head_box, head_boxes = _read_head_boxes(people, complaint, side)
     return VideoPoses(
@@ -75,6 +76,7 @@ def parse_posetrack17(
         listed=listed,
         has_head_box=has_head_box,
         head_boxes=head_boxes,
+        track_ids=track_ids,
         boxes_xywh=np.full((len(people), 4), np.nan),  # the form has head boxes only
         conditions=np.full(len(people), None),
         ignore_regions=_read_ignore_regions(frames, names, complaint, side),
@@ -211,14 +213,17 @@ def _arrange(
     return joints, present, scores, notes
 
 
-def _check_ids_of_listed(
+def _read_ids_of_listed(
     people: list[dict[str, Any]],
     frame_of: list[int],
     listed: np.ndarray,
     complaint: Complaint,
     side: Side,
-) -> list[str]:
-    """Check the track ids; people without a list of points are never evaluated and need none."""
+) -> tuple[np.ndarray, list[str]]:
+    """Return (P,) track ids, and notes.
+
+    People without a list of points are never evaluated and need no id: NaN.
+    """
     track_ids: list[Any] = []
     checked: list[int] = []
     for person, rect in enumerate(people):
@@ -229,9 +234,11 @@ def _check_ids_of_listed(
         track_ids.append(value[0] if in_list else f"{bad_value(value)}, not in a list of one")
         checked.append(person)
     frames = [frame_of[person] for person in checked]
-    return check_track_ids(
-        track_ids, Complaint(complaint.path, complaint.frame_names, frames), side
-    )
+    complaint = Complaint(complaint.path, complaint.frame_names, frames)
+    notes = check_track_ids(track_ids, complaint, side)
+    ids = np.full(len(people), np.nan)
+    ids[checked] = track_ids
+    return ids, notes
 
 
 def _read_head_boxes(

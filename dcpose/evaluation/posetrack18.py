@@ -80,6 +80,7 @@ def parse_posetrack18(
         listed=np.ones(len(people), dtype=bool),
         has_head_box=has_head_box,
         head_boxes=head_boxes,
+        track_ids=np.array(track_ids, dtype=np.float64),
         boxes_xywh=_read_boxes(people),
         conditions=conditions,
         ignore_regions=rings,

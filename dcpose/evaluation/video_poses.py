@@ -42,6 +42,7 @@ class VideoPoses:
         listed: (P,) bool, False for people of 2017 files that have no list of points at all.
         has_head_box: (P,) bool; all False for predictions.
         head_boxes: (P, 4) float64 x1, y1, x2, y2; zeros where there is none.
+        track_ids: (P,) float64, whole numbers as a rule; NaN for people who are never evaluated.
         boxes_xywh: (P, 4) float64 person boxes; NaN where the file gives none.
         conditions: (P,) object, the frozenset of labels that say what makes a person hard to see,
             `CLEAN` where nothing does; None where the file does not say.
@@ -60,6 +61,7 @@ class VideoPoses:
     listed: np.ndarray
     has_head_box: np.ndarray
     head_boxes: np.ndarray
+    track_ids: np.ndarray
     boxes_xywh: np.ndarray
     conditions: np.ndarray
     ignore_regions: dict[int, list[np.ndarray]]
@@ -81,6 +83,7 @@ class VideoPoses:
             listed=self.listed[people],
             has_head_box=self.has_head_box[people],
             head_boxes=self.head_boxes[people],
+            track_ids=self.track_ids[people],
             boxes_xywh=self.boxes_xywh[people],
             conditions=self.conditions[people],
         )

@@ -1,20 +1,10 @@
-"""How alike people of two frames are: overlap of boxes, and OKS of poses.
+"""How alike the poses of two frames are: OKS with a weight for every joint.
 
 Legend: M people of one frame (predicted tracks), N of another (detections), J joints. Points are
-(x, y) in image pixels, boxes left, top, width, height.
+(x, y) in image pixels.
 """
 
 import numpy as np
-
-
-def box_iou(boxes_a: np.ndarray, boxes_b: np.ndarray) -> np.ndarray:
-    """Return (M, N) intersection over union of (M, 4) and (N, 4) boxes xywh; 0 for empty ones."""
-    low_a, low_b = boxes_a[:, None, :2], boxes_b[None, :, :2]
-    high_a, high_b = low_a + boxes_a[:, None, 2:], low_b + boxes_b[None, :, 2:]
-    overlap_wh = np.clip(np.minimum(high_a, high_b) - np.maximum(low_a, low_b), 0, None)
-    overlap = overlap_wh.prod(axis=-1)
-    union = boxes_a[:, None, 2:].prod(axis=-1) + boxes_b[None, :, 2:].prod(axis=-1) - overlap
-    return np.divide(overlap, union, out=np.zeros_like(overlap), where=union > 0)
 
 
 def weighted_oks(

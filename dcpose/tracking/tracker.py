@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from dcpose.geometry import box_iou
 from dcpose.skeleton import POSETRACK, Skeleton
-from dcpose.tracking.similarity import box_iou, weighted_oks
+from dcpose.tracking.similarity import weighted_oks
 
 DEFAULT_SIGMA = 0.08
 """Spread of joints whose skeleton gives none; about the mean of PoseTrack's."""

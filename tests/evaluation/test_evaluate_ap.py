@@ -49,6 +49,21 @@ def test_as_a_process_with_bad_input(arguments, tmp_path):
     assert run.stderr.count("\n") == 1
 
 
+def test_mota_on_demand(main, arguments, tmp_path, capsys):
+    pytest.importorskip("motmetrics")
+    out = tmp_path / "out.json"
+    assert main([*arguments, "--json", str(out)]) == 0
+    plain = json.loads(out.read_text())
+    capsys.readouterr()
+    assert main([*arguments, "--mota", "--json", str(out)]) == 0
+    # one evaluated frame, which MOTA leaves out; one of two people is there, under one id
+    assert "MOTA" in capsys.readouterr().out
+    tracks = (measured := json.loads(out.read_text())).pop("tracks")
+    assert measured == plain
+    assert tracks["mota"] == [None] * 15
+    assert tracks["id_switches"] == 0
+
+
 def test_out_in_a_missing_folder(main, arguments, tmp_path, capsys):
     assert main([*arguments, "--json", str(tmp_path / "no" / "out.json")]) == 2
     error = capsys.readouterr().err
