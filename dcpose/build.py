@@ -22,10 +22,12 @@ from dcpose.data.posetrack import FRAME_DIGITS, VideoAnnotation, read_annotation
 from dcpose.data.stream import ClipStream
 from dcpose.engine.inference import HEATMAP_STRIDE, predict
 from dcpose.engine.optim import make_optimizer
+from dcpose.engine.precision import resolve_precision
 from dcpose.engine.trainer import TrainSettings
 from dcpose.models.blocks import residual_chain
 from dcpose.models.correction import PoseCorrectionNetwork
 from dcpose.models.dcpose import DCPose
+from dcpose.models.fast import prepare_for_inference
 from dcpose.models.hrnet import HRNet
 from dcpose.models.initialise import init_weights
 from dcpose.models.posewarper import REACH, HeatmapWarper, PoseWarper
@@ -366,12 +368,19 @@ def build_stream(
 def build_predictor(
     cfg: Config, model: nn.Module, device: torch.device
 ) -> Callable[[Iterable[ClipBatch]], Iterator[PosePrediction]]:
-    """Build the function that turns inference clips into poses; see `engine.inference.predict`."""
+    """Build the function that turns inference clips into poses; see `engine.inference.predict`.
+
+    It sees the weights as they are now: of a model that is trained on, build another one.
+    """
+    precision = cfg.test.precision
+    if cfg.test.fast:
+        model = prepare_for_inference(model, resolve_precision(precision, device))
+        precision = "fp32"  # for what is left to `predict`: the prepared network has its own
     return partial(
         predict,
         model,
         device=device,
-        precision=cfg.test.precision,
+        precision=precision,
         flip=build_skeleton(cfg) if cfg.test.flip else None,
     )
 

@@ -367,6 +367,9 @@ class TestConfig(Section):
     """auto: bf16 on CUDA, fp32 on a CPU."""
     joint_score: Literal["heatmap_times_box", "heatmap"] = "heatmap_times_box"
     """Score of a joint: its heatmap peak, times the box score or alone."""
+    fast: bool = True
+    """Run a copy of the network that is made ready for inference (dcpose/models/fast.py); false
+    runs it as it is trained, the reference."""
     flip: bool = False
     """Average with the heatmaps of the mirrored clip."""
     oks_nms: Annotated[float, Field(gt=0, le=1)] | None = None

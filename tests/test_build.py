@@ -245,6 +245,20 @@ class TestData:
         assert scores[0].shape == (8, 17)
         assert not np.allclose(scores[0], scores[1])
 
+    def test_fast_and_reference_predictions_agree(self, tiny_cfg, tiny_weights):
+        joints, scores = [], []
+        for options in (["test.fast=false"], [], ["test.precision=bf16"]):
+            cfg = load_config(tiny_cfg, options)
+            predict = build_predictor(cfg, build_model(cfg, tiny_weights), torch.device("cpu"))
+            poses = list(predict(build_stream(cfg, *read_people(cfg, "val"))))
+            joints.append(np.stack([pose.joints for pose in poses]))
+            scores.append(np.stack([pose.heatmap_scores for pose in poses]))
+        reference, fast, _ = joints
+        assert (np.linalg.norm(fast - reference, axis=-1) < 0.5).mean() >= 0.99
+        np.testing.assert_allclose(scores[1], scores[0], rtol=1e-4, atol=1e-5)
+        assert not np.array_equal(scores[2], scores[1])  # the precision reaches the network
+        np.testing.assert_allclose(scores[2], scores[0], rtol=0.1, atol=0.05)
+
 
 def test_source_of_boxes_is_described(tiny_cfg, sample_dir, tmp_path):
     assert describe_boxes(load_config(tiny_cfg), "val") == "ground truth"

@@ -1,0 +1,116 @@
+"""A network made ready for inference: the same heatmaps from fewer and faster operations.
+
+BatchNorm becomes part of the convolution before it, weights lie channels-last, and the offsets and
+masks of a dilation come from one convolution. Deformable convolutions stay in float32 whatever the
+number format: positions do not survive half precision (`ModulatedDeformConv`).
+
+What does not win is not here. Measured on a CPU with HRNet-W48 (`docs/benchmarks/network_cpu.md`
+holds the figures that count): compiling, which takes minutes for a network of this size; fused
+convolution, addition and ReLU; gathering the taps of all dilations at once. The ears' heatmaps are
+computed as ever: they are part of the predictions, and the deformable convolutions mix their
+search regions into all joints.
+"""
+
+import copy
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from dcpose.models.correction import PoseCorrectionNetwork
+
+_Convolution = nn.Conv2d | nn.ConvTranspose2d
+
+
+class FastNetwork(nn.Module):
+    """A prepared network with its number format; called like the network that it was made of."""
+
+    def __init__(self, network: nn.Module, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.network = network
+        self.dtype = dtype
+        self.eval()
+
+    def forward(self, images: Tensor, *others: Tensor) -> Tensor:
+        """Return float32 heatmaps; images (..., 3, H, W), float32, become the network's format."""
+        with torch.autocast(images.device.type, enabled=False):
+            return self.network(images.to(self.dtype), *others).float()
+
+
+def prepare_for_inference(network: nn.Module, dtype: torch.dtype = torch.float32) -> FastNetwork:
+    """Return a copy of a network, or of a backbone, that computes the same faster.
+
+    Args:
+        network: in eval mode, on its device; stays as it is.
+        dtype: number format of its convolutions.
+
+    Raises:
+        ValueError: if the network is in training mode, where BatchNorm is no constant.
+    """
+    if any(module.training for module in network.modules()):
+        raise ValueError("the network is in training mode, call eval() before preparing it")
+    fast = copy.deepcopy(network).requires_grad_(False)
+    fold_batch_norms(fast)
+    for module in list(fast.modules()):
+        for name, child in module.named_children():
+            if isinstance(child, PoseCorrectionNetwork):
+                setattr(module, name, _MergedCorrection(child))
+    for module in fast.modules():
+        if isinstance(module, _Convolution):
+            module.to(dtype=dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return FastNetwork(fast, dtype)
+
+
+def fold_batch_norms(network: nn.Module) -> None:
+    """Make every BatchNorm part of its convolution, the module registered before it, in place.
+
+    Raises:
+        ValueError: for a BatchNorm that does not follow a convolution of its parent module.
+    """
+    for parent in list(network.modules()):
+        before: tuple[str, nn.Module] | None = None
+        for name, child in list(parent.named_children()):
+            if isinstance(child, nn.BatchNorm2d):
+                if before is None or not isinstance(before[1], _Convolution):
+                    raise ValueError(f"{type(parent).__name__}.{name} follows no convolution")
+                conv = before[1]
+                transposed = isinstance(conv, nn.ConvTranspose2d)
+                setattr(parent, before[0], fuse_conv_bn_eval(conv, child, transposed))  # type: ignore[type-var]
+                setattr(parent, name, nn.Identity())
+            before = name, child
+
+
+class _MergedCorrection(nn.Module):
+    """A `PoseCorrectionNetwork` with one convolution per dilation for offsets and masks."""
+
+    def __init__(self, pcn: PoseCorrectionNetwork) -> None:
+        super().__init__()
+        self.masks = pcn.masks
+        pairs = zip(pcn.offset_convs, pcn.mask_convs, strict=True)
+        self.convs = nn.ModuleList(_side_by_side(offsets, masks) for offsets, masks in pairs)  # type: ignore[arg-type]
+        self.deform_convs = pcn.deform_convs
+
+    def forward(self, merged: Tensor, features: Tensor) -> Tensor:
+        """Return corrected heatmaps, in the dtype of the deformable convolutions."""
+        corrected = []
+        for conv, deform_conv in zip(self.convs, self.deform_convs, strict=True):
+            samples = conv(features)
+            offsets, masks = samples.split(samples.shape[1] // 3 * 2, dim=1)
+            masks = masks.sigmoid() if self.masks == "sigmoid" else masks
+            corrected.append(deform_conv(merged, offsets, masks))
+        return torch.stack(corrected).mean(dim=0)
+
+
+def _side_by_side(first: nn.Conv2d, second: nn.Conv2d) -> nn.Conv2d:
+    """Return one convolution with the output channels of two alike, the first's first; no bias."""
+    merged = nn.Conv2d(
+        first.in_channels,
+        first.out_channels + second.out_channels,
+        first.kernel_size,  # type: ignore[arg-type]
+        padding=first.padding,  # type: ignore[arg-type]
+        dilation=first.dilation,  # type: ignore[arg-type]
+        bias=False,
+    )
+    weight = torch.cat([first.weight, second.weight]).detach()
+    merged.weight = nn.Parameter(weight, requires_grad=False)
+    return merged
