@@ -1,6 +1,10 @@
-"""Draw people as annotated and as several models see them, side by side.
+"""Draw people as annotated and as several models see them, with the wrong joints circled.
 
 python scripts/compare.py --annotations DIR --root DIR --out DIR --predictions NAME=DIR [...]
+
+One sheet per condition that annotations label people with, like Fig. 4 of the paper: a row per
+person, the same frames for every model. A joint is wrong by PoseTrack's rule: farther than half a
+head size from where it is annotated.
 """
 
 import argparse
@@ -15,28 +19,41 @@ import numpy as np
 from dcpose.cli import reports_user_errors
 from dcpose.data.frames import read_frame
 from dcpose.data.posetrack import VideoAnnotation, read_annotations
+from dcpose.evaluation.matching import DISTANCE_LIMIT, HEAD_FACTOR
+from dcpose.evaluation.subsets import in_order, title_of
 from dcpose.geometry import apply_affine
 from dcpose.skeleton import POSETRACK
 from dcpose.structures import PersonRecord
-from dcpose.visualize import comparison_sheet, draw_pose, person_view
+from dcpose.visualize import caption, circle_joints, comparison_sheet, draw_pose, person_view
 
 CELL_WH = (210, 280)
-CONDITIONS = ("motion_blur", "defocus", "occlusion", "crossing")
+CONDITIONS = ("motion_blur", "crossing", "occlusion", "defocus")
+NOTE = "circled: farther than half a head size from the truth"
 
 
 @dataclass(frozen=True, eq=False)
 class Choice:
-    """One person to draw, with the video it is in and what makes it hard."""
+    """One person to draw.
+
+    Attributes:
+        video: the video that it is in.
+        person: its record.
+        conditions: what makes it hard to see.
+        head_size: the unit of distances in pixels; NaN if the annotation gives none.
+    """
 
     video: VideoAnnotation
     person: PersonRecord
     conditions: tuple[str, ...]
+    head_size: float
 
 
 @reports_user_errors
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--annotations", type=Path, required=True, help="per-video JSON files")
     parser.add_argument("--root", type=Path, required=True, help="image names are relative to it")
     parser.add_argument(
@@ -48,14 +65,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--out", type=Path, required=True, help="folder for the pictures")
     parser.add_argument("--rows", type=int, default=6, help="people per picture (default 6)")
+    parser.add_argument(
+        "--format", choices=("png", "jpg"), default="png", help="of the pictures (default png)"
+    )
     args = parser.parse_args(argv)
     columns = dict(_name_and_folder(text) for text in args.predictions)
     videos = read_annotations(args.annotations, args.root)
     args.out.mkdir(parents=True, exist_ok=True)
-    for condition in ("clean", *CONDITIONS):
+    for condition in in_order(("clean", *CONDITIONS)):
         choices = choose_people(videos, condition, args.rows)
         if choices:
-            path = args.out / f"{condition}.png"
+            path = args.out / f"{condition}.{args.format}"
             sheet = draw_sheet(choices, columns)
             if not cv2.imwrite(str(path), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR)):
                 raise OSError(f"{path}: cannot be written")
@@ -84,7 +104,6 @@ def draw_sheet(choices: Sequence[Choice], columns: dict[str, Path]) -> np.ndarra
     rows, titles = [], []
     for choice in choices:
         video, person = choice.video, choice.person
-        assert person.joints is not None  # noqa: S101 - _people_of chooses labelled people
         first, last = video.frame_range[0], video.frame_range[-1]
         before, cur, after = (
             person_view(
@@ -94,14 +113,52 @@ def draw_sheet(choices: Sequence[Choice], columns: dict[str, Path]) -> np.ndarra
             )
             for number in range(person.frame - 1, person.frame + 2)
         )
-        view, matrix = cur
-        labelled = person.joints[:, 2] > 0
-        poses = [person.joints[:, :2], *(_joints_near(person, path) for path in columns.values())]
-        drawn = [draw_pose(view, apply_affine(pose, matrix), POSETRACK, labelled) for pose in poses]
-        rows.append([before[0], after[0], *drawn])
-        hard = ", ".join(choice.conditions).replace("_", " ") or "clean"
+        poses = [_joints_near(person, path) for path in columns.values()]
+        drawn = [_draw_prediction(*cur, choice, joints) for joints in poses]
+        rows.append([before[0], after[0], _draw_truth(*cur, person), *drawn])
+        hard = ", ".join(title_of(name) for name in choice.conditions) or title_of("clean")
         titles.append(f"{video.name}, frame {person.frame}: {hard}")
-    return comparison_sheet(rows, ["before", "after", "truth", *columns], titles, CELL_WH)
+    titles_of_columns = ["frame before", "frame after", "truth", *columns]
+    return comparison_sheet(rows, titles_of_columns, titles, CELL_WH, NOTE)
+
+
+def wrong_joints(choice: Choice, joints: np.ndarray) -> np.ndarray:
+    """Return (J,) bool: annotated joints that (J, 2) predicted ones miss, by PoseTrack's rule.
+
+    A joint that is not predicted, NaN, is missed; without a head size no joint is.
+    """
+    truth = _truth(choice.person)
+    if np.isnan(choice.head_size):
+        return np.zeros(len(truth), dtype=bool)
+    distance = np.linalg.norm(joints - truth[:, :2], axis=1)
+    return _counted(choice.person) & ~(distance <= DISTANCE_LIMIT * choice.head_size)
+
+
+def _draw_truth(view: np.ndarray, matrix: np.ndarray, person: PersonRecord) -> np.ndarray:
+    truth = _truth(person)
+    return draw_pose(view, apply_affine(truth[:, :2], matrix), POSETRACK, truth[:, 2] > 0)
+
+
+def _draw_prediction(
+    view: np.ndarray, matrix: np.ndarray, choice: Choice, joints: np.ndarray
+) -> np.ndarray:
+    counted = _counted(choice.person)
+    wrong = wrong_joints(choice, joints)
+    moved = apply_affine(joints, matrix)
+    drawn = circle_joints(draw_pose(view, moved, POSETRACK, counted), moved, wrong)
+    if np.isnan(joints).all():
+        return caption(drawn, "no pose")
+    return caption(drawn, f"{wrong.sum()} of {counted.sum()} wrong")
+
+
+def _truth(person: PersonRecord) -> np.ndarray:
+    assert person.joints is not None  # noqa: S101 - _people_of chooses labelled people
+    return person.joints
+
+
+def _counted(person: PersonRecord) -> np.ndarray:
+    """Return (J,) bool: the annotated joints that AP counts."""
+    return (_truth(person)[:, 2] > 0) & np.isin(POSETRACK.joint_names, POSETRACK.evaluation_joints)
 
 
 def _name_and_folder(text: str) -> tuple[str, Path]:
@@ -113,15 +170,18 @@ def _name_and_folder(text: str) -> tuple[str, Path]:
 
 def _people_of(video: VideoAnnotation) -> list[Choice]:
     content = json.loads(video.source.read_text(encoding="utf-8"))
-    conditions = {
-        (entry["image_id"], entry.get("track_id")): tuple(entry.get("conditions", ()))
+    entries = {
+        (entry["image_id"], entry.get("track_id")): entry
         for entry in content.get("annotations", [])
     }
-    return [
-        Choice(video, person, conditions[person.image_id, person.track_id])
-        for person in video.people
-        if person.joints is not None and person.joints[:, 2].any()
-    ]
+    choices = []
+    for person in video.people:
+        if person.joints is None or not person.joints[:, 2].any():
+            continue
+        entry = entries.get((person.image_id, person.track_id), {})
+        head_size = HEAD_FACTOR * float(np.hypot(*entry.get("bbox_head", [0, 0, np.nan, 0])[2:]))
+        choices.append(Choice(video, person, tuple(entry.get("conditions", ())), head_size))
+    return choices
 
 
 def _joints_near(person: PersonRecord, predictions_dir: Path) -> np.ndarray:

@@ -1,6 +1,7 @@
 """Pictures for people: poses, heatmaps, and sheets that compare them (NumPy and OpenCV only)."""
 
 from dcpose.visualize.heatmaps import overlay_heatmaps
+from dcpose.visualize.mistakes import WRONG_RGB, caption, circle_joints
 from dcpose.visualize.pose import LEFT_RGB, MIDDLE_RGB, RIGHT_RGB, draw_pose
 from dcpose.visualize.sheets import comparison_sheet, person_view
 
@@ -8,6 +9,9 @@ __all__ = [
     "LEFT_RGB",
     "MIDDLE_RGB",
     "RIGHT_RGB",
+    "WRONG_RGB",
+    "caption",
+    "circle_joints",
     "comparison_sheet",
     "draw_pose",
     "overlay_heatmaps",

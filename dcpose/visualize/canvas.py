@@ -33,6 +33,12 @@ def dot(image: np.ndarray, center: np.ndarray, radius: int, colour: Rgb) -> None
     cv2.circle(image, _fixed(center), fixed_radius, colour, -1, cv2.LINE_AA, _SUBPIXEL_BITS)
 
 
+def ring(image: np.ndarray, center: np.ndarray, radius: int, colour: Rgb, thickness: int) -> None:
+    """Draw a circle around a (2,) point."""
+    fixed_radius = radius << _SUBPIXEL_BITS
+    cv2.circle(image, _fixed(center), fixed_radius, colour, thickness, cv2.LINE_AA, _SUBPIXEL_BITS)
+
+
 def _fixed(point: np.ndarray) -> tuple[int, int]:
     x, y = np.rint(np.asarray(point) * (1 << _SUBPIXEL_BITS)).astype(int)
     return int(x), int(y)

@@ -45,6 +45,7 @@ def comparison_sheet(
     column_titles: Sequence[str],
     row_titles: Sequence[str] = (),
     cell_wh: tuple[int, int] = (240, 320),
+    note: str = "",
 ) -> np.ndarray:
     """Set pictures side by side, one row per person or frame and one column per method.
 
@@ -53,6 +54,7 @@ def comparison_sheet(
         column_titles: one per column, along the top.
         row_titles: one per row, above it; none at all if empty.
         cell_wh: largest size of a picture on the sheet.
+        note: a line about the pictures, beside the legend.
 
     Returns:
         The sheet, (H, W, 3) uint8 RGB, with a legend of the colours at its foot.
@@ -74,7 +76,7 @@ def comparison_sheet(
         if row_titles:
             strips.append(_title_strip([row_titles[number]], width - _MARGIN, width))
         strips.append(_picture_strip(row, cell_wh, width))
-    strips.append(_legend(width))
+    strips.append(_legend(width, note))
     return np.concatenate(strips)
 
 
@@ -105,13 +107,15 @@ def _title_strip(titles: Sequence[str], step: int, width: int) -> np.ndarray:
     return strip
 
 
-def _legend(width: int) -> np.ndarray:
+def _legend(width: int, note: str) -> np.ndarray:
     strip = _paper(_TITLE_HEIGHT, width)
     entries = (("left", LEFT_RGB), ("right", RIGHT_RGB), ("middle", MIDDLE_RGB))
     for number, (name, colour) in enumerate(entries):
         x, y = _MARGIN + number * _LEGEND_STEP, _TITLE_HEIGHT // 2
         line(strip, np.array([x + 2, y]), np.array([x + 16, y]), colour, 5)
         _text(strip, name, (x + 24, y + 4), _LEGEND_STEP - 24 - _MARGIN)
+    start = 4 * _MARGIN + len(entries) * _LEGEND_STEP
+    _text(strip, note, (start, _TITLE_HEIGHT // 2 + 4), width - start - _MARGIN)
     return strip
 
 

@@ -1,6 +1,7 @@
 """scripts/compare.py: whom it draws, and which prediction belongs to whom."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -68,6 +69,35 @@ def test_nobody_near_gives_no_joints(script, videos, tmp_path):
     joints = script._joints_near(person, tmp_path)
     assert joints.shape == (POSETRACK.num_joints, 2)
     assert np.isnan(joints).all()
+
+
+def test_a_joint_is_wrong_from_half_a_head_size_on(script, videos):
+    choice = replace(script.choose_people(videos, "clean", 1)[0], head_size=20.0)
+    truth = choice.person.joints
+    counted = np.flatnonzero(script._counted(choice.person))
+    joints = truth[:, :2].copy()
+    joints[counted[0]] += [6, 8]  # 10 px: exactly the limit, which is right
+    joints[counted[1]] += [6, 8.1]
+    joints[counted[2]] = np.nan
+    wrong = script.wrong_joints(choice, joints)
+    assert np.flatnonzero(wrong).tolist() == counted[1:3].tolist()
+    joints[~script._counted(choice.person)] += 1000  # ears, and joints that are not annotated
+    np.testing.assert_array_equal(script.wrong_joints(choice, joints), wrong)
+    unknown = replace(choice, head_size=np.nan)
+    assert not script.wrong_joints(unknown, joints).any()
+
+
+def test_head_size_is_the_evaluators(script, videos):
+    choice = script.choose_people(videos, "clean", 1)[0]
+    content = json.loads(choice.video.source.read_text())
+    (entry,) = [
+        entry
+        for entry in content["annotations"]
+        if (entry["image_id"], entry["track_id"])
+        == (choice.person.image_id, choice.person.track_id)
+    ]
+    width, height = entry["bbox_head"][2:]
+    assert choice.head_size == pytest.approx(0.6 * (width**2 + height**2) ** 0.5)
 
 
 def test_pictures_are_written(script, videos, tmp_path, capsys):
