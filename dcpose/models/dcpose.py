@@ -11,6 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from dcpose.models.correction import Samples
 from dcpose.models.initialise import init_weights
 from dcpose.models.on_backbone import OnBackbone
 from dcpose.models.temporal import BOTH, Neighbor, frames_seen
@@ -127,8 +128,14 @@ class DCPose(OnBackbone):
         corrected = self.head(initial, gaps)
         return [corrected] if self.frozen else [initial[:, self.cur], corrected]
 
+    def samples(self, initial: Tensor, gaps: Tensor) -> list[Samples]:
+        """Return where each dilation reads the merged maps; arguments as for `head`."""
+        return self.pcn.samples(self._features(initial, self.ptm(initial, gaps), gaps))  # type: ignore[operator]
+
     def _merge_and_correct(self, initial: Tensor, gaps: Tensor) -> tuple[Tensor, Tensor]:
         merged = self.ptm(initial, gaps)
-        residuals = self.prf(initial, gaps)
-        features = self.fusion(torch.cat([residuals, merged], dim=1))
-        return merged, self.pcn(merged, features)
+        return merged, self.pcn(merged, self._features(initial, merged, gaps))
+
+    def _features(self, initial: Tensor, merged: Tensor, gaps: Tensor) -> Tensor:
+        """Return (B, D, h, w), what offsets and masks are read from."""
+        return self.fusion(torch.cat([self.prf(initial, gaps), merged], dim=1))

@@ -3,9 +3,12 @@
 from dcpose.visualize.heatmaps import overlay_heatmaps
 from dcpose.visualize.mistakes import WRONG_RGB, caption, circle_joints
 from dcpose.visualize.pose import LEFT_RGB, MIDDLE_RGB, RIGHT_RGB, draw_pose
-from dcpose.visualize.sheets import comparison_sheet, person_view
+from dcpose.visualize.sheets import comparison_sheet, person_view, picture_grid
+from dcpose.visualize.stages import JointSamples, JointStages, stages_sheet
 
 __all__ = [
+    "JointSamples",
+    "JointStages",
     "LEFT_RGB",
     "MIDDLE_RGB",
     "RIGHT_RGB",
@@ -13,6 +16,8 @@ __all__ = [
     "caption",
     "circle_joints",
     "comparison_sheet",
+    "picture_grid",
+    "stages_sheet",
     "draw_pose",
     "overlay_heatmaps",
     "person_view",

@@ -80,6 +80,38 @@ def comparison_sheet(
     return np.concatenate(strips)
 
 
+def picture_grid(
+    rows: Sequence[Sequence[tuple[str, np.ndarray]]],
+    cell_wh: tuple[int, int],
+    heading: str = "",
+    notes: Sequence[str] = (),
+) -> np.ndarray:
+    """Set titled pictures in rows of any length.
+
+    Args:
+        rows: titles and pictures, (H, W, 3) uint8 RGB; each picture is fitted into its cell.
+        cell_wh: largest size of a picture on the sheet.
+        heading: a line above; none if empty.
+        notes: lines below.
+
+    Returns:
+        The sheet, (H, W, 3) uint8 RGB.
+
+    Raises:
+        ValueError: if there is no picture.
+    """
+    if not any(rows):
+        raise ValueError("a sheet needs at least one picture")
+    step = cell_wh[0] + _MARGIN
+    width = step * max(map(len, rows)) + _MARGIN
+    strips = [_title_strip([heading], width - _MARGIN, width)] if heading else []
+    for row in rows:
+        strips.append(_title_strip([title for title, _ in row], step, width))
+        strips.append(_picture_strip([picture for _, picture in row], cell_wh, width))
+    strips += [_title_strip([note], width - _MARGIN, width) for note in notes]
+    return np.concatenate(strips)
+
+
 def _picture_strip(
     pictures: Sequence[np.ndarray], cell_wh: tuple[int, int], width: int
 ) -> np.ndarray:

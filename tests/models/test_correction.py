@@ -1,5 +1,8 @@
 """The pose correction network."""
 
+import itertools
+import math
+
 import pytest
 import torch
 
@@ -61,3 +64,38 @@ def test_sigmoid_masks_lie_between_0_and_1():
     raw = PoseCorrectionNetwork(5, 3, 3, dilations=(1,))
     init_weights(raw)
     assert raw(merged, torch.zeros(1, 5, 8, 6)).eq(0).all()
+
+
+def bilinear(image, x, y):
+    """Value of an (H, W) map between its pixels, zeros around it."""
+    left, top = math.floor(x), math.floor(y)
+    total = 0.0
+    for row, column in itertools.product((top, top + 1), (left, left + 1)):
+        if 0 <= row < image.shape[0] and 0 <= column < image.shape[1]:
+            total += (1 - abs(x - column)) * (1 - abs(y - row)) * image[row, column].item()
+    return total
+
+
+@pytest.mark.parametrize("masks", ["raw", "sigmoid"])
+def test_samples_are_what_the_output_is_made_of(masks):
+    generator = torch.Generator().manual_seed(0)
+    pcn = PoseCorrectionNetwork(5, 2, 3, dilations=(1, 2), masks=masks)
+    for parameter in pcn.parameters():
+        parameter.data.normal_(0, 0.4, generator=generator)
+    merged, features = (torch.randn(1, n, 8, 6, generator=generator) for n in (2, 5))
+    with torch.no_grad():
+        expected, samples = pcn(merged, features), pcn.samples(features)
+    assert [one.dilation for one in samples] == [1, 2]
+    for (x, y), joint in itertools.product([(0, 0), (3, 4), (5, 7)], range(3)):
+        total = 0.0
+        for one, conv in zip(samples, pcn.deform_convs, strict=True):
+            total += conv.bias[joint].item()
+            for channel, tap in itertools.product(range(2), range(9)):
+                at = one.moved[0, channel, tap, :, y, x].tolist()
+                factor = one.masks[0, channel, tap, y, x] * one.weights[joint, channel, tap]
+                total += factor.item() * bilinear(merged[0, channel], *at)
+        assert total / 2 == pytest.approx(expected[0, joint, y, x].item(), abs=1e-5)
+    # row-major taps around the pixel
+    assert samples[1].regular[:, :, 4, 3].tolist() == [
+        [x, y] for y in (2, 4, 6) for x in (1, 3, 5)
+    ]  # fmt: skip
