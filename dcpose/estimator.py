@@ -40,6 +40,7 @@ class PoseEstimator:
             and (N,) scores.
         overrides: config keys, `key=value`; see `load_config`.
         min_box_score: detected boxes below this are left out.
+        detector_weights: state dict of torchvision's detector; None takes its download.
         stopwatch: takes the time of each stage.
 
     Raises:
@@ -56,6 +57,7 @@ class PoseEstimator:
         *,
         overrides: Sequence[str] = (),
         min_box_score: float = 0.5,
+        detector_weights: Path | None = None,
         stopwatch: Stopwatch | None = None,
     ) -> None:
         self.config, weights = _config_and_weights(cfg_or_card, weights, overrides)
@@ -64,7 +66,9 @@ class PoseEstimator:
         self.device = torch.device(device)
         self.skeleton: Skeleton = build_skeleton(self.config)
         if isinstance(detector, str):
-            make = partial(make_detector, detector, self.device, min_box_score)
+            make = partial(
+                make_detector, detector, self.device, min_box_score, weights=detector_weights
+            )
         else:
             make = partial(_above, detector, min_box_score)
         model = build_model(self.config, weights).to(self.device)

@@ -146,7 +146,15 @@ class LivePoses:
                 if tracker is not None:
                     people = self._tracked(tracker, frame, people)
                 time = float(frame.ticks * time_base)
-                yield FrameResult(frame.index, time, frame.image, people, self._skeleton)
+                yield FrameResult(
+                    frame.index,
+                    time,
+                    frame.image,
+                    people,
+                    self._skeleton,
+                    frame.ticks,
+                    frame.duration,
+                )
 
     def _images(
         self, frames: Iterable[VideoFrame], waiting: deque[VideoFrame]

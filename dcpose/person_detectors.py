@@ -24,6 +24,8 @@ _HOG_LONG_SIDE = 960
 _HOG_MARGIN = 16 / 64, 16 / 128
 """Of the detector's window of 64 x 128 pixels, this share lies outside the person, both sides
 together (Dalal and Triggs, 2005: 16 pixels around the person, less across)."""
+_HOG_EVEN_MARGIN = 0.4
+"""Distance from the SVM's plane that gets score 0.5; nearer ones are often posts and doors."""
 
 
 def make_detector(
@@ -81,7 +83,7 @@ class HogDetector:
         self._nms_iou = nms_iou
 
     def __call__(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Find the people of one image; the score is the logistic function of the margin."""
+        """Find the people of one image; scores are logistic in the distance from the plane."""
         height, width = image.shape[:2]
         scale = min(1.0, _HOG_LONG_SIDE / max(height, width))
         size = max(round(width * scale), 1), max(round(height * scale), 1)
@@ -93,7 +95,8 @@ class HogDetector:
         found, margins = self._hog.detectMultiScale(
             small, winStride=(8, 8), padding=(8, 8), scale=1.05, groupThreshold=0
         )
-        scores = 1 / (1 + np.exp(-np.asarray(margins, np.float64).reshape(-1)))
+        distances = np.asarray(margins, np.float64).reshape(-1)
+        scores = 1 / (1 + np.exp(_HOG_EVEN_MARGIN - distances))
         boxes = np.asarray(found, np.float64).reshape(-1, 4) / scale
         kept = np.flatnonzero(scores >= self._min_score)
         boxes, scores = boxes[kept], scores[kept]

@@ -208,7 +208,7 @@ def _upto(line: str, step: int) -> bool:
         return False  # the line that was being written when the run was killed
 
 
-def with_progress(items: Iterable[T], title: str, total: int) -> Iterator[T]:
+def with_progress(items: Iterable[T], title: str, total: int | None) -> Iterator[T]:
     """Pass items on, and say how far it is and how long it will take.
 
     A bar on a terminal; elsewhere a log line every few seconds. Silent outside the main process.
@@ -216,7 +216,7 @@ def with_progress(items: Iterable[T], title: str, total: int) -> Iterator[T]:
     Args:
         items: anything iterable.
         title: what is being done, for example `epoch 3/20`.
-        total: number of items.
+        total: number of items; None if unknown. More may come.
     """
     if not is_main():
         yield from items
@@ -230,7 +230,12 @@ def with_progress(items: Iterable[T], title: str, total: int) -> Iterator[T]:
     for done, item in enumerate(items, start=1):
         yield item
         now = time.monotonic()
-        if now - last_line >= _LINE_EVERY_S and done < total:
+        if now - last_line < _LINE_EVERY_S:
+            continue
+        if total is None:
+            logger.info("%s: %d, %.1f/s", title, done, done / (now - start))
+            last_line = now
+        elif done < total:
             left = (now - start) / done * (total - done)
             logger.info("%s: %d/%d, %s left", title, done, total, format_seconds(left))
             last_line = now

@@ -9,7 +9,7 @@ T = TypeVar("T")
 
 
 class Stopwatch:
-    """Adds up the seconds that named stages take, one after the other.
+    """Adds up the seconds that named stages take, one after the other, from the first one on.
 
     Args:
         clock: seconds that never go back.
@@ -17,13 +17,15 @@ class Stopwatch:
 
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
         self._clock = clock
-        self._start = clock()
+        self._start: float | None = None
         self.seconds: dict[str, float] = {}
 
     @contextmanager
     def measure(self, stage: str) -> Iterator[None]:
         """Count the time inside the block for a stage."""
         start = self._clock()
+        if self._start is None:
+            self._start = start
         try:
             yield
         finally:
@@ -42,8 +44,8 @@ class Stopwatch:
 
     @property
     def elapsed(self) -> float:
-        """Seconds since the start."""
-        return self._clock() - self._start
+        """Seconds since the start; 0 before it."""
+        return 0.0 if self._start is None else self._clock() - self._start
 
     def report(self) -> str:
         """Return `decode 12 %, network 80 %, ..., other 3 %` of the time since the start."""

@@ -5,7 +5,7 @@ Legend: N people, J joints. Points are (x, y) in image pixels, boxes left, top, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -61,9 +61,8 @@ class FrameResult:
         image: (H, W, 3) uint8 RGB.
         people: who is there, and how they stand.
         skeleton: names of the J joints.
-        heatmaps: (N, J, h, w) float32 if they were asked for, else None.
-        crop_to_image: (N, 2, 3) float64, from pixels of the crops, four times those of the
-            heatmaps, to image pixels; None without heatmaps.
+        ticks: the time in units of the source's `time_base`, for writing a copy of the video.
+        duration: for how long it is shown, in ticks; 0 where the source does not say.
     """
 
     index: int
@@ -71,12 +70,8 @@ class FrameResult:
     image: np.ndarray
     people: People
     skeleton: Skeleton
-    heatmaps: np.ndarray | None = None
-    crop_to_image: np.ndarray | None = None
-
-    def with_people(self, people: People) -> FrameResult:
-        """Return the same frame with other people, for example smoothed ones."""
-        return replace(self, people=people)
+    ticks: int = 0
+    duration: int = 0
 
     def to_posetrack(
         self,

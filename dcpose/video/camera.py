@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from dcpose.video.source import VideoError, VideoFrame
+from dcpose.video.source import VideoError, VideoFrame, made_up_name
 
 _TICKS_PER_S = 1000
 
@@ -35,6 +35,7 @@ class Camera:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name = f"camera{number}"
+        self.path: Path | None = None
         self._capture = capture(number)
         self._clock = clock
         if not self._capture.isOpened():
@@ -47,6 +48,10 @@ class Camera:
         self.audio_start = Fraction(0)
         first = self._read()
         self.frame_wh = first.shape[1], first.shape[0]
+
+    def file_name(self, index: int) -> str:
+        """Return a made-up name."""
+        return made_up_name(self.name, index)
 
     def __iter__(self) -> Iterator[VideoFrame]:
         """Wait for frames."""

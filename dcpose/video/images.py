@@ -72,6 +72,7 @@ class ImageSequence:
     """
 
     def __init__(self, paths: Sequence[Path], rate: Fraction, name: str) -> None:
+        self.path: Path | None = None
         self.paths = list(paths)
         self.name = name
         self.rate = rate
@@ -83,10 +84,15 @@ class ImageSequence:
         sizes = [_upright_wh(path) for path in self.paths]
         self.frame_wh = max(w for w, _ in sizes), max(h for _, h in sizes)
 
+    def file_name(self, index: int) -> str:
+        """Return the name of the image and its folder."""
+        path = self.paths[index].resolve()
+        return f"{path.parent.name}/{path.name}"
+
     def __iter__(self) -> Iterator[VideoFrame]:
         """Decode from the start."""
         for index, path in enumerate(self.paths):
-            yield VideoFrame(index, read_image(path), index, 1, path.name)
+            yield VideoFrame(index, read_image(path), index, 1)
 
 
 def _upright_wh(path: Path) -> tuple[int, int]:

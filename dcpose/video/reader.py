@@ -9,7 +9,7 @@ import av
 import av.error
 import numpy as np
 
-from dcpose.video.source import VideoError, VideoFrame
+from dcpose.video.source import VideoError, VideoFrame, made_up_name
 
 _DEFAULT_RATE = Fraction(25)
 _MISSING_END_S = 0.5
@@ -33,13 +33,16 @@ class VideoFile:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        self.path: Path | None = path
+        self._file = path
         self.name = path.stem
         with _open(path) as container:
             stream = _video_stream(container, path)
             self.rate = stream.average_rate or stream.guessed_rate or _DEFAULT_RATE
             self.time_base = stream.time_base or 1 / self.rate
-            self.num_frames = stream.frames or _expected_frames(container, stream, self.rate)
+            self.num_frames: int | None = stream.frames or _expected_frames(
+                container, stream, self.rate
+            )
             first = next(_decoded(container, stream), None)
             if first is None:
                 raise VideoError(f"{path}: holds no frame that can be decoded; copy it again")
@@ -48,12 +51,16 @@ class VideoFile:
             self.rotation_deg = _clockwise(first.rotation)
             width, height = first.width, first.height
             self.frame_wh = (height, width) if self.rotation_deg % 180 else (width, height)
-            self.audio = path if container.streams.audio else None
+            self.audio: Path | None = path if container.streams.audio else None
+
+    def file_name(self, index: int) -> str:
+        """Return a made-up name."""
+        return made_up_name(self.name, index)
 
     def __iter__(self) -> Iterator[VideoFrame]:
         """Decode from the start."""
-        with _open(self.path) as container:
-            stream = _video_stream(container, self.path)
+        with _open(self._file) as container:
+            stream = _video_stream(container, self._file)
             stream.thread_type = "AUTO"
             packets = _CountedPackets(container, stream)
             index, last = 0, -1
@@ -78,11 +85,11 @@ class VideoFile:
         num_frames: int,
     ) -> None:
         if packets.damaged:
-            _log.warning("%s: %d damaged pieces could not be decoded", self.path, packets.damaged)
+            _log.warning("%s: %d damaged pieces could not be decoded", self._file, packets.damaged)
         end = f"ends after frame {num_frames} ({packets.end_s:.2f} s)"
         if stream.frames and packets.count < stream.frames:
             raise VideoError(
-                f"{self.path}: {end} of {stream.frames}: the file is cut short or damaged; what "
+                f"{self._file}: {end} of {stream.frames}: the file is cut short or damaged; what "
                 "could be read was used"
             )
         is_matroska = "matroska" in container.format.name
@@ -90,7 +97,7 @@ class VideoFile:
             seconds = container.duration / av.time_base
             if packets.end_s < seconds - _MISSING_END_S:
                 raise VideoError(
-                    f"{self.path}: {end}, but should last {seconds:.2f} s: the file is cut short "
+                    f"{self._file}: {end}, but should last {seconds:.2f} s: the file is cut short "
                     "or damaged; what could be read was used"
                 )
 

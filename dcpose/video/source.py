@@ -22,14 +22,17 @@ class VideoFrame:
         image: (H, W, 3) uint8 RGB, upright: what a player shows.
         ticks: when it is shown, in units of the source's `time_base`; the first frame has 0.
         duration: for how long, in ticks; 0 where the source does not say.
-        name: file name of an image; empty for frames of videos and cameras.
     """
 
     index: int
     image: np.ndarray
     ticks: int
     duration: int = 0
-    name: str = ""
+
+
+def made_up_name(video: str, index: int) -> str:
+    """Name a frame that has no file, as PoseTrack's frames are named."""
+    return f"{video}/{index:06d}.jpg"
 
 
 class FrameSource(Protocol):
@@ -37,6 +40,7 @@ class FrameSource(Protocol):
 
     Attributes:
         name: what files made from it are called.
+        path: the file, or None where there is not one file.
         frame_wh: (width, height) of the upright frames; the largest where they differ.
         rate: frames per second; the mean where it varies.
         time_base: seconds per tick.
@@ -47,6 +51,7 @@ class FrameSource(Protocol):
     """
 
     name: str
+    path: Path | None
     frame_wh: tuple[int, int]
     rate: Fraction
     time_base: Fraction
@@ -54,6 +59,10 @@ class FrameSource(Protocol):
     rotation_deg: int
     audio: Path | None
     audio_start: Fraction
+
+    def file_name(self, index: int) -> str:
+        """Return the name of a frame's image with its folder; a made-up one for videos."""
+        ...
 
     def __iter__(self) -> Iterator[VideoFrame]:
         """Decode; a source that breaks off raises VideoError after its last readable frame."""

@@ -22,6 +22,9 @@ RIGHT_RGB = (255, 150, 40)
 MIDDLE_RGB = (120, 230, 90)
 """Sky blue, orange and green stay apart for colour-blind readers and on most clothes."""
 
+_UNSURE_LEVEL = 110
+"""Grey that the colours of unsure joints move to."""
+
 
 def draw_pose(
     image: np.ndarray,
@@ -52,20 +55,48 @@ def draw_pose(
     # comparisons with NaN are False
     shown = shown & (np.abs(joints) < FARTHEST).all(axis=1)
     joints = np.where(shown[:, None], joints, 0.0)
-    colours = joint_colours(skeleton)
-    thickness = line_thickness(image)
     drawn = image.copy()
+    paint_pose(drawn, joints, skeleton, shown, line_thickness(image))
+    return drawn
+
+
+def paint_pose(
+    image: np.ndarray,
+    joints: np.ndarray,
+    skeleton: Skeleton,
+    shown: np.ndarray,
+    thickness: int,
+    confidence: np.ndarray | None = None,
+) -> None:
+    """Draw a skeleton onto an image, in place; see `draw_pose`.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        joints: (J, 2), finite.
+        skeleton: names the limbs and the sides.
+        shown: (J,) bool.
+        thickness: width of the limbs, in pixels.
+        confidence: (J,) in [0, 1]; less sure joints are greyer. None draws all as sure.
+    """
+    colours = joint_colours(skeleton)
+    sure = np.ones(len(joints)) if confidence is None else np.clip(confidence, 0.0, 1.0)
     limbs = [(a, b) for a, b in skeleton.limb_indices if shown[a] and shown[b]]
     # all outlines come first, so that crossing limbs do not cut each other
-    for outline in (True, False):
-        for a, b in limbs:
-            side = colours[a] if colours[a] == colours[b] else limb_colour(colours[a], colours[b])
-            colour, width = (OUTLINE_RGB, thickness + 2) if outline else (side, thickness)
-            line(drawn, joints[a], joints[b], colour, width)
+    for a, b in limbs:
+        line(image, joints[a], joints[b], OUTLINE_RGB, thickness + 2)
+    for a, b in limbs:
+        side = colours[a] if colours[a] == colours[b] else limb_colour(colours[a], colours[b])
+        line(image, joints[a], joints[b], _greyed(side, min(sure[a], sure[b])), thickness)
     for joint in np.flatnonzero(shown):
-        dot(drawn, joints[joint], thickness + 2, OUTLINE_RGB)
-        dot(drawn, joints[joint], thickness + 1, colours[joint])
-    return drawn
+        dot(image, joints[joint], thickness + 2, OUTLINE_RGB)
+        dot(image, joints[joint], thickness + 1, _greyed(colours[joint], sure[joint]))
+
+
+def _greyed(colour: Rgb, confidence: float) -> Rgb:
+    """Mix a colour with grey, down to half of each where nothing is sure."""
+    share = 0.5 + 0.5 * float(confidence)
+    red, green, blue = (round(share * value + (1 - share) * _UNSURE_LEVEL) for value in colour)
+    return red, green, blue
 
 
 def joint_colours(skeleton: Skeleton) -> list[Rgb]:

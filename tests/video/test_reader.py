@@ -41,6 +41,7 @@ def test_frames_in_order_with_times(make_video):
         assert frame.image.dtype == np.uint8
         assert abs(int(frame.image[40, 50, 0]) - (40 + 15 * frame.index)) <= 2
         assert frame.ticks * video.time_base == frame.index * Fraction(1001, 30000)
+    assert video.file_name(3) == "clip/000003.jpg"
     assert len(list(video)) == 6  # a second walk decodes again
 
 
@@ -71,21 +72,10 @@ def test_one_frame(make_video):
 
 
 def test_cut_short_file_gives_what_can_be_read_then_says_where_it_stopped(make_video, tmp_path):
-    import av
-
-    whole = make_video(num_frames=40)
-    moved = tmp_path / "front.mp4"  # its index comes first, so it opens although its end is lost
-    with (
-        av.open(str(whole)) as source,
-        av.open(str(moved), "w", options={"movflags": "faststart"}) as copy,
-    ):
-        stream = copy.add_stream_from_template(source.streams.video[0])
-        for packet in source.demux(source.streams.video[0]):
-            if packet.size:
-                packet.stream = stream
-                copy.mux(packet)
+    # its index comes first, so it opens although its end is lost
+    whole = make_video(num_frames=40, movflags="faststart")
     cut = tmp_path / "cut.mp4"
-    data = moved.read_bytes()
+    data = whole.read_bytes()
     cut.write_bytes(data[: len(data) * 3 // 4])
     frames, error = walk(VideoFile(cut))
     assert 5 < len(frames) < 40
