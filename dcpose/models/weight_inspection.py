@@ -71,6 +71,8 @@ def inspect_weights(path: str | Path) -> Inspection:
     for key in HOW_MANY_DILATIONS.keys() & settings.keys():
         dilations = ", ".join(map(str, HOW_MANY_DILATIONS[key]))
         notes += (f"shapes do not tell the dilations, only how many; the release has {dilations}",)
+    if NUM_DILATIONS in settings:
+        notes += _unknown_of_dcpose(settings)
     return Inspection(
         path=path,
         layout=named.layout,
@@ -81,6 +83,16 @@ def inspect_weights(path: str | Path) -> Inspection:
         notes=notes,
         problem=problem,
     )
+
+
+def _unknown_of_dcpose(settings: Settings) -> tuple[str, ...]:
+    notes = ["nor do they tell model.prf.second_residual, model.pcn.masks and data.max_gap"]
+    neighbors = settings.get("neighbors")
+    if neighbors is None:
+        notes.append("nor model.neighbors: without PTM and PRF none of them leaves a trace")
+    elif len(neighbors) == 1:
+        notes.append("one neighbour is fed, shapes do not tell which: model.neighbors is a guess")
+    return tuple(notes)
 
 
 def _config_of(settings: Settings) -> dict[str, Any]:
@@ -98,4 +110,7 @@ def _config_of(settings: Settings) -> dict[str, Any]:
             config[f"model.{key}"] = list(some_dilations(settings, setting))
         else:
             config[f"model.{setting}"] = list(value) if isinstance(value, tuple) else value
+        if setting.endswith(".replaced_by"):  # what is not there has no size
+            section = setting.removesuffix(".replaced_by")
+            config |= {f"model.{section}.blocks": None, f"model.{section}.channels": None}
     return config

@@ -14,7 +14,15 @@ from dcpose.models.hrnet import HRNet
 from dcpose.models.posewarper import HeatmapWarper, PoseWarper
 from dcpose.models.simple_baseline import Depth, SimpleBaseline
 from dcpose.models.single_frame import SingleFrame
-from dcpose.models.temporal import PoseResidualFusion, PoseTemporalMerger
+from dcpose.models.temporal import (
+    BOTH,
+    CurrentHeatmaps,
+    Neighbor,
+    PoseResidualFusion,
+    PoseTemporalMerger,
+    SummedHeatmaps,
+    SummedResiduals,
+)
 
 Settings = dict[str, Any]
 
@@ -102,6 +110,36 @@ def settings_of(state: Mapping[str, Tensor]) -> Settings:
         settings["backbone.modules"] = stages
         settings["backbone.blocks"] = _count(state, "backbone.stage2.0.branches.0.")
     settings.update({name: n for name, prefix in _COUNTS.items() if (n := _count(state, prefix))})
+    if NUM_DILATIONS in settings:
+        settings.update(_temporal_settings(state, settings.get("num_joints", 17)))
+    return settings
+
+
+def _temporal_settings(state: Mapping[str, Tensor], joints: int) -> Settings:
+    """Read what takes the place of PTM and PRF, how they are grouped, and what they are fed."""
+    settings: Settings = {}
+    if "ptm.conv.weight" in state:
+        settings["ptm.replaced_by"] = "sum_conv"
+    elif not any(name.startswith("ptm.") for name in state):
+        settings["ptm.replaced_by"] = "current"
+    if "prf.conv.weight" in state:
+        settings["prf.replaced_by"] = "sum_conv"
+    # entry that takes in the heatmaps, and the maps per joint that it takes by neighbours fed
+    inlets: dict[str, dict[int, int | None]] = {
+        "ptm.chain.0.split.conv.weight": {2: 1, 3: 2},
+        "prf.chain.0.split.conv.weight": {2: 1, 4: 2},
+        "ptm.conv.weight": {1: None},
+        "prf.conv.weight": {1: None},
+    }
+    for name, neighbors_of in inlets.items():
+        if name not in state or state[name].ndim < 2:
+            continue
+        inputs = state[name].shape[1]
+        grouped = inputs in neighbors_of
+        if grouped:
+            settings["grouping"] = "joint"
+        if fed := neighbors_of.get(inputs if grouped else inputs // joints):
+            settings["neighbors"] = BOTH[:fed]
     return settings
 
 
@@ -126,15 +164,16 @@ def model_of(settings: Settings) -> nn.Module:
                 some_dilations(settings, NUM_WARPER_DILATIONS),
             )
             return PoseWarper(backbone, warper)
-        if "prf.blocks" not in settings:
+        if not {NUM_DILATIONS, "prf.blocks"} & settings.keys():
             return SingleFrame(backbone)
-        prf_channels: int = settings.get("prf.channels", 2 * joints)
-        ptm_channels: int = settings.get("ptm.channels", joints)
+        neighbors: tuple[Neighbor, ...] = settings.get("neighbors", BOTH)
+        ptm, ptm_channels = _merger_of(settings, joints, neighbors)
+        prf, prf_channels = _residual_fusion_of(settings, joints, neighbors)
         features = settings.get("fusion.channels", 64)
         return DCPose(
             backbone,
-            PoseTemporalMerger(joints, settings.get("ptm.blocks", 1), ptm_channels),
-            PoseResidualFusion(joints, settings["prf.blocks"], prf_channels),
+            ptm,
+            prf,
             residual_chain(prf_channels + ptm_channels, features, settings.get("fusion.blocks", 2)),
             PoseCorrectionNetwork(
                 features,
@@ -142,7 +181,38 @@ def model_of(settings: Settings) -> nn.Module:
                 joints,
                 some_dilations(settings, NUM_DILATIONS),
             ),
+            neighbors=neighbors,
         )
+
+
+def _merger_of(
+    settings: Settings, joints: int, neighbors: tuple[Neighbor, ...]
+) -> tuple[nn.Module, int]:
+    """Return the PTM, or what replaces it, and the number of its output channels."""
+    replaced_by, groups = settings.get("ptm.replaced_by"), _groups_of(settings, joints)
+    if replaced_by == "current":
+        return CurrentHeatmaps(neighbors), joints
+    if replaced_by == "sum_conv":
+        return SummedHeatmaps(joints, groups), joints
+    channels: int = settings.get("ptm.channels", joints)
+    blocks: int = settings.get("ptm.blocks", 1)
+    return PoseTemporalMerger(joints, blocks, channels, neighbors, groups), channels
+
+
+def _residual_fusion_of(
+    settings: Settings, joints: int, neighbors: tuple[Neighbor, ...]
+) -> tuple[nn.Module, int]:
+    """Return the PRF, or what replaces it, and the number of its output channels."""
+    groups = _groups_of(settings, joints)
+    if settings.get("prf.replaced_by") == "sum_conv":
+        return SummedResiduals(joints, neighbors, groups), joints
+    channels: int = settings.get("prf.channels", 2 * joints)
+    blocks: int = settings.get("prf.blocks", 2)
+    return PoseResidualFusion(joints, blocks, channels, neighbors, groups), channels
+
+
+def _groups_of(settings: Settings, joints: int) -> int:
+    return joints if settings.get("grouping") == "joint" else 1
 
 
 def some_dilations(settings: Settings, key: str) -> tuple[int, ...]:
