@@ -88,8 +88,8 @@ def owners(matching: Matching) -> np.ndarray:
     prediction, person = pairs_in_frames(matching.annotated, matching.predicted)
     unassigned = owner[prediction] < 0
     prediction, person = prediction[unassigned], person[unassigned]
-    overlap = _overlap(
-        _person_boxes(matching.predicted)[prediction], _person_boxes(matching.annotated)[person]
+    overlap = box_overlap(
+        person_boxes(matching.predicted)[prediction], person_boxes(matching.annotated)[person]
     )
     best_first = np.lexsort((person, -overlap, prediction))
     best_first = best_first[overlap[best_first] >= MIN_OVERLAP]
@@ -98,7 +98,7 @@ def owners(matching: Matching) -> np.ndarray:
     return owner
 
 
-def _person_boxes(poses: VideoPoses) -> np.ndarray:
+def person_boxes(poses: VideoPoses) -> np.ndarray:
     """Return (P, 4) x1, y1, x2, y2: the box of the file, else the extent of the joints."""
     spots = np.where(poses.present[..., None], poses.joints, np.nan)
     near = np.fmin.reduce(spots, axis=1)
@@ -110,7 +110,7 @@ def _person_boxes(poses: VideoPoses) -> np.ndarray:
     return np.where(given, corners, np.hstack([near, far]))
 
 
-def _overlap(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+def box_overlap(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Return (N,) intersection over union of boxes (N, 4) x1, y1, x2, y2; 0 for undefined ones."""
     with np.errstate(all="ignore"):
         near = np.maximum(first[:, :2], second[:, :2])
