@@ -10,6 +10,7 @@ setup(
     license_files=["LICENSE"],
     python_requires=">=3.10",
     packages=find_packages(include=["dcpose", "dcpose.*"]),
+    package_data={"dcpose.report": ["*.jinja"]},
     install_requires=[
         "torch>=2.11",
         "torchvision>=0.26",
@@ -47,6 +48,8 @@ setup(
         "coco": ["pycocotools>=2.0.10"],
         # MOTA and IDF1 of tracks
         "mota": ["motmetrics>=1.4"],
+        # the HTML page of scripts/report.py
+        "report": ["jinja2>=3.1.6", "matplotlib>=3.9"],  # CVE-2025-27516
         # compiles for twenty minutes; a third deformable convolution to compare with
         "mmcv": ["mmcv>=2.2"],
     },

@@ -1,0 +1,181 @@
+"""From what runs left on disk to the sections of a page."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dcpose.evaluation.curves import PCKH_LIMITS, RECALL_STEPS, Curves
+from dcpose.evaluation.evaluator import TITLE_OF
+from dcpose.evaluation.subsets import title_of
+from dcpose.report import charts
+from dcpose.report.page import Chart, Table
+from dcpose.report.run_files import RunRecord
+
+TOTAL = "Total"
+_PROTOCOL_NAMES = {
+    "annotations": "annotations",
+    "metric": "metric",
+    "boxes": "boxes",
+    "min_box_score": "least box score",
+    "joint_score": "joint score",
+    "flip": "flip test",
+    "oks_nms": "OKS-NMS",
+    "decoding": "decoding",
+    "crop_wh": "crop",
+    "clip_frames": "frames seen",
+    "max_gap": "T",
+    "num_videos": "videos",
+    "num_frames": "frames",
+    "num_boxes": "people",
+    "weights": "weights",
+    "weights_hash": "weights' hash",
+}
+
+
+def check_comparable(runs: Sequence[RunRecord]) -> None:
+    """Raise ValueError if two runs have the same name, or were measured on other groups."""
+    names = [run.name for run in runs]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise ValueError(f"two runs are called {twice!r}; name them apart with NAME=RUN")
+    for run in runs:
+        if list(groups_of(run)) != list(groups_of(runs[0])):
+            raise ValueError(
+                f"{run.evaluation / 'results.json'}: has {', '.join(groups_of(run))}, expected "
+                f"{', '.join(groups_of(runs[0]))} as {runs[0].name}; make a report of each metric"
+            )
+
+
+def groups_of(run: RunRecord) -> dict[str, float | None]:
+    """Return AP by group of joints, or the figures of COCO by name.
+
+    Raises:
+        ValueError: if the results hold none.
+    """
+    groups = run.results.get("groups")
+    if not isinstance(groups, dict) or not groups:
+        raise ValueError(
+            f"{run.evaluation / 'results.json'}: has no groups of joints, expected the file of "
+            f"tools/val.py; measure the run again"
+        )
+    return dict(groups)
+
+
+def results_table(runs: Sequence[RunRecord]) -> Table:
+    """Return a row per run, with the difference to the first."""
+    columns = list(groups_of(runs[0]))
+    titles = ["run", *(TITLE_OF.get(column, column) for column in columns)]
+    rows = [[run.name, *map(_figure, groups_of(run).values())] for run in runs]
+    if len(runs) > 1:
+        first = groups_of(runs[0]).get(columns[-1])
+        titles.append("difference")
+        for run, row in zip(runs, rows, strict=True):
+            own = groups_of(run).get(columns[-1])
+            is_known = run is not runs[0] and own is not None and first is not None
+            row.append(f"{own - first:+.1f}" if is_known else "")  # type: ignore[operator]
+    return Table(titles, rows)
+
+
+def subset_table(runs: Sequence[RunRecord]) -> Table | None:
+    """Return a row per run and a column per labelled subset; None if nothing is labelled."""
+    labels = dict.fromkeys(label for run in runs for label in run.results.get("subsets", {}))
+    if not labels:
+        return None
+    people = {
+        label: next(
+            run.results["subsets"][label]["people"]
+            for run in runs
+            if label in run.results.get("subsets", {})
+        )
+        for label in labels
+    }
+    titles = ["run", *(f"{title_of(label)} ({people[label]})" for label in labels)]
+    rows = []
+    for run in runs:
+        own = run.results.get("subsets", {})
+        rows.append([run.name, *(_figure(own.get(label, {}).get("total")) for label in labels)])
+    return Table(titles, rows)
+
+
+def protocol_line(run: RunRecord) -> str:
+    """Return what the AP was measured under, in words."""
+    protocol = run.results.get("protocol", {})
+    return " · ".join(
+        f"{_PROTOCOL_NAMES.get(name, name)}: {_plain(value)}" for name, value in protocol.items()
+    )
+
+
+def make_charts(runs: Sequence[RunRecord], curves: Mapping[str, Curves]) -> list[Chart]:
+    """Return the charts that the runs have data for.
+
+    Args:
+        runs: at least one.
+        curves: by run, those that could be measured.
+    """
+    columns = list(groups_of(runs[0]))
+    values = {run.name: [_number(v) for v in groups_of(run).values()] for run in runs}
+    made = [
+        Chart(
+            "AP by joint",
+            charts.bars([TITLE_OF.get(column, column) for column in columns], values),
+            "One bar per run; the last group is the mean over all joints.",
+        )
+    ]
+    if curves:
+        made += [
+            Chart(
+                "Precision and recall",
+                charts.precision_recall({k: v.precision for k, v in curves.items()}, RECALL_STEPS),
+                "AP is the area under the curve. Where it falls early, confident joints are wrong; "
+                "where it ends early, joints are missing.",
+            ),
+            Chart(
+                "PCKh",
+                charts.pckh({name: own.pckh for name, own in curves.items()}, PCKH_LIMITS),
+                "Share of annotated joints found within a distance, whatever their score.",
+            ),
+        ]
+    loss = _over_steps(runs, "loss", of_steps=True)
+    if loss:
+        made.append(
+            Chart(
+                "Training",
+                charts.over_time(loss, _over_steps(runs, "AP", of_steps=False)),
+                "Loss of each logged interval, and AP of each validation, by optimizer step.",
+            )
+        )
+    return made
+
+
+def _over_steps(
+    runs: Sequence[RunRecord], key: str, of_steps: bool
+) -> dict[str, tuple[list[float], list[float]]]:
+    series = {}
+    for run in runs:
+        lines = run.steps if of_steps else run.epochs
+        points = [(line["step"], line[key]) for line in lines if line.get(key) is not None]
+        # a run without any keeps its place, so that every run has one colour in all charts
+        series[run.name] = ([float(x) for x, _ in points], [float(y) for _, y in points])
+    return series if any(x for x, _ in series.values()) else {}
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else float(value)
+
+
+def _figure(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1f}"
+
+
+def _plain(value: Any) -> str:  # noqa: ANN401 - a value of JSON
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, list):
+        return "x".join(map(str, value))
+    return (
+        str(value).replace("_", " ") if isinstance(value, str) and "/" not in value else str(value)
+    )

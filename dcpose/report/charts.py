@@ -1,0 +1,160 @@
+"""The charts of a report, as SVG that scales with the page and keeps its text.
+
+One colour per run throughout (Okabe and Ito's, which stay apart for colour-blind readers), and a
+dash pattern as well, so that lines are told apart without colour.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+DASHES = ("-", "--", "-.", ":")
+Series = Mapping[str, tuple[Sequence[float], Sequence[float]]]
+"""By run, x and y."""
+
+_STYLE: Any = {
+    "svg.fonttype": "none",  # text stays text: searchable, and read aloud
+    "svg.hashsalt": "dcpose",  # the same page for the same run
+    "font.family": "sans-serif",
+    "font.sans-serif": ["Helvetica", "Arial", "DejaVu Sans", "sans-serif"],
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.alpha": 0.25,
+    "axes.axisbelow": True,
+    "legend.frameon": False,
+}
+
+
+def colour(number: int) -> str:
+    """Return the colour of the run with this number."""
+    return COLOURS[number % len(COLOURS)]
+
+
+def bars(columns: Sequence[str], values: Mapping[str, Sequence[float]]) -> str:
+    """Draw AP by group of joints, a bar per run.
+
+    Args:
+        columns: groups of joints.
+        values: by run, AP of every group in percent; NaN is left out.
+    """
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(9, 3.4), layout="constrained")
+        axes = figure.add_subplot()
+        width = 0.8 / max(1, len(values))
+        places = np.arange(len(columns))
+        for number, (name, row) in enumerate(values.items()):
+            shift = (number - (len(values) - 1) / 2) * width
+            drawn = axes.bar(places + shift, row, width * 0.92, color=colour(number), label=name)
+            if len(values) <= 3:
+                labels = ["" if math.isnan(value) else f"{value:.1f}" for value in row]
+                axes.bar_label(drawn, labels, fontsize=7, padding=1)
+        axes.set_xticks(places, columns)
+        axes.grid(visible=False, axis="x")
+        axes.set(ylabel="AP", ylim=(0, 100))
+        _legend(axes, len(values))
+        return _svg(figure, "Average precision by group of joints")
+
+
+def precision_recall(curves: Mapping[str, Mapping[str, np.ndarray]], recall: np.ndarray) -> str:
+    """Draw a small panel per group of joints with a curve per run.
+
+    Args:
+        curves: by run, by group, precision in percent at `recall`.
+        recall: (101,) in 0 .. 1.
+    """
+    groups = list(dict.fromkeys(group for own in curves.values() for group in own))
+    columns = 4
+    rows = max(1, -(-len(groups) // columns))
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(9, 2.4 * rows), layout="constrained")
+        for place, group in enumerate(groups):
+            axes = figure.add_subplot(rows, columns, place + 1)
+            for number, (name, own) in enumerate(curves.items()):
+                if group in own:
+                    axes.plot(100 * recall, own[group], label=name, **_line(number))
+            axes.set(title=group, xlim=(0, 100), ylim=(0, 102))
+            axes.title.set_fontsize(10)
+            if place % columns == 0:
+                axes.set_ylabel("precision")
+            if place >= len(groups) - columns:
+                axes.set_xlabel("recall")
+            if place == 0:
+                _legend(axes, len(curves))
+        return _svg(figure, "Precision over recall by group of joints")
+
+
+def pckh(curves: Mapping[str, np.ndarray], limits: np.ndarray) -> str:
+    """Draw the share of joints found within a distance, a curve per run.
+
+    Args:
+        curves: by run, percent of annotated joints at `limits`.
+        limits: (L,) in head sizes.
+    """
+    series = {name: (limits.tolist(), own.tolist()) for name, own in curves.items()}
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(9, 3.4), layout="constrained")
+        axes = figure.add_subplot()
+        axes.axvline(0.5, color="0.6", linewidth=1)
+        axes.annotate("AP is counted here", (0.5, 2), (0.51, 2), fontsize=8, color="0.4")
+        _lines(axes, series)
+        axes.set(xlabel="distance in head sizes", ylabel="joints found, %", ylim=(0, 100))
+        axes.set_xlim(0, float(limits[-1]))
+        return _svg(figure, "PCKh: share of joints within a distance")
+
+
+def over_time(loss: Series, average_precision: Series) -> str:
+    """Draw training loss (logarithmic) and validation AP over optimizer steps."""
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(9, 3.2), layout="constrained")
+        left = figure.add_subplot(1, 2, 1)
+        _lines(left, loss)
+        if any(value > 0 for _, values in loss.values() for value in values):
+            left.set_yscale("log")
+        left.set(xlabel="step", ylabel="training loss")
+        right = figure.add_subplot(1, 2, 2)
+        _lines(right, average_precision, marker="o")
+        right.set(xlabel="step", ylabel="AP on val")
+        return _svg(figure, "Loss and AP over training")
+
+
+def _lines(axes: Axes, series: Series, marker: str = "") -> None:
+    for number, (name, (x, y)) in enumerate(series.items()):
+        axes.plot(x, y, label=name, marker=marker, markersize=4, **_line(number))
+    _legend(axes, len(series))
+
+
+def _line(number: int) -> dict[str, Any]:
+    return {
+        "color": colour(number),
+        "linestyle": DASHES[number % len(DASHES)],
+        "linewidth": 1.6,
+    }
+
+
+def _legend(axes: Axes, runs: int) -> None:
+    if runs > 1:
+        axes.legend(fontsize=8)
+
+
+def _svg(figure: Figure, description: str) -> str:
+    """Return the figure as an <svg> element that fills the width it is given."""
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    _, _, rest = buffer.getvalue().partition("<svg")
+    _, _, content = rest.partition(">")
+    width, height = 72 * figure.get_size_inches()
+    return (
+        '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
+        f'viewBox="0 0 {width:g} {height:g}" role="img" aria-label="{description}">{content}'
+    )

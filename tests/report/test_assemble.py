@@ -1,0 +1,79 @@
+"""Tables and charts of runs."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dcpose.evaluation.curves import PCKH_LIMITS, RECALL_STEPS, Curves
+from dcpose.report.assemble import (
+    check_comparable,
+    make_charts,
+    protocol_line,
+    results_table,
+    subset_table,
+)
+from dcpose.report.run_files import RunRecord
+
+
+def run(name="a", total=50.0, steps=(), epochs=(), **results) -> RunRecord:
+    return RunRecord(
+        name=name,
+        folder=Path(name),
+        evaluation=Path(name),
+        results={"groups": {"Head": None, "Total": total}, **results},
+        config_file=Path(name) / "config.yaml",
+        config={},
+        environment={},
+        steps=list(steps),
+        epochs=list(epochs),
+    )
+
+
+def test_rows_have_the_difference_to_the_first_run():
+    table = results_table([run("a", 50.0), run("b", 53.25), run("c", None)])
+    assert table.titles == ["run", "Head", "Mean", "difference"]
+    assert table.rows[0] == ["a", "-", "50.0", ""]
+    assert table.rows[1] == ["b", "-", "53.2", "+3.2"]
+    assert table.rows[2] == ["c", "-", "-", ""]
+
+
+def test_one_run_has_no_difference():
+    assert results_table([run()]).titles == ["run", "Head", "Mean"]
+
+
+def test_subsets_are_columns_with_their_number_of_people():
+    parts = {"motion_blur": {"people": 7, "total": 31.0}, "clean": {"people": 9, "total": None}}
+    table = subset_table([run("a", subsets=parts), run("b")])
+    assert table.titles == ["run", "rapid motion (7)", "clean (9)"]
+    assert table.rows == [["a", "31.0", "-"], ["b", "-", "-"]]
+    assert subset_table([run()]) is None
+
+
+def test_protocol_in_words():
+    line = protocol_line(
+        run(protocol={"flip": False, "oks_nms": None, "crop_wh": [64, 96], "boxes": "ground truth"})
+    )
+    assert line == "flip test: off · OKS-NMS: none · crop: 64x96 · boxes: ground truth"
+
+
+def test_charts_follow_the_data():
+    assert [chart.title for chart in make_charts([run()], {})] == ["AP by joint"]
+    curves = Curves({"Head": np.zeros(len(RECALL_STEPS))}, np.zeros(len(PCKH_LIMITS)))
+    trained = run(
+        "b",
+        steps=[{"step": 1, "loss": 0.5}, {"step": 2, "loss": None}],
+        epochs=[{"step": 2, "AP": 3.0}, {"step": 4}],
+    )
+    titles = [chart.title for chart in make_charts([trained], {"b": curves})]
+    assert titles == ["AP by joint", "Precision and recall", "PCKh", "Training"]
+
+
+def test_runs_that_cannot_stand_side_by_side():
+    with pytest.raises(ValueError, match="two runs are called 'a'"):
+        check_comparable([run(), run()])
+    other = run("b", groups={"AP": 1.0})
+    with pytest.raises(ValueError, match="has AP, expected Head, Total as a"):
+        check_comparable([run(), other])
+    with pytest.raises(ValueError, match="no groups of joints"):
+        results_table([run(groups={})])
