@@ -39,14 +39,16 @@ echo "== 5/6 write leaderboard files"
 python tools/test.py --cfg configs/synthetic/dcpose.yaml --device "$device" \
     --weights "$dcpose/checkpoints/last.pt" --out "$runs/leaderboard" "${overrides[@]}"
 
-echo "== 6/6 draw ground truth, single frame and DCPose side by side"
+echo "== 6/6 draw ground truth, single frame and DCPose side by side, and make the report"
 python scripts/compare.py --annotations "$data/annotations/val" --root "$data" \
     --predictions "single frame=$single/val/predictions/val" "DCPose=$dcpose/val/predictions/val" \
     --out "$runs/pictures"
+python scripts/report.py "single frame=$single" "DCPose=$dcpose" --out "$runs/report.html"
 
 echo
 python scripts/results_table.py "single frame=$single/val" "DCPose=$dcpose/val" \
     | tee "$runs/results.md"
 echo
+echo "Everything on one page: $runs/report.html"
 echo "Pictures: $runs/pictures/*.png   leaderboard files: $runs/leaderboard/submission.zip"
 echo "Done in $(( (SECONDS - start) / 60 )) min $(( (SECONDS - start) % 60 )) s."
