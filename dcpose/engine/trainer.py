@@ -181,7 +181,8 @@ class Trainer:
         self.scheduler.step()
         self.epoch += 1
         synchronise_buffers(self.model)
-        synchronise_buffers(self._model_to_use())
+        if self.average is not None:
+            synchronise_buffers(self.average.module)
         summary = self._validate() if self._validation_is_due() else {}
         self._finish_epoch(values, summary)
 

@@ -54,6 +54,18 @@ def read_log(run_dir):
     return [json.loads(line) for line in (run_dir / "log.jsonl").read_text().splitlines()]
 
 
+@pytest.mark.parametrize(("ema_decay", "broadcasts"), [(None, 1), (0.5, 2)])
+def test_buffers_are_broadcast_once_per_model_and_epoch(
+    tmp_path, monkeypatch, ema_decay, broadcasts
+):
+    synchronised = []
+    monkeypatch.setattr("dcpose.engine.trainer.synchronise_buffers", synchronised.append)
+    trainer = make_trainer(tmp_path, epochs=1, ema_decay=ema_decay)
+    trainer.fit()
+    assert len({id(model) for model in synchronised}) == len(synchronised) == broadcasts
+    assert synchronised[0] is trainer.model
+
+
 def test_learning_rate_falls_after_each_milestone(tmp_path):
     trainer = make_trainer(tmp_path, epochs=5, milestones=(2, 4), lr=1e-2)
     trainer.fit()
