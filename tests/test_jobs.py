@@ -105,5 +105,41 @@ def test_processes_share_the_videos(tiny_cfg, run_here, monkeypatch):
     assert sorted(map(sorted, names)) == [["010001_mpii_test.json"], ["010002_mpii_test.json"]]
 
 
+@pytest.fixture
+def fifteen_joints(tiny_cfg, pytestconfig):
+    """Config without the ears, which are never annotated; the annotation files list them."""
+    skeleton = pytestconfig.rootpath / "configs" / "skeletons" / "posetrack15.yaml"
+    overrides = [f"data.skeleton={skeleton}", "model.num_joints=15", "train.batch_size=100"]
+    return load_config(tiny_cfg, [*overrides, "model.prf.channels=15", "model.ptm.channels=15"])
+
+
+def test_fifteen_joints_are_trained_and_measured(fifteen_joints, run_here):
+    run = jobs.train(fifteen_joints, CPU, run_here / "run")
+    saved = torch.load(run / "checkpoints" / "last.pt", weights_only=True)
+    assert saved["model"]["pcn.deform_convs.0.weight"].shape == (15, 15, 3, 3)
+    predicted = json.loads((run / "predictions" / "val" / "010001_mpii_test.json").read_text())
+    assert len(predicted["categories"][0]["keypoints"]) == 15
+    assert {len(person["keypoints"]) for person in predicted["annotations"]} == {45}
+    joints = json.loads((run / "log.jsonl").read_text().splitlines()[-1])
+    assert joints["kind"] == "epoch"
+    assert joints["AP"] >= 0
+
+
+def test_annotations_without_ears_are_a_perfect_prediction(fifteen_joints, sample_dir, run_here):
+    for file in (sample_dir / "annotations" / "val").glob("*.json"):
+        content = json.loads(file.read_text())
+        names = content["categories"][0]["keypoints"]
+        kept = [i for i, name in enumerate(names) if not name.endswith("_ear")]
+        content["categories"][0]["keypoints"] = [names[i] for i in kept]
+        for number, person in enumerate(content["annotations"]):
+            points = [person["keypoints"][3 * i : 3 * i + 3] for i in kept]
+            person["keypoints"] = [value for point in points for value in point]
+            person.update(scores=[1.0] * 15, score=1.0, track_id=number)
+        (run_here / file.name).write_text(json.dumps(content))
+    skeleton = build.build_skeleton(fifteen_joints)
+    result = jobs.evaluate_folders(sample_dir / "annotations" / "val", run_here, skeleton)
+    assert result.total == pytest.approx(100)
+
+
 def test_default_device_is_there():
     assert jobs.default_device() == ("cuda" if torch.cuda.is_available() else "cpu")

@@ -33,6 +33,19 @@ def test_file_of_posetrack_is_the_default():
     assert read_skeleton(POSETRACK_FILE) == POSETRACK
 
 
+def test_file_of_15_joints_leaves_the_ears_out():
+    skeleton = read_skeleton(POSETRACK_FILE.with_name("posetrack15.yaml"))
+    kept = [name for name in POSETRACK.joint_names if not name.endswith("_ear")]
+    assert skeleton.joint_names == tuple(kept)
+    assert skeleton.num_joints == 15
+    assert skeleton.unlabelled == ()
+    for name in ("evaluation_joints", "evaluation_aliases", "evaluation_groups", "limbs"):
+        assert getattr(skeleton, name) == getattr(POSETRACK, name)
+    assert set(skeleton.flip_pairs) == set(POSETRACK.flip_pairs) - {("left_ear", "right_ear")}
+    sigma_of = dict(zip(POSETRACK.joint_names, POSETRACK.oks_sigmas, strict=True))
+    assert skeleton.oks_sigmas == tuple(sigma_of[name] for name in kept)
+
+
 def test_optional_keys(write):
     toy = read_skeleton(write(TOY))
     assert (toy.unlabelled, toy.oks_sigmas) == ((), ())

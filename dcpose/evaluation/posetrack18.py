@@ -154,7 +154,7 @@ def joint_columns(
 
     Raises:
         EvaluationInputError: if `categories` is not one person category with the names of the
-            skeleton.
+            skeleton; names of further joints do not matter.
     """
     categories = content.get("categories")
     if not isinstance(categories, list) or len(categories) != 1:
@@ -169,7 +169,10 @@ def joint_columns(
         raise complaint.error(f"'categories': the name is {found}, expected 'person'")
     names = category.get("keypoints")
     count, num_evaluated = skeleton.num_joints, len(skeleton.evaluation_joints)
-    if not isinstance(names, list) or len(names) not in (num_evaluated, count):
+    if not isinstance(names, list) or (
+        len(names) not in (num_evaluated, count)
+        and any(name not in names for name in skeleton.joint_names)
+    ):
         found = f"{len(names)} names" if isinstance(names, list) else bad_value(names)
         raise complaint.error(
             f"'keypoints' of the category: found {found}, expected the {count} joint names of the "
