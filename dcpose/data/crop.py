@@ -44,7 +44,10 @@ def crop_matrix(
 
 
 def warp_frames(
-    frames: Sequence[np.ndarray], image_to_crop: np.ndarray, crop_wh: tuple[int, int]
+    frames: Sequence[np.ndarray],
+    image_to_crop: np.ndarray,
+    crop_wh: tuple[int, int],
+    out: np.ndarray | None = None,
 ) -> np.ndarray:
     """Cut the same window out of all frames of a clip, bilinearly, black outside the image.
 
@@ -52,11 +55,18 @@ def warp_frames(
         frames: F frames (H, W, 3) uint8; a frame that occurs twice in a row is warped once.
         image_to_crop: (2, 3) map from image pixels to crop pixels.
         crop_wh: crop size in pixels.
+        out: array of the result's shape to fill; None makes one.
 
     Returns:
         (F, crop height, crop width, 3) uint8.
+
+    Raises:
+        ValueError: if `out` has another shape or type.
     """
-    crops = np.empty((len(frames), crop_wh[1], crop_wh[0], 3), np.uint8)
+    shape = (len(frames), crop_wh[1], crop_wh[0], 3)
+    crops = np.empty(shape, np.uint8) if out is None else out
+    if crops.shape != shape or crops.dtype != np.uint8:
+        raise ValueError(f"out is {crops.shape} {crops.dtype}, expected {shape} uint8")
     for index, frame in enumerate(frames):
         if index and frame is frames[index - 1]:
             crops[index] = crops[index - 1]

@@ -11,8 +11,13 @@ from dcpose.data.dataset import PoseTrackClips
 from dcpose.structures import ClipBatch, ClipSample
 
 
-def collate(samples: Sequence[ClipSample]) -> ClipBatch:
-    """Stack samples; all of them carry joints, or none does."""
+def collate(samples: Sequence[ClipSample], frames: torch.Tensor | None = None) -> ClipBatch:
+    """Stack samples.
+
+    Args:
+        samples: all of them carry joints, or none does.
+        frames: (B, F, H, W, 3) their crops, where these are stacked already.
+    """
     labelled = samples[0].joints is not None
 
     def stack(name: str) -> torch.Tensor:
@@ -20,7 +25,7 @@ def collate(samples: Sequence[ClipSample]) -> ClipBatch:
 
     return ClipBatch(
         people=[sample.person for sample in samples],
-        frames=stack("frames"),
+        frames=stack("frames") if frames is None else frames,
         gaps=stack("gaps"),
         crop_to_image=stack("crop_to_image"),
         joints=stack("joints") if labelled else None,

@@ -3,10 +3,11 @@
 from collections import defaultdict, deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import islice
+from itertools import groupby, islice
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from dcpose.data.clip import Clip, ClipOptions, choose_clip, usable_frames
 from dcpose.data.crop import crop_matrix, visible_box, warp_frames
@@ -16,6 +17,8 @@ from dcpose.data.posetrack import VideoAnnotation
 from dcpose.geometry import invert_affine
 from dcpose.structures import ClipBatch, ClipSample, PersonRecord
 
+_View = tuple[PersonRecord, Clip, list[np.ndarray]]
+"""A person, the clip, and its frames."""
 _BATCHES_AHEAD = 2
 """Batches made while the network works on the current one."""
 
@@ -99,15 +102,34 @@ class ClipStream:
     def _batches(self) -> Generator[ClipBatch, None, None]:
         with ThreadPoolExecutor(self.workers) as pool:
             for video, crowd in self._videos:
-                samples = self._samples(video, crowd, pool)
-                while chunk := list(islice(samples, self.batch_size)):
-                    batch = collate([sample.result() for sample in chunk])
-                    yield batch.pin_memory() if self.pin_memory else batch
+                views = self._views(video, crowd, pool)
+                for first in range(0, len(crowd), self.batch_size):
+                    count = min(self.batch_size, len(crowd) - first)
+                    yield self._batch(islice(views, count), count, pool)
 
-    def _samples(
+    def _batch(self, views: Iterator[_View], count: int, pool: ThreadPoolExecutor) -> ClipBatch:
+        """Cut people out, each straight into its row of the batch."""
+        width, height = self.options.crop_wh
+        shape = (count, self.options.num_frames, height, width, 3)
+        frames = torch.empty(shape, dtype=torch.uint8, pin_memory=self.pin_memory)
+        rows = frames.numpy()
+        # a task per frame rather than per person: tasks cost, and a frame's pixels stay cached
+        tasks, first = [], 0
+        for _, group in groupby(views, key=lambda view: view[1]):
+            crowd = list(group)
+            out = rows[first : first + len(crowd)]
+            tasks.append(pool.submit(self._cut, crowd, out))
+            first += len(crowd)
+        batch = collate([sample for task in tasks for sample in task.result()], frames)
+        return batch.pin_memory() if self.pin_memory else batch
+
+    def _cut(self, views: Sequence[_View], out: np.ndarray) -> list[ClipSample]:
+        return [cut_clip(*view, self.options, row) for view, row in zip(views, out, strict=True)]
+
+    def _views(
         self, video: VideoAnnotation, crowd: Sequence[PersonRecord], pool: ThreadPoolExecutor
-    ) -> Iterator[Future[ClipSample]]:
-        """Yield samples in order, started when their frames are decoded."""
+    ) -> Iterator[_View]:
+        """Yield people in order, with the frames of their clips, once these are decoded."""
         by_frame: dict[int, list[PersonRecord]] = defaultdict(list)
         for person in crowd:
             by_frame[person.frame].append(person)
@@ -122,11 +144,15 @@ class ClipStream:
         for clip in clips:
             frames = window.frames_of(clip)
             for person in by_frame[clip.cur]:
-                yield pool.submit(cut_clip, person, clip, frames, self.options)
+                yield person, clip, frames
 
 
 def cut_clip(
-    person: PersonRecord, clip: Clip, frames: Sequence[np.ndarray], options: ClipOptions
+    person: PersonRecord,
+    clip: Clip,
+    frames: Sequence[np.ndarray],
+    options: ClipOptions,
+    out: np.ndarray | None = None,
 ) -> ClipSample:
     """Cut a person out of the frames of a clip.
 
@@ -135,6 +161,7 @@ def cut_clip(
         clip: numbers of the frames, for the gaps.
         frames: (H, W, 3) uint8 RGB, as many as the clip has numbers.
         options: size of the crops.
+        out: where to put the crops; see `warp_frames`.
 
     Raises:
         ValueError: if the box lies outside its image.
@@ -143,7 +170,7 @@ def cut_clip(
     matrix = crop_matrix(box, options.crop_wh, options.box_enlarge)
     return ClipSample(
         person=person,
-        frames=warp_frames(frames, matrix, options.crop_wh),
+        frames=warp_frames(frames, matrix, options.crop_wh, out),
         gaps=np.array(clip.gaps, np.float32),
         crop_to_image=invert_affine(matrix),
     )

@@ -63,3 +63,13 @@ def test_repeated_frames_give_equal_crops():
     repeated = warp_frames([frames[0], frames[0], frames[1]], matrix, (24, 32))
     single = [warp_frames([frame], matrix, (24, 32))[0] for frame in frames]
     np.testing.assert_array_equal(repeated, [single[0], single[0], single[1]])
+
+
+def test_crops_go_where_they_are_wanted():
+    frames = [np.random.default_rng(0).integers(0, 255, (60, 80, 3), np.uint8) for _ in range(2)]
+    matrix = crop_matrix(np.array([10.0, 10.0, 30.0, 40.0]), (24, 32), 1.25)
+    out = np.zeros((2, 32, 24, 3), np.uint8)
+    assert warp_frames(frames, matrix, (24, 32), out) is out
+    np.testing.assert_array_equal(out, warp_frames(frames, matrix, (24, 32)))
+    with pytest.raises(ValueError, match=r"out is \(1, 32, 24, 3\) uint8, expected \(2, 32, 24"):
+        warp_frames(frames, matrix, (24, 32), out[:1])
