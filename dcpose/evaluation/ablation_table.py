@@ -15,6 +15,7 @@ from typing import Any
 
 from dcpose.evaluation.evaluator import TITLE_OF
 from dcpose.evaluation.published import GROUPS, PUBLISHED, REFERENCE, TOTAL
+from dcpose.evaluation.subsets import title_of as title_of_subset
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,7 @@ def _table_of_subsets(rows: Sequence[Row]) -> str:
     """Return mean AP of each subset, and in brackets its difference to the reference."""
     reference = reference_of(rows)
     names = _subset_names(rows)
-    titles = [name.replace("_", " ") for name in names]
+    titles = [title_of_subset(name) for name in names]
     lines = [f"| {' | '.join(['variant', *titles])} |", "|---|" + " ---: |" * len(names)]
     for row in rows:
         cells = [title_of(row)]

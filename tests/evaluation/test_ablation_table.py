@@ -82,7 +82,7 @@ def test_subsets_have_a_table_of_their_own():
         .strip()
     )
     assert second.splitlines() == [
-        "| variant | clean | motion blur |",
+        "| variant | clean | rapid motion |",
         "|---| ---: | ---: |",
         "| DCPose, complete, T = 1 | 92.0 ± 1.4 | 65.0 |",
         "| small | 90.0 (-1.0) | 60.0 (-5.0) |",
