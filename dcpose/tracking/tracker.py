@@ -70,7 +70,7 @@ class PoseTracker:
     """
 
     def __init__(
-        self, skeleton: Skeleton = POSETRACK, max_gap: int = 30, min_similarity: float = 0.1
+        self, skeleton: Skeleton = POSETRACK, max_gap: int = 30, min_similarity: float = 0.2
     ) -> None:
         if max_gap < 1 or not 0 <= min_similarity <= 1:
             raise ValueError(
@@ -148,7 +148,8 @@ class PoseTracker:
     def predict_boxes(self, frame_index: int) -> tuple[np.ndarray, np.ndarray]:
         """Return where the people of the last update are in a later frame, to look for them there.
 
-        This carries boxes over frames without a detector. People who were not seen in the last
+        This carries boxes over frames without a detector; `update` moves a box that comes from
+        here on with the joints that were found in it. People who were not seen in the last
         update are not among them.
 
         Args:
@@ -215,8 +216,11 @@ class PoseTracker:
         joints: np.ndarray,
         joint_scores: np.ndarray,
     ) -> None:
-        elapsed = frame_index - track.frame_index
-        moved = _body_shift(track, box, joints, joint_scores, self._compared) / elapsed
+        shift = _body_shift(track, box, joints, joint_scores, self._compared)
+        if np.allclose(box, track.predicted_box(frame_index)):
+            # from predict_boxes: it says nothing of where the person is, but the joints do
+            box = np.concatenate([track.box_xywh[:2] + shift, track.box_xywh[2:]])
+        moved = shift / (frame_index - track.frame_index)
         track.velocity = moved if track.sightings == 1 else (track.velocity + moved) / 2
         track.sightings += 1
         track.frame_index = frame_index

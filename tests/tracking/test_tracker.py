@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from dcpose.skeleton import POSETRACK
 from dcpose.tracking.tracker import PoseTracker
@@ -72,3 +74,58 @@ def test_arrays_have_to_agree():
         PoseTracker().update(0, np.ones((1, 4)), np.ones(2), joints, joints[..., 0])
     with pytest.raises(ValueError, match="must be finite"):
         PoseTracker().update(0, np.full((2, 4), np.nan), np.ones(2), joints, joints[..., 0])
+
+
+def test_carried_boxes_stay_on_a_person_who_speeds_up():
+    tracker = PoseTracker()
+    size, peaks = np.array([40.0, 100.0]), np.ones((1, POSETRACK.num_joints))
+    feed(tracker, 0, [(0, 0)])
+    for frame in range(1, 10):
+        place = np.array([frame**2, 0.0])
+        boxes, scores = tracker.predict_boxes(frame)
+        joints = place + SHAPE[None] * size
+        assert tracker.update(frame, boxes, scores, joints, peaks).tolist() == [0]
+    # seen at 81, with the velocity 17 of the last step averaged with those before it
+    (box,), _ = tracker.predict_boxes(10)
+    assert 81 + 15 < box[0] < 100
+    np.testing.assert_array_equal(box[1:], [0, 40, 100])
+
+
+def test_missing_and_unlabelled_joints_are_not_compared():
+    tracker = PoseTracker()
+    rng = np.random.default_rng(1)
+    ears = [POSETRACK.index(name) for name in POSETRACK.unlabelled]
+    boxes = np.array([[0.0, 0, 100, 200], [20, 0, 100, 200]])
+    poses = rng.uniform(0, 200, (2, POSETRACK.num_joints, 2))
+    peaks = np.ones((2, POSETRACK.num_joints))
+    assert tracker.update(0, boxes, peaks[:, 0], poses, peaks).tolist() == [0, 1]
+    # the boxes change places, the poses say who is who: what they cannot say is left out
+    poses[:, ears] = rng.uniform(0, 200, (2, len(ears), 2))
+    poses[:, :5] = np.nan
+    peaks[:, 5:8], poses[:, 5:8] = 0.0, 1e6
+    assert tracker.update(1, boxes, peaks[:, 0], poses[::-1], peaks).tolist() == [1, 0]
+    nobody = np.full_like(poses, np.nan)  # boxes alone
+    assert tracker.update(2, boxes[::-1], peaks[:, 0], nobody, peaks).tolist() == [0, 1]
+
+
+@settings(max_examples=40)
+@given(st.data())
+def test_ids_are_unique_and_never_come_back_from_the_dead(data):
+    tracker = PoseTracker(max_gap=2)
+    last_seen: dict[int, int] = {}
+    frame = 0
+    for _ in range(data.draw(st.integers(1, 6))):
+        places = data.draw(st.lists(st.tuples(st.integers(0, 90), st.integers(0, 9)), max_size=4))
+        ids = feed(tracker, frame, places)
+        assert len(set(ids)) == len(ids)
+        born = [i for i in ids if i not in last_seen]
+        assert born == list(range(len(last_seen), len(last_seen) + len(born)))
+        assert all(frame - last_seen[i] <= 2 for i in ids if i in last_seen)
+        last_seen |= dict.fromkeys(ids, frame)
+        frame += data.draw(st.integers(1, 4))
+
+
+def test_settings_out_of_range():
+    for bad in ({"max_gap": 0}, {"min_similarity": 1.5}):
+        with pytest.raises(ValueError, match="max_gap must be at least 1"):
+            PoseTracker(**bad)
