@@ -66,8 +66,8 @@ def fit_together(groups: Sequence[Sequence[Trainer]]) -> None:
             batches; the batches of another group hold the same people in the same order.
 
     Raises:
-        ValueError: if backbones, settings or people differ, backbones are trained, or there are
-            several processes.
+        ValueError: if backbones, settings or numbers of batches differ, backbones are trained, or
+            there are several processes.
         NonFiniteLossError: as `Trainer.fit`.
     """
     trainers = [trainer for group in groups for trainer in group]
