@@ -27,7 +27,7 @@ from dcpose.skeleton import Skeleton
 from dcpose.structures import ClipBatch, PersonRecord
 from dcpose.visualize import JointSamples, JointStages, stages_sheet
 
-FRAME_NAMES = ("h(p), frame before", "h(c), the frame", "h(n), frame after")
+FRAME_NAMES = ("h(p), before", "h(c)", "h(n), after")
 
 
 @reports_user_errors

@@ -22,7 +22,7 @@ ADDS_RGB: Rgb = (64, 200, 255)
 TAKES_RGB: Rgb = (255, 110, 200)
 
 _MIN_HEIGHT = 320
-_SMALLEST, _LARGEST = 2, 7
+_SMALLEST, _LARGEST = 3, 8
 """Radius of sample points, in pixels."""
 
 
@@ -113,8 +113,7 @@ def _notes(stages: JointStages) -> list[str]:
         "" if stages.truth is None else "; green ring: as annotated"
     )
     return [
-        "Each map is coloured up to its own peak.",
-        final,
+        f"Each map is coloured from its median to its own peak; {final}.",
         "Lines lead from the regular taps around the joint to where the merged map is read;",
         "blue adds, pink takes away, larger dots count more (mask times weight).",
     ]
@@ -129,8 +128,10 @@ def _lay_over(
     stretched = cv2.warpAffine(
         heatmap.astype(np.float32), matrix, (width, height), borderMode=cv2.BORDER_REPLICATE
     )
-    peak = max(float(heatmap.max()), 1e-6)
-    return overlay_heatmaps(crop, brightness * stretched[None], peak)
+    # merged maps may lie above zero everywhere; half of any map is background
+    floor = float(np.median(heatmap))
+    peak = max(float(heatmap.max()) - floor, 1e-6)
+    return overlay_heatmaps(crop, brightness * (stretched[None] - floor), peak)
 
 
 def _draw_samples(
@@ -152,7 +153,7 @@ def _draw_samples(
 
 
 def _mark(picture: np.ndarray, stages: JointStages, zoom: int) -> None:
-    marks = [(stages.truth, TRUTH_RGB, 9), (stages.joint, FINAL_RGB, 6)]
+    marks = [(stages.truth, TRUTH_RGB, 12), (stages.joint, FINAL_RGB, 9)]
     for point, colour, radius in marks:
         if point is not None:
             ring(picture, stages.stride * zoom * point, radius, OUTLINE_RGB, 3)

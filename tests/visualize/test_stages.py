@@ -41,7 +41,7 @@ def cell(sheet, row, column, heading=False):
     return sheet[top : top + 320, left : left + 240].astype(int)
 
 
-def near(picture, colour, x, y, radius=9):
+def near(picture, colour, x, y, radius=13):
     """Whether pixels of a colour are near the picture's place of heatmap pixel (x, y)."""
     x, y = 20 * x, 20 * y
     part = picture[max(y - radius, 0) : y + radius + 1, max(x - radius, 0) : x + radius + 1]
