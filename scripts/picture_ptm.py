@@ -27,6 +27,7 @@ from dcpose.skeleton import Skeleton
 from dcpose.structures import ClipBatch, PersonRecord
 from dcpose.visualize import JointSamples, JointStages, stages_sheet
 
+JPEG_QUALITY = 85
 FRAME_NAMES = ("h(p), before", "h(c)", "h(n), after")
 
 
@@ -53,7 +54,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     heading = f"{args.joint} in {person.video}, frame {person.frame}"
     sheet = stages_sheet(stages, heading)
     args.out.parent.mkdir(parents=True, exist_ok=True)
-    if not cv2.imwrite(str(args.out), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR)):
+    small = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
+    if not cv2.imwrite(str(args.out), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR), small):
         raise OSError(f"{args.out}: cannot be written")
     print(args.out)
     return 0
