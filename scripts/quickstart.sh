@@ -43,6 +43,8 @@ echo "== 6/6 draw ground truth, single frame and DCPose side by side, and make t
 python scripts/compare.py --annotations "$data/annotations/val" --root "$data" \
     --predictions "single frame=$single/val/predictions/val" "DCPose=$dcpose/val/predictions/val" \
     --out "$runs/pictures"
+python scripts/picture_ptm.py --cfg configs/synthetic/dcpose.yaml --joint right_wrist \
+    --weights "$dcpose/checkpoints/last.pt" --out "$runs/pictures/ptm.png" "${overrides[@]}"
 python scripts/report.py "single frame=$single" "DCPose=$dcpose" --out "$runs/report.html"
 
 echo
