@@ -345,6 +345,7 @@ def build_train_loader(
         rank=rank,
         world_size=world_size,
         pin_memory=pin_memory,
+        group_frames=cfg.data.group_frames,
     )
 
 

@@ -101,6 +101,9 @@ class DataConfig(Section):
     """Standard deviation of target Gaussians, in heatmap pixels."""
     workers: Count = 4
     """Loader processes in training; 0 loads in the main process."""
+    group_frames: Count = 1
+    """Training: people of this many neighbouring frames stand together in the shuffled order, so
+    that a batch decodes their frames once (dcpose/data/epoch_order.py); 0 shuffles one by one."""
     augment: AugmentConfig = AugmentConfig()
 
     @field_validator("crop_wh")

@@ -1,6 +1,9 @@
 """Training samples: one person, the frames of a clip, one matrix."""
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import cast
 
@@ -14,7 +17,7 @@ from dcpose.data.frames import check_frame_wh, frame_wh, read_frame
 from dcpose.data.posetrack import VideoAnnotation, training_people
 from dcpose.geometry import invert_affine
 from dcpose.skeleton import POSETRACK, Skeleton
-from dcpose.structures import ClipSample
+from dcpose.structures import ClipSample, PersonRecord
 
 
 class PoseTrackClips(Dataset[ClipSample]):
@@ -72,24 +75,54 @@ class PoseTrackClips(Dataset[ClipSample]):
 
     def __getitem__(self, key: int | tuple[int, int]) -> ClipSample:
         """Return the sample of person i, for key i (epoch 0) or (epoch, i)."""
+        return self.__getitems__([key])[0]
+
+    def __getitems__(self, keys: Sequence[int | tuple[int, int]]) -> list[ClipSample]:
+        """Return the samples of a batch; a frame that several of them need is decoded once."""
+        plans = [self._plan(key) for key in keys]
+        uses = Counter(path for plan in plans for path in plan.paths)
+        frames: dict[Path, np.ndarray] = {}
+        samples: dict[int, ClipSample] = {}
+        # along the videos, so that few frames are held at a time
+        for place in sorted(range(len(plans)), key=lambda place: plans[place].position):
+            plan = plans[place]
+            for path in plan.paths:
+                if path not in frames:
+                    frames[path] = self.read(path)
+            samples[place] = self._sample(plan, frames)
+            uses.subtract(plan.paths)
+            for path in plan.paths:
+                if not uses[path]:
+                    del frames[path]
+        return [samples[place] for place in range(len(plans))]
+
+    def _plan(self, key: int | tuple[int, int]) -> "_Plan":
         epoch, index = key if isinstance(key, tuple) else (0, key)
         if not 0 <= index < len(self.people):
             raise IndexError(f"sample {index} of {len(self.people)}")
-        person, options = self.people[index], self.options
+        person = self.people[index]
         video = self._videos[person.video]
         rng = np.random.default_rng([self.seed, epoch, index])
-
         # neighbours have a stream of their own: the view is the same whatever is drawn for them
         neighbor_rng = rng.spawn(1)[0]
-        clip = choose_clip(person.frame, self._usable[video.name], options, neighbor_rng)
-        frames = self._read(video, clip)
+        clip = choose_clip(person.frame, self._usable[video.name], self.options, neighbor_rng)
+        return _Plan(person, video, clip, rng)
+
+    def _sample(self, plan: "_Plan", frames: Mapping[Path, np.ndarray]) -> ClipSample:
+        """Cut out a clip, whose frames must all have the size of the video."""
+        person, options = plan.person, self.options
+        expected_wh = plan.video.expected_wh(plan.clip.cur)
+        for path in plan.paths:
+            expected_wh = expected_wh or frame_wh(frames[path])
+            check_frame_wh(path, frames[path], expected_wh)
+        images = [frames[plan.video.frame_path(number)] for number in plan.clip.numbers]
         image_joints = cast(np.ndarray, person.joints)  # training_people keeps only labelled ones
-        view = self._view(visible_box(person, frame_wh(frames[0])), image_joints, rng)
+        view = self._view(visible_box(person, frame_wh(images[0])), image_joints, plan.rng)
         joints = view.move_joints(image_joints, self.skeleton)
         return ClipSample(
             person=person,
-            frames=warp_frames(frames, view.image_to_crop, options.crop_wh),
-            gaps=np.array(clip.gaps, np.float32),
+            frames=warp_frames(images, view.image_to_crop, options.crop_wh),
+            gaps=np.array(plan.clip.gaps, np.float32),
             crop_to_image=invert_affine(view.image_to_crop),
             joints=joints[:, :2].astype(np.float32),
             joint_weights=joints[:, 2].astype(np.float32),
@@ -101,13 +134,23 @@ class PoseTrackClips(Dataset[ClipSample]):
             return CropView(crop_matrix(box, crop_wh, enlarge), mirrored=False)
         return random_view(box, joints, crop_wh, enlarge, self.augmentation, self.skeleton, rng)
 
-    def _read(self, video: VideoAnnotation, clip: Clip) -> list[np.ndarray]:
-        """Decode each frame of a clip once; all must have the size of the video."""
-        frames: dict[int, np.ndarray] = {}
-        expected_wh = video.expected_wh(clip.cur)
-        for number in dict.fromkeys([clip.cur, *clip.numbers]):
-            path = video.frame_path(number)
-            frames[number] = self.read(path)
-            expected_wh = expected_wh or frame_wh(frames[number])
-            check_frame_wh(path, frames[number], expected_wh)
-        return [frames[number] for number in clip.numbers]
+
+@dataclass(frozen=True, eq=False)
+class _Plan:
+    """What a sample is made of, before any frame is decoded; `rng` draws the view."""
+
+    person: PersonRecord
+    video: VideoAnnotation
+    clip: Clip
+    rng: np.random.Generator
+
+    @property
+    def position(self) -> tuple[str, int]:
+        """Where the video stands when the clip is cut."""
+        return self.video.name, self.clip.cur
+
+    @cached_property
+    def paths(self) -> list[Path]:
+        """Files of the frames, each once, the current one first."""
+        numbers = dict.fromkeys([self.clip.cur, *self.clip.numbers])
+        return [self.video.frame_path(number) for number in numbers]

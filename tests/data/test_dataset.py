@@ -169,3 +169,27 @@ def test_index_out_of_range(data_folder, index):
 def test_negative_seed_is_refused(data_folder):
     with pytest.raises(ValueError, match="seed must be >= 0"):
         PoseTrackClips([], OPTIONS, None, seed=-1)
+
+
+def test_batches_decode_a_frame_once_and_drop_it(data_folder):
+    data_folder.add_video("000001_test", num_frames=40)
+    alive = []
+
+    class Frame(np.ndarray):
+        count = 0
+
+        def __del__(self):
+            Frame.count -= 1
+
+    def read(path):
+        data_folder.decoded[path] += 1
+        Frame.count += 1
+        alive.append(Frame.count)
+        return np.zeros((120, 160, 3), np.uint8).view(Frame)
+
+    dataset = make(data_folder, None, ClipOptions((96, 128)), read=read)
+    keys = [(0, index) for index in np.random.default_rng(0).permutation(40).tolist()]
+    samples = dataset.__getitems__(keys)
+    assert [sample.person.frame for sample in samples] == [index for _, index in keys]
+    assert set(data_folder.decoded.values()) == {1}
+    assert max(alive) <= 4  # three of a clip, and one that is about to be dropped

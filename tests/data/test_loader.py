@@ -100,3 +100,56 @@ def test_order_changes_with_epoch_and_seed():
 def test_sampler_refuses(samples, rank, world_size):
     with pytest.raises(ValueError, match="expected 0 <= rank < world_size"):
         EpochSampler(samples, seed=0, rank=rank, world_size=world_size)
+
+
+def grouped_batches(data_folder, group_frames, world_size=1, **kwargs):
+    """Batches of 12 of an epoch of 60 people, six a frame, of all processes."""
+    options = ClipOptions(crop_wh=(96, 128))
+    dataset = PoseTrackClips(
+        data_folder.videos(), options, Augmentation(), seed=0, read=data_folder.read
+    )
+    batches = []
+    for rank in range(world_size):
+        loader = make_train_loader(
+            dataset, 12, seed=1, rank=rank, world_size=world_size, group_frames=group_frames,
+            **kwargs,
+        )  # fmt: skip
+        loader.sampler.set_epoch(3)
+        batches += list(loader)
+    return batches
+
+
+@pytest.mark.parametrize("world_size", [1, 2])
+def test_people_of_a_frame_share_its_decodes(data_folder, world_size):
+    data_folder.add_video("000001_test", num_frames=10, people=6)
+    grouped = grouped_batches(data_folder, 1, world_size, workers=0)
+    # 10 frames, of which 8 have two neighbours, each decoded for its own people alone; batches and
+    # processes hold whole frames; frames of a batch that are neighbours share more
+    assert data_folder.decoded.total() <= 8 * 3 + 2 * 2
+    data_folder.decoded.clear()
+    one_by_one = grouped_batches(data_folder, 0, world_size, workers=0)
+    assert data_folder.decoded.total() > 40  # nearly all of the 10 frames in each of 5 batches
+    for batches in (grouped, one_by_one):
+        people = [(p.frame, p.track_id) for batch in batches for p in batch.people]
+        assert sorted(people) == [(frame, track) for frame in range(10) for track in range(6)]
+
+
+def test_grouping_and_workers_change_no_sample(data_folder):
+    data_folder.add_video("000001_test", num_frames=10, people=6)
+
+    def samples(batches):
+        return {
+            (person.frame, person.track_id): (batch.frames[row], batch.joints[row])
+            for batch in batches
+            for row, person in enumerate(batch.people)
+        }
+
+    runs = [
+        samples(grouped_batches(data_folder, group_frames, workers=workers))
+        for group_frames, workers in ((0, 0), (1, 0), (2, 2))
+    ]
+    assert len(runs[0]) == 60
+    for other in runs[1:]:
+        for key, (frames, joints) in runs[0].items():
+            assert torch.equal(other[key][0], frames)
+            assert torch.equal(other[key][1], joints)
