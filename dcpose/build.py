@@ -346,6 +346,7 @@ def build_train_loader(
         world_size=world_size,
         pin_memory=pin_memory,
         group_frames=cfg.data.group_frames,
+        timeout_s=cfg.train.timeout_s,
     )
 
 
@@ -418,6 +419,7 @@ def build_train_settings(cfg: Config) -> TrainSettings:
         ema_decay=cfg.train.ema_decay,
         validate_every=cfg.train.validate_every,
         log_every=cfg.train.log_every,
+        save_every=cfg.train.save_every,
     )
 
 

@@ -34,9 +34,9 @@ def reports_user_errors(command: Callable[[Sequence[str] | None], int]) -> Comma
                 raise
             print(f"error: {error}", file=sys.stderr)
             return EXIT_USER_ERROR
-        except KeyboardInterrupt:
-            print("interrupted", file=sys.stderr)
-            return EXIT_INTERRUPTED
+        except KeyboardInterrupt as interrupt:
+            print(str(interrupt) or "interrupted", file=sys.stderr)
+            return getattr(interrupt, "exit_code", EXIT_INTERRUPTED)
 
     return guarded
 

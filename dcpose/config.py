@@ -340,6 +340,10 @@ class TrainConfig(Section):
     """Epochs between validations by AP; 0 validates after the last epoch only."""
     log_every: Positive = 50
     """Steps between lines of log and TensorBoard points."""
+    save_every: Count = 500
+    """Steps between checkpoints inside an epoch; 0 saves at the ends of epochs alone."""
+    timeout_s: Positive = 1800
+    """Seconds to wait for a batch of the loader, or for another process, before the run ends."""
 
 
 class OptimConfig(Section):

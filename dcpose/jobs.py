@@ -4,13 +4,13 @@ import itertools
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
-from torch.utils.data import DataLoader
 
 from dcpose.build import (
     annotations_dir,
@@ -30,10 +30,12 @@ from dcpose.build import (
 )
 from dcpose.config import Config, config_to_dict
 from dcpose.data.dataset import PoseTrackClips
-from dcpose.data.loader import collate
+from dcpose.data.loader import EpochBatches, collate
 from dcpose.data.posetrack import VideoAnnotation
 from dcpose.data.stream import shard_videos
 from dcpose.engine.distributed import barrier, broadcast_object, is_main, rank, world_size
+from dcpose.engine.faults import explained_faults
+from dcpose.engine.interruption import StopRequest
 from dcpose.engine.logging import (
     Run,
     describe_environment,
@@ -57,7 +59,7 @@ from dcpose.evaluation.report import Measured, Protocol, write_results
 from dcpose.losses import JointsMSELoss
 from dcpose.models.weight_files import weights_hash
 from dcpose.skeleton import Skeleton
-from dcpose.structures import ClipBatch, PersonRecord, PosePrediction
+from dcpose.structures import PersonRecord, PosePrediction
 from dcpose.tracking.video import track_people
 
 PICTURED_CLIPS = 6
@@ -97,12 +99,16 @@ def train(
 
     Raises:
         ValueError: for anything in config, data or weights that cannot be used.
+        LostWorkerError, LostProcessError: see `explained_faults`.
+        Interrupted: after SIGTERM or Ctrl-C; `checkpoints/last.pt` holds all work.
     """
     experiment_dir = Path("runs") / cfg.experiment
     if run_dir is None:
         run_dir = find_latest_run(experiment_dir) if resume else new_run_dir(experiment_dir)
         run_dir = broadcast_object(run_dir)  # clocks of machines differ
-    make_trainer(cfg, device, run_dir, resume, weights).fit()
+    trainer = make_trainer(cfg, device, run_dir, resume, weights)
+    with StopRequest() as trainer.stop, explained_faults(cfg.train.timeout_s):
+        trainer.fit()
     return run_dir
 
 
@@ -119,13 +125,17 @@ def train_together(
 
     Raises:
         ValueError: as `train`, and if the backbones differ.
+        LostWorkerError, Interrupted: as `train`.
     """
     groups: dict[int, list[Trainer]] = {}  # those of one gap see the same clips
     for cfg, run_dir in runs:
         trainer = make_trainer(cfg, device, run_dir, resume=True)
         groups.setdefault(cfg.data.max_gap, []).append(trainer)
     set_up_logging(log_file)
-    fit_together(list(groups.values()))
+    with StopRequest() as stop, explained_faults(runs[0][0].train.timeout_s):
+        for trainer in itertools.chain.from_iterable(groups.values()):
+            trainer.stop = stop
+        fit_together(list(groups.values()))
 
 
 def shared_part(cfg: Config) -> dict[str, Any] | None:
@@ -172,10 +182,6 @@ def make_trainer(
     loader = build_train_loader(cfg, rank(), world_size(), pin_memory)
     optimizer = build_optimizer(cfg, model)
 
-    def train_batches(epoch: int) -> DataLoader[ClipBatch]:
-        loader.sampler.set_epoch(epoch)  # type: ignore[attr-defined]
-        return loader
-
     def validate_epoch(model: nn.Module) -> Mapping[str, float]:
         result, _ = _measure(cfg, model, device, run_dir, val_people)
         if result is None:
@@ -186,7 +192,7 @@ def make_trainer(
         model=model,
         loss=JointsMSELoss(),
         encode_targets=build_target_encoder(cfg),
-        train_batches=train_batches,
+        train_batches=partial(EpochBatches, loader),
         optimizer=optimizer,
         scheduler=make_scheduler(optimizer, cfg.optim.milestones, cfg.optim.gamma),
         validate=validate_epoch,

@@ -12,7 +12,10 @@ from dcpose.engine.distributed import process_group
 @reports_user_errors
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    parser = config_parser("Train a model; writes checkpoints, logs and TensorBoard files.")
+    parser = config_parser(
+        "Train a model; writes checkpoints, logs and TensorBoard files. SIGTERM (exit code 143) "
+        "and Ctrl-C (130) finish the step and save before it ends; a second Ctrl-C ends it at once."
+    )
     parser.add_argument(
         "--run-dir", type=Path, help="folder to write to (default runs/<experiment>/<time>)"
     )
@@ -23,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     args = parser.parse_intermixed_args(argv)
     cfg = load_config(args.cfg, args.overrides)
-    with process_group(args.device or jobs.default_device()) as device:
+    with process_group(args.device or jobs.default_device(), cfg.train.timeout_s) as device:
         jobs.train(cfg, device, args.run_dir, resume=args.resume, weights=args.weights)
     return 0
 

@@ -1,6 +1,8 @@
 """Samples to batches: collating, shuffling, sharding, workers."""
 
+import signal
 from collections.abc import Iterator, Sequence
+from typing import cast
 
 import cv2
 import numpy as np
@@ -70,14 +72,14 @@ class EpochSampler(Sampler[tuple[int, int]]):
         self.rank = rank
         self.world_size = world_size
         self.runs = runs
-        self.epoch = 0
+        self.epoch = self.skip = 0
 
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch that the next iteration runs over."""
-        self.epoch = epoch
+    def set_epoch(self, epoch: int, skip: int = 0) -> None:
+        """Choose the epoch that the next iteration runs over, without its first `skip` samples."""
+        self.epoch, self.skip = epoch, skip
 
     def __len__(self) -> int:
-        """Samples per process and epoch."""
+        """Samples per process and whole epoch."""
         return -(-self.num_samples // self.world_size)
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
@@ -85,7 +87,8 @@ class EpochSampler(Sampler[tuple[int, int]]):
         order = rng.permutation(self.num_samples) if self.runs is None else self.runs.order(rng)
         padded = np.resize(order, len(self) * self.world_size)
         epoch = self.epoch
-        return ((epoch, int(index)) for index in padded.reshape(self.world_size, -1)[self.rank])
+        mine = padded.reshape(self.world_size, -1)[self.rank]
+        return ((epoch, int(index)) for index in mine[self.skip :])
 
 
 def make_train_loader(
@@ -97,8 +100,9 @@ def make_train_loader(
     world_size: int = 1,
     pin_memory: bool = False,
     group_frames: int = 0,
+    timeout_s: float = 0,
 ) -> DataLoader[ClipBatch]:
-    """Build the training loader; call `loader.sampler.set_epoch(epoch)` before each epoch.
+    """Build the training loader; `EpochBatches` gives the batches of an epoch.
 
     Args:
         dataset: labelled clips.
@@ -110,6 +114,7 @@ def make_train_loader(
         pin_memory: copy batches to page-locked memory, for CUDA.
         group_frames: neighbouring frames whose people stand together in the order, see
             `FrameRuns`; 0 shuffles people one by one.
+        timeout_s: how long a batch may take before RuntimeError is raised; 0 waits for ever.
     """
     runs = _frame_runs(dataset, group_frames) if group_frames else None
     return DataLoader(
@@ -119,8 +124,9 @@ def make_train_loader(
         num_workers=workers,
         collate_fn=collate,
         pin_memory=pin_memory,
-        worker_init_fn=_one_thread_per_worker,
+        worker_init_fn=_set_up_worker,
         persistent_workers=workers > 0,
+        timeout=timeout_s if workers > 0 else 0,
         # an own generator: the loader would otherwise draw from the global random state
         generator=torch.Generator().manual_seed(seed),
     )
@@ -132,5 +138,33 @@ def _frame_runs(dataset: PoseTrackClips, length: int) -> FrameRuns:
     return FrameRuns(videos.astype(np.int64), frames, length)
 
 
-def _one_thread_per_worker(worker: int) -> None:
+class EpochBatches:
+    """The batches of an epoch, or of what is left of it; nothing is decoded for skipped ones.
+
+    Args:
+        loader: from `make_train_loader`.
+        epoch: which, counted from 0.
+        skip: how many batches to leave out at its start.
+    """
+
+    def __init__(self, loader: DataLoader[ClipBatch], epoch: int, skip: int = 0) -> None:
+        self.loader = loader
+        self.epoch = epoch
+        self.skip = skip
+
+    def __len__(self) -> int:
+        """Number of batches."""
+        return len(self.loader) - self.skip
+
+    def __iter__(self) -> Iterator[ClipBatch]:
+        """Load them."""
+        sampler = cast(EpochSampler, self.loader.sampler)
+        sampler.set_epoch(self.epoch, self.skip * cast(int, self.loader.batch_size))
+        return iter(self.loader)
+
+
+def _set_up_worker(worker: int) -> None:
     cv2.setNumThreads(0)
+    # a terminal and some schedulers signal all processes; it is the main one's to end the workers
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)

@@ -7,14 +7,20 @@ Content (a dict that `torch.load(weights_only=True)` reads):
     optimizer   {"kind": class name, "state": state dict}
     scheduler, scaler   state dicts
     epoch, step         finished epochs and optimizer steps
+    position    None between epochs, else {"batches": how many of the epoch each process has seen,
+                "meters": the `EpochMeter.state` of each}
     best_ap     best validation AP so far in percent, None before the first validation
     rng         one `randomness.capture_rng` state per process
     config      the resolved config as a plain dict
     versions    of python, torch and numpy
 """
 
+import logging
+import os
 import pickle
 import platform
+import shutil
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -28,9 +34,11 @@ from dcpose.files import replacing
 
 FORMAT = "dcpose-checkpoint-1"
 
+_log = logging.getLogger(__name__)
+
 _KEYS = (
-    "model", "ema", "optimizer", "scheduler", "scaler", "epoch", "step", "best_ap", "rng",
-    "config", "versions",
+    "model", "ema", "optimizer", "scheduler", "scaler", "epoch", "step", "position", "best_ap",
+    "rng", "config", "versions",
 )  # fmt: skip
 
 
@@ -38,12 +46,17 @@ class CheckpointError(ValueError):
     """A checkpoint cannot be used; the message names the file, the finding and the way out."""
 
 
-def save_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
+class DamagedCheckpointError(CheckpointError):
+    """A checkpoint is cut short, or its content is not what was written."""
+
+
+def save_checkpoint(path: Path, state: Mapping[str, Any], previous: Path | None = None) -> None:
     """Write a checkpoint so that `path` always holds a whole file, the old one or the new one.
 
     Args:
         path: file to create or replace; its folder exists.
         state: content as in the head of this file; `format` and `versions` are added.
+        previous: further name for the file that is replaced, in the same folder; None drops it.
 
     Raises:
         WriteError: if the disk is full or the like; the old file is as it was.
@@ -57,21 +70,50 @@ def save_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
             if isinstance(error.__context__, OSError):
                 raise error.__context__ from None
             raise
+        file.close()
+        if previous is not None and path.exists():
+            _link(path, previous)
+
+
+def load_newest_checkpoint(path: Path, previous: Path) -> tuple[dict[str, Any], Path]:
+    """Read the checkpoint `path`, or the one before if it is damaged, which is said aloud.
+
+    Returns:
+        the content and the file that it is from.
+
+    Raises:
+        CheckpointError: as `load_checkpoint`, if neither can be used.
+    """
+    try:
+        return load_checkpoint(path), path
+    except DamagedCheckpointError as error:
+        if not previous.exists():
+            raise
+        content = load_checkpoint(previous)
+        _log.warning("%s; continuing from the one before, %s", error, previous)
+        return content, previous
+
+
+def restore_previous(path: Path, previous: Path) -> None:
+    """Put the checkpoint before in the place of a damaged one."""
+    _link(previous, path)
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
     """Read a checkpoint of ours onto the CPU; no code from the file is run.
 
     Raises:
-        CheckpointError: if the file is missing, cut short or damaged, or of another kind.
+        DamagedCheckpointError: if the file is cut short or damaged.
+        CheckpointError: if the file is missing or of another kind.
     """
     if not path.is_file():
         raise CheckpointError(f"{path}: no such checkpoint; a run writes checkpoints/last.pt")
     try:
+        _check_sums(path)
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, OSError, pickle.UnpicklingError) as error:
+    except (RuntimeError, EOFError, OSError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else "it is empty"
-        raise CheckpointError(
+        raise DamagedCheckpointError(
             f"{path}: not a readable checkpoint ({reason}); it is damaged or another kind of "
             f"file, take another one"
         ) from error
@@ -81,6 +123,7 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
             f"{path}: format is {found!r}, expected {FORMAT!r}: not a checkpoint of a training "
             f"run of this project; to start from its weights, pass it as --weights"
         )
+    content.setdefault("position", None)  # older checkpoints were made between epochs alone
     missing = [key for key in _KEYS if key not in content]
     if missing:
         raise CheckpointError(f"{path}: checkpoint lacks {', '.join(missing)}; take another one")
@@ -146,19 +189,39 @@ def load_optimizer_state(optimizer: Optimizer, saved: Mapping[str, Any], origin:
 
 def config_differences(saved: Mapping[str, Any], current: Mapping[str, Any]) -> list[str]:
     """Return one `key: saved -> current` line for each value that differs, nested keys dotted."""
-    saved_values, current_values = dict(_flat(saved)), dict(_flat(current))
+    saved_values, current_values = flat_config(saved), flat_config(current)
     keys = sorted(saved_values.keys() | current_values.keys())
     absent = "(absent)"
     pairs = [(key, saved_values.get(key, absent), current_values.get(key, absent)) for key in keys]
     return [f"{key}: {old} -> {new}" for key, old, new in pairs if old != new]
 
 
-def _flat(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
-    flat: list[tuple[str, Any]] = []
+def flat_config(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return the values of nested mappings by their dotted keys."""
+    flat: dict[str, Any] = {}
     for key, value in values.items():
         name = f"{prefix}{key}"
-        flat += _flat(value, f"{name}.") if isinstance(value, Mapping) else [(name, value)]
+        flat |= flat_config(value, f"{name}.") if isinstance(value, Mapping) else {name: value}
     return flat
+
+
+def _check_sums(path: Path) -> None:
+    """Compare the checksums of a file's parts, at which `torch.load` does not look."""
+    with zipfile.ZipFile(path) as archive:
+        damaged = archive.testzip()
+    if damaged is not None:
+        raise zipfile.BadZipFile(f"the checksum of {damaged} is wrong")
+
+
+def _link(existing: Path, name: Path) -> None:
+    """Give a file a further name in its folder, in place of the file that has it."""
+    temporary = name.with_name(f".{name.name}.{os.getpid()}.tmp")
+    try:
+        temporary.unlink(missing_ok=True)
+        os.link(existing, temporary)
+    except OSError:  # a file system without links
+        shutil.copyfile(existing, temporary)
+    os.replace(temporary, name)
 
 
 def _some(names: list[str], limit: int = 5) -> str:

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import distributed, nn
@@ -15,17 +15,20 @@ from torch.nn.parallel import DistributedDataParallel
 
 T = TypeVar("T")
 
-_TIMEOUT = timedelta(hours=2)
+TIMEOUT_S = 1800
 """Others wait this long for the main process, which alone computes AP and writes files."""
 
 
 @contextmanager
-def process_group(device: torch.device | str) -> Iterator[torch.device]:
+def process_group(
+    device: torch.device | str, timeout_s: float = TIMEOUT_S
+) -> Iterator[torch.device]:
     """Join the processes that torchrun started, and leave them at the end.
 
     Args:
         device: `cuda` or `cpu` as the user asked for; under torchrun, process n of a machine gets
             GPU n.
+        timeout_s: how long a process waits for another one before it raises.
 
     Yields:
         The device of this process.
@@ -39,12 +42,13 @@ def process_group(device: torch.device | str) -> Iterator[torch.device]:
     if "WORLD_SIZE" not in os.environ:
         yield device
         return
+    timeout = timedelta(seconds=timeout_s)
     if device.type == "cuda":
         device = _own_gpu()
         torch.cuda.set_device(device)
-        distributed.init_process_group("nccl", timeout=_TIMEOUT, device_id=device)
+        distributed.init_process_group("nccl", timeout=timeout, device_id=device)
     else:
-        distributed.init_process_group("gloo", timeout=_TIMEOUT)
+        distributed.init_process_group("gloo", timeout=timeout)
     yield device
     # not after an error: the others may be in the middle of an exchange, and leaving would wait
     # for them; torchrun ends them when this process exits
@@ -91,6 +95,47 @@ def barrier() -> None:
     """Wait until every process is here."""
     if world_size() > 1:
         distributed.barrier()
+
+
+class Agreement:
+    """Whether any process wants to stop, known to all after the same step.
+
+    The answer is about the step before: by then it has travelled, so nobody waits for it, and
+    no GPU takes part.
+    """
+
+    def __init__(self) -> None:
+        # own connections, so that the exchange is independent of that of gradients
+        self._group: Any = distributed.new_group(backend="gloo") if world_size() > 1 else None
+        self._pending: tuple[Any, torch.Tensor] | None = None
+
+    def reached(self, wanted: bool) -> bool:
+        """Return whether a process wanted to stop; all call this once per step.
+
+        Args:
+            wanted: whether this process wants to stop now.
+        """
+        if self._group is None:
+            return wanted
+        answer = self._result()
+        flag = torch.tensor(int(wanted))
+        work = distributed.all_reduce(
+            flag, distributed.ReduceOp.MAX, group=self._group, async_op=True
+        )
+        self._pending = (work, flag)
+        return answer
+
+    def end(self) -> None:
+        """Wait for what is on its way; call it when no step will follow."""
+        self._result()
+
+    def _result(self) -> bool:
+        if self._pending is None:
+            return False
+        work, flag = self._pending
+        self._pending = None
+        work.wait()
+        return bool(flag)
 
 
 def broadcast_object(value: T) -> T:

@@ -29,7 +29,7 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from dcpose.engine.distributed import is_main
-from dcpose.files import naming, write_text
+from dcpose.files import naming, remove_unfinished, write_text
 
 T = TypeVar("T")
 
@@ -134,8 +134,18 @@ class Run:
 
     @property
     def checkpoints(self) -> Path:
-        """Folder of `last.pt` and `best.pt`."""
+        """Folder of `last.pt`, `previous.pt` and `best.pt`."""
         return self.path / "checkpoints"
+
+    @property
+    def last(self) -> Path:
+        """The newest checkpoint."""
+        return self.checkpoints / "last.pt"
+
+    @property
+    def previous(self) -> Path:
+        """The checkpoint before `last`, for the case that a disk damages that one."""
+        return self.checkpoints / "previous.pt"
 
     @property
     def train_log(self) -> Path:
@@ -156,10 +166,14 @@ class Run:
         write_text(self.path / "environment.json", text + "\n")
 
     def rewind(self, step: int) -> None:
-        """Forget what was logged after optimizer step `step`, which a resumed run repeats."""
+        """Forget what was logged after optimizer step `step`, which a resumed run repeats.
+
+        Files that a killed process had not finished are removed.
+        """
         if not is_main():
             return
         self.close()
+        remove_unfinished(self.path)
         self._tensorboard = SummaryWriter(str(self.path / "tensorboard"), purge_step=step + 1)
         if self._log.exists():
             kept = [line for line in self._log.read_text("utf-8").splitlines() if _upto(line, step)]

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -46,6 +46,35 @@ class EpochMeter:
         self._clips = self._epoch_clips = 0
         self._waited = 0.0
         self._start = self._epoch_start = time.monotonic()
+
+    def state(self) -> dict[str, float]:
+        """Return sums and times, for a meter that goes on in another process.
+
+        Raises:
+            NonFiniteLossError: as `read`.
+        """
+        self._collect()
+        now = time.monotonic()
+        return {
+            "sum": self._sum,
+            "clips": self._clips,
+            "epoch_sum": self._epoch_sum,
+            "epoch_clips": self._epoch_clips,
+            "waited_s": self._waited,
+            "interval_s": now - self._start,
+            "epoch_s": now - self._epoch_start,
+        }
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, float]) -> "EpochMeter":
+        """Return a meter that goes on from what `state` returned."""
+        meter = cls()
+        meter._sum, meter._clips = state["sum"], int(state["clips"])
+        meter._epoch_sum, meter._epoch_clips = state["epoch_sum"], int(state["epoch_clips"])
+        meter._waited = state["waited_s"]
+        meter._start -= state["interval_s"]
+        meter._epoch_start -= state["epoch_s"]
+        return meter
 
     def add(self, loss: Tensor, people: list[PersonRecord], step: int) -> None:
         """Take the () mean loss of a batch of these people in step `step`.
@@ -95,7 +124,7 @@ class EpochMeter:
 
     @property
     def epoch_seconds(self) -> float:
-        """Time since this meter was made."""
+        """Time since the epoch began, without what lies between two processes."""
         return time.monotonic() - self._epoch_start
 
     def _collect(self) -> None:

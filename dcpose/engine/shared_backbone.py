@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from dcpose.engine.distributed import world_size
+from dcpose.engine.interruption import Interrupted
 from dcpose.engine.logging import with_progress
 from dcpose.engine.meter import EpochMeter
 from dcpose.engine.precision import autocast
@@ -49,12 +50,12 @@ class Member:
         alone: Any = trainer.supervised  # not wrapped, there is one process
         self.dtype: torch.dtype = alone.dtype
         self.head = SupervisedModel(_Head(model), alone.loss, self.dtype)
-        self.meter = EpochMeter()
+        self.meter = trainer.meter
 
     def begin_epoch(self) -> None:
         """Make the head ready for training, and count losses anew."""
         self.head.train()
-        self.meter = EpochMeter()
+        self.meter = self.trainer.meter = EpochMeter()
 
 
 def fit_together(groups: Sequence[Sequence[Trainer]]) -> None:
@@ -68,10 +69,13 @@ def fit_together(groups: Sequence[Sequence[Trainer]]) -> None:
     Raises:
         ValueError: if backbones, settings or numbers of batches differ, backbones are trained, or
             there are several processes.
-        NonFiniteLossError: as `Trainer.fit`.
+        NonFiniteLossError, Interrupted: as `Trainer.fit`.
     """
     trainers = [trainer for group in groups for trainer in group]
     _check_that_they_can_share(trainers)
+    for trainer in trainers:
+        if trainer.batches_done:  # stopped inside an epoch, maybe each somewhere else
+            trainer.run_epoch()
     groups_of_members = [[Member(trainer) for trainer in group] for group in groups]
     while True:
         unfinished = [trainer for trainer in trainers if trainer.epoch < trainer.settings.epochs]
@@ -111,6 +115,19 @@ def train_one_epoch(groups: Sequence[Sequence[Member]]) -> None:
         for member in members:
             member.trainer.move_weights()
             member.trainer.log_step(member.meter, done, steps)
+        _end_step(members, len(step), is_last=done == steps)
+
+
+def _end_step(members: Sequence[Member], batches: int, is_last: bool) -> None:
+    """Let every trainer save, before one of them ends the training for a signal."""
+    interrupted: Interrupted | None = None
+    for member in members:
+        try:
+            member.trainer.end_step(batches, is_last)
+        except Interrupted as interruption:
+            interrupted = interruption
+    if interrupted is not None:
+        raise interrupted
 
 
 def _add_gradients(

@@ -9,7 +9,7 @@ import contextlib
 import itertools
 import logging
 import math
-import time
+import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,14 +25,15 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from dcpose.engine.checkpoint import (
     CheckpointError,
-    config_differences,
-    load_checkpoint,
     load_model_state,
+    load_newest_checkpoint,
     load_optimizer_state,
     optimizer_state,
+    restore_previous,
     save_checkpoint,
 )
 from dcpose.engine.distributed import (
+    Agreement,
     barrier,
     gather_objects,
     is_main,
@@ -41,10 +42,12 @@ from dcpose.engine.distributed import (
     world_size,
     wrap_model,
 )
+from dcpose.engine.interruption import Interrupted, StopRequest
 from dcpose.engine.logging import LOGGER_NAME, Run, format_seconds, with_progress
 from dcpose.engine.meter import EpochMeter
 from dcpose.engine.precision import Precision, resolve_precision
 from dcpose.engine.randomness import capture_rng, restore_rng
+from dcpose.engine.resume_rules import check_changes
 from dcpose.engine.supervised import SupervisedModel
 from dcpose.structures import ClipBatch
 
@@ -52,11 +55,17 @@ T = TypeVar("T")
 
 
 class SizedBatches(Protocol):
-    """Batches of one epoch, such as a DataLoader."""
+    """Batches of an epoch, or of the rest of it."""
 
     def __iter__(self) -> Iterator[ClipBatch]: ...
 
     def __len__(self) -> int: ...
+
+
+class EpochSource(Protocol):
+    """Gives the batches of an epoch, counted from 0, without the first `skip` ones."""
+
+    def __call__(self, epoch: int, skip: int = 0) -> SizedBatches: ...
 
 
 @dataclass(frozen=True)
@@ -72,6 +81,7 @@ class TrainSettings:
             validation and saved weights are the average.
         validate_every: epochs between validations; 0 validates after the last epoch alone.
         log_every: steps between log lines.
+        save_every: steps between checkpoints inside an epoch; 0 saves at its end alone.
 
     Raises:
         ValueError: for a value out of range.
@@ -84,13 +94,13 @@ class TrainSettings:
     ema_decay: float | None = None
     validate_every: int = 1
     log_every: int = 50
+    save_every: int = 0
 
     def __post_init__(self) -> None:
-        for name, least in (("epochs", 1), ("accumulate", 1), ("validate_every", 0)):
-            if getattr(self, name) < least:
-                raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
-        if self.log_every < 1:
-            raise ValueError(f"log_every must be at least 1, got {self.log_every}")
+        least = {"epochs": 1, "accumulate": 1, "validate_every": 0, "log_every": 1, "save_every": 0}
+        for name, smallest in least.items():
+            if getattr(self, name) < smallest:
+                raise ValueError(f"{name} must be at least {smallest}, got {getattr(self, name)}")
         if self.clip_grad_norm is not None and not self.clip_grad_norm > 0:
             raise ValueError(f"clip_grad_norm must be positive, got {self.clip_grad_norm}")
         if self.ema_decay is not None and not 0 < self.ema_decay < 1:
@@ -104,8 +114,7 @@ class Trainer:
         model: on its device; see `SupervisedModel`. Only parameters that require gradients move.
         loss: see `SupervisedModel`.
         encode_targets: makes targets (B, J, h, w) and weights (B, J) of a batch on its device.
-        train_batches: gives the batches of an epoch, counted from 0; the same number of batches in
-            every process.
+        train_batches: the same number of batches in every process.
         optimizer: over the model's trainable parameters.
         scheduler: of this optimizer; stepped once per epoch.
         validate: called in every process with the model in eval mode; returns `AP` and anything
@@ -122,7 +131,7 @@ class Trainer:
         model: nn.Module,
         loss: nn.Module,
         encode_targets: Callable[[ClipBatch], tuple[Tensor, Tensor]],
-        train_batches: Callable[[int], SizedBatches],
+        train_batches: EpochSource,
         optimizer: Optimizer,
         scheduler: MultiStepLR,
         validate: Callable[[nn.Module], Mapping[str, float]],
@@ -151,7 +160,11 @@ class Trainer:
         self.trainable = [p for p in model.parameters() if p.requires_grad]
         self.epoch = 0  # finished epochs
         self.step = 0
+        self.batches_done = 0  # of the epoch at work, in this process
+        self.meter = EpochMeter()  # of the epoch at work
         self.best_ap: float | None = None
+        self.stop = StopRequest()  # nobody's, until a job sets one that catches signals
+        self.agreement = Agreement()
         self.logger = logging.getLogger(LOGGER_NAME)
 
     def fit(self) -> float | None:
@@ -160,15 +173,20 @@ class Trainer:
         Raises:
             NonFiniteLossError: if the loss is NaN or infinite; names the clips of the batch.
             ValueError: if processes have different numbers of batches.
+            Interrupted: after a signal that `stop` caught; all work is saved.
         """
         if self.epoch >= self.settings.epochs:
             self.logger.info("nothing left to train: %d epochs are done", self.epoch)
         while self.epoch < self.settings.epochs:
-            start = time.monotonic()
-            loss = self.train_one_epoch()
-            self.end_epoch(loss, time.monotonic() - start)
+            self.run_epoch()
+        self.agreement.end()
         self.run.close()
         return self.best_ap
+
+    def run_epoch(self) -> None:
+        """Train an epoch, or what is left of it, and end it; see `fit`."""
+        loss = self.train_one_epoch()
+        self.end_epoch(loss, self.meter.epoch_seconds)
 
     def end_epoch(self, loss: float, seconds: float) -> None:
         """Move the schedule on, validate if it is time to, log, and save.
@@ -178,44 +196,95 @@ class Trainer:
             seconds: how long the epoch took to train.
         """
         values = {"lr": self.optimizer.param_groups[0]["lr"], "loss": loss, "train_s": seconds}
+        validation_is_due = self._validation_is_due(self.epoch + 1)
+        if validation_is_due:
+            self.save()  # it takes long enough to be interrupted
         self.scheduler.step()
         self.epoch += 1
         synchronise_buffers(self.model)
         if self.average is not None:
             synchronise_buffers(self.average.module)
-        summary = self._validate() if self._validation_is_due() else {}
+        summary = {}
+        if validation_is_due:
+            with self.stop.nothing_to_finish():
+                summary = self._validate()
+        self.batches_done = 0
         self._finish_epoch(values, summary)
 
     def train_one_epoch(self) -> float:
-        """Pass once over the training set; return the mean loss per clip."""
+        """Pass over the training set, or what is left of it; return the epoch's loss per clip."""
         self.supervised.train()
-        batches = self.train_batches(self.epoch)
-        self._check_number_of_batches(len(batches))
-        steps = math.ceil(len(batches) / self.settings.accumulate)
+        if self.batches_done == 0:
+            self.meter = EpochMeter()
+        batches = self.train_batches(self.epoch, self.batches_done)
+        total = self.batches_done + len(batches)
+        self._check_number_of_batches(total)
+        accumulate = self.settings.accumulate
+        steps, done_before = (
+            math.ceil(total / accumulate),
+            math.ceil(self.batches_done / accumulate),
+        )
         title = f"epoch {self.epoch + 1}/{self.settings.epochs}"
-        meter = EpochMeter()
-        groups = meter.time_waiting(groups_of(batches, self.settings.accumulate))
-        for done, group in enumerate(with_progress(groups, title, steps), start=1):
+        groups = self.meter.time_waiting(groups_of(batches, accumulate))
+        progress = with_progress(groups, title, steps - done_before)
+        for done, group in enumerate(progress, start=done_before + 1):
             self.step += 1
-            self._update(group, meter)
-            self.log_step(meter, done, steps)
-        return float(np.mean(gather_objects(meter.epoch_loss)))
+            self._update(group, self.meter)
+            self.log_step(self.meter, done, steps)
+            self.end_step(len(group), is_last=done == steps)
+        return float(np.mean(gather_objects(self.meter.epoch_loss)))
 
     def log_step(self, meter: EpochMeter, done: int, steps: int) -> None:
         """Log the interval that ends with step `done` of the epoch's steps, if one does."""
         if done % self.settings.log_every == 0 or done == steps:
             self._log_interval(meter, done, steps)
 
+    def end_step(self, batches: int, is_last: bool) -> None:
+        """Save if it is time to; end if a signal asked for it.
+
+        Args:
+            batches: how many the step had.
+            is_last: whether the step is the epoch's last, after which `end_epoch` saves.
+
+        Raises:
+            Interrupted: in all processes, one step after one of them caught a signal.
+        """
+        self.batches_done += batches
+        if self.agreement.reached(self.stop.received is not None):
+            self.save()
+            self.run.close()
+            self.logger.info(
+                "stopped in epoch %d after step %d; %s holds everything, continue with --resume",
+                self.epoch + 1,
+                self.step,
+                self.run.last,
+            )
+            # a process that was not told itself stops for another's signal
+            raise Interrupted(self.stop.received or signal.SIGTERM)
+        every = self.settings.save_every
+        if every > 0 and self.step % every == 0 and not is_last:
+            self.save()
+
+    def save(self) -> None:
+        """Write `last.pt`; what it was before becomes `previous.pt`. Every process calls this."""
+        state = self.state()
+        if is_main():
+            save_checkpoint(self.run.last, state, previous=self.run.previous)
+        barrier()
+
     def resume(self, path: Path) -> None:
         """Continue from a checkpoint as if training had never stopped.
 
-        Differences between its config and the run's are logged: learning rate and schedule
-        continue as saved.
+        If it is damaged, `previous.pt` of the run takes its place. Changes of the config that
+        leave the run what it is are logged.
 
         Raises:
-            CheckpointError: if the file is missing or damaged, or does not fit model or optimizer.
+            CheckpointError: if the file is missing or damaged, does not fit model or optimizer,
+                or was made with a config that made it another run.
         """
-        state, origin = load_checkpoint(path), str(path)
+        state, used = load_newest_checkpoint(path, self.run.previous)
+        origin = str(used)
+        changes = check_changes(state["config"], self.run.config, origin)
         if (state["ema"] is None) != (self.average is None):
             raise CheckpointError(
                 f"{path}: made {'without' if state['ema'] is None else 'with'} a moving average; "
@@ -231,11 +300,15 @@ class Trainer:
         if state["scaler"]:  # empty unless the precision was fp16
             self.scaler.load_state_dict(state["scaler"])
         self.epoch, self.step, self.best_ap = state["epoch"], state["step"], state["best_ap"]
+        self._restore_position(state["position"], origin)
         self._restore_rng(state["rng"])
-        for difference in config_differences(state["config"], self.run.config):
-            self.logger.info("config differs from the checkpoint's: %s", difference)
+        for change in changes:
+            self.logger.info("config differs from the checkpoint's: %s", change)
+        barrier()  # all have read it
+        if used != path and is_main():
+            restore_previous(path, used)
         self.run.rewind(self.step)
-        self.logger.info("resumed from %s after epoch %d", path, self.epoch)
+        self.logger.info("resumed from %s after epoch %d, step %d", used, self.epoch, self.step)
 
     def state(self) -> dict[str, Any]:
         """Return the content of a checkpoint; every process has to call it."""
@@ -251,6 +324,7 @@ class Trainer:
             "scaler": self.scaler.state_dict(),
             "epoch": self.epoch,
             "step": self.step,
+            "position": self._position(),
             "best_ap": self.best_ap,
             "rng": gather_objects(capture_rng()),
             "config": self.run.config,
@@ -289,6 +363,23 @@ class Trainer:
             return contextlib.nullcontext()
         return self.supervised.no_sync()
 
+    def _position(self) -> dict[str, Any] | None:
+        if self.batches_done == 0:
+            return None
+        return {"batches": self.batches_done, "meters": gather_objects(self.meter.state())}
+
+    def _restore_position(self, position: dict[str, Any] | None, origin: str) -> None:
+        if position is None:
+            return
+        meters = position["meters"]
+        if len(meters) != world_size():
+            raise CheckpointError(
+                f"{origin}: made inside an epoch by {len(meters)} processes, this run has "
+                f"{world_size()}; continue with {len(meters)}"
+            )
+        self.batches_done = position["batches"]
+        self.meter = EpochMeter.from_state(meters[rank()])
+
     def _check_number_of_batches(self, count: int) -> None:
         counts = gather_objects(count)
         if count == 0 or len(set(counts)) > 1:
@@ -300,9 +391,9 @@ class Trainer:
     def _model_to_use(self) -> nn.Module:
         return self.model if self.average is None else self.average.module
 
-    def _validation_is_due(self) -> bool:
+    def _validation_is_due(self, epoch: int) -> bool:
         every = self.settings.validate_every
-        return self.epoch == self.settings.epochs or (every > 0 and self.epoch % every == 0)
+        return epoch == self.settings.epochs or (every > 0 and epoch % every == 0)
 
     def _validate(self) -> dict[str, float]:
         model = self._model_to_use().eval()
@@ -329,7 +420,7 @@ class Trainer:
             self._log_epoch(values, summary, is_best)
             if is_best:
                 save_checkpoint(self.run.checkpoints / "best.pt", state)
-            save_checkpoint(self.run.checkpoints / "last.pt", state)
+            save_checkpoint(self.run.last, state, previous=self.run.previous)
         barrier()
 
     def _restore_rng(self, states: list[dict[str, Any]]) -> None:

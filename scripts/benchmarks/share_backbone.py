@@ -142,11 +142,15 @@ def _trainer(cfg: Config, device: torch.device, run_dir: Path) -> Trainer:
     model = build_model(cfg).to(device)
     optimizer = build_optimizer(cfg, model)
     batch = _random_batch(cfg, CLIPS[device.type])
+
+    def one_batch(epoch: int, skip: int = 0) -> list[ClipBatch]:
+        return [batch]
+
     return Trainer(
         model=model,
         loss=JointsMSELoss(),
         encode_targets=build_target_encoder(cfg),
-        train_batches=lambda epoch: [batch],
+        train_batches=one_batch,
         optimizer=optimizer,
         scheduler=make_scheduler(optimizer, cfg.optim.milestones, cfg.optim.gamma),
         validate=lambda model: {},

@@ -97,7 +97,9 @@ def make_trainer(
         model=model,
         loss=PlainLoss(),
         encode_targets=encode_targets,
-        train_batches=train_batches,
+        train_batches=lambda epoch, skip=0: (
+            train_batches(epoch)[skip:] if skip else train_batches(epoch)
+        ),
         optimizer=optimizer,
         scheduler=optim.make_scheduler(optimizer, milestones, 0.1),
         validate=validate or (lambda model: {"AP": 50.0, "nose": float("nan")}),

@@ -230,10 +230,19 @@ def test_finished_run_has_nothing_to_resume(tmp_path, log_lines):
 
 
 def test_resume_tells_changed_config(tmp_path, log_lines):
-    make_trainer(tmp_path, epochs=1, config={"optim": {"lr": 1e-2}}).fit()
-    trainer = make_trainer(tmp_path, epochs=2, config={"optim": {"lr": 5e-3}})
+    make_trainer(tmp_path, epochs=1, config={"train": {"epochs": 1}}).fit()
+    trainer = make_trainer(tmp_path, epochs=2, config={"train": {"epochs": 2}})
     trainer.resume(tmp_path / "checkpoints" / "last.pt")
-    assert "optim.lr: 0.01 -> 0.005" in log_lines()
+    assert "train.epochs: 1 -> 2" in log_lines()
+
+
+def test_resume_as_another_run_is_refused(tmp_path):
+    make_trainer(tmp_path, epochs=1, config={"seed": 0, "optim": {"lr": 1e-2}}).fit()
+    trainer = make_trainer(tmp_path, epochs=2, config={"seed": 1, "optim": {"lr": 5e-3}})
+    before = {key: value.clone() for key, value in trainer.model.state_dict().items()}
+    with pytest.raises(CheckpointError, match=r"another optim\.lr: 0\.01 -> 0\.005; seed: 0 -> 1 "):
+        trainer.resume(tmp_path / "checkpoints" / "last.pt")
+    assert_same_state(trainer.model.state_dict(), before)
 
 
 @pytest.mark.parametrize(

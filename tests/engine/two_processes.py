@@ -43,7 +43,7 @@ def main() -> None:
         trainer.fit()
         uneven = "no error"
         trainer.settings = replace(trainer.settings, epochs=2)
-        trainer.train_batches = lambda epoch: shard(0, 2)[: 1 + rank]
+        trainer.train_batches = lambda epoch, skip=0: shard(0, 2)[: 1 + rank]
         try:
             trainer.fit()
         except ValueError as error:

@@ -17,8 +17,8 @@ from dcpose.engine import trainer
 
 save = trainer.save_checkpoint
 
-def save_and_die(path, state):
-    save(path, state)
+def save_and_die(path, state, **kwargs):
+    save(path, state, **kwargs)
     if path.name == "last.pt" and state["epoch"] == 1:
         os.kill(os.getpid(), signal.SIGKILL)
 
