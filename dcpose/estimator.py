@@ -98,6 +98,7 @@ class PoseEstimator:
         *,
         rate: float = 25.0,
         track: bool = False,
+        smooth: bool = False,
         detect_every: int = 1,
         frames_at_once: int = 1,
     ) -> Iterator[FrameResult]:
@@ -111,6 +112,7 @@ class PoseEstimator:
                 all detects everybody.
             rate: frames per second, for the times.
             track: give people ids that last.
+            smooth: steady the joints of each person; gives ids, too.
             detect_every: frames from one use of the detector to the next; between them the
                 tracker carries the boxes.
             frames_at_once: frames whose people make one batch: more are faster, and results come
@@ -125,7 +127,7 @@ class PoseEstimator:
         time_base = 1 / Fraction(rate).limit_denominator(100_000)
         source = (VideoFrame(index, _checked(image, index), index)
                   for index, image in enumerate(images))  # fmt: skip
-        following = Following(track, detect_every, frames_at_once)
+        following = Following(track, smooth, detect_every, frames_at_once)
         return self._poses.run(source, time_base, _boxes_of(boxes), following)
 
     def video(
@@ -134,6 +136,7 @@ class PoseEstimator:
         boxes: Iterable[np.ndarray | Boxes | None] | BoxesOf | None = None,
         *,
         track: bool = False,
+        smooth: bool = False,
         detect_every: int = 1,
         frames_at_once: int = 1,
     ) -> Iterator[FrameResult]:
@@ -143,6 +146,7 @@ class PoseEstimator:
             source: a path, a pattern, the number of a camera, or an open source.
             boxes: see `frames`; also a function from a frame to its boxes.
             track: see `frames`.
+            smooth: see `frames`.
             detect_every: see `frames`.
             frames_at_once: see `frames`.
 
@@ -156,7 +160,7 @@ class PoseEstimator:
         """
         opened = open_source(source) if isinstance(source, str | Path) else source
         boxes_of = boxes if boxes is None or callable(boxes) else _boxes_of(boxes)
-        following = Following(track, detect_every, frames_at_once)
+        following = Following(track, smooth, detect_every, frames_at_once)
         return self._poses.run(opened, opened.time_base, boxes_of, following)
 
 

@@ -26,6 +26,7 @@ from dcpose.person_detectors import PersonDetector
 from dcpose.results.frame_result import NOT_TRACKED, FrameResult, People
 from dcpose.skeleton import Skeleton
 from dcpose.structures import ClipBatch, PersonRecord, PosePrediction
+from dcpose.tracking.smoothing import PoseSmoother
 from dcpose.tracking.tracker import PoseTracker
 from dcpose.video.source import VideoFrame
 
@@ -58,6 +59,7 @@ class Following:
 
     Attributes:
         track: give people ids that last.
+        smooth: steady the joints of each id (One-Euro filter); gives ids, too.
         detect_every: frames from one use of the detector to the next; between them the tracker
             carries the boxes.
         frames_at_once: frames whose people make one batch; more are faster and later.
@@ -67,6 +69,7 @@ class Following:
     """
 
     track: bool = False
+    smooth: bool = False
     detect_every: int = 1
     frames_at_once: int = 1
 
@@ -135,17 +138,18 @@ class LivePoses:
             ValueError: if an annotated box lies outside its image, or boxes cannot be had.
         """
         following = following or Following()
-        carries = following.detect_every > 1
-        tracker = PoseTracker(self._skeleton) if following.track or carries else None
+        follows = following.track or following.smooth or following.detect_every > 1
+        tracker = PoseTracker(self._skeleton) if follows else None
+        smoother = PoseSmoother() if following.smooth else None
         waiting: deque[VideoFrame] = deque()
         clips = live_clips(self._images(frames, waiting), self._options)
         for chunk in _chunks(clips, following.frames_at_once):
             group = [waiting.popleft() for _ in chunk]
             boxes = [self._boxes(frame, boxes_of, following, tracker) for frame in group]
             for frame, people in zip(group, self._people(group, chunk, boxes), strict=True):
-                if tracker is not None:
-                    people = self._tracked(tracker, frame, people)
                 time = float(frame.ticks * time_base)
+                if tracker is not None:
+                    people = self._followed(tracker, smoother, frame.index, time, people)
                 yield FrameResult(
                     frame.index,
                     time,
@@ -205,16 +209,21 @@ class LivePoses:
                 here = suppress_duplicates(here, self._oks_nms, self._skeleton)
             yield _as_arrays(here, self._skeleton.num_joints)
 
-    def _tracked(self, tracker: PoseTracker, frame: VideoFrame, people: People) -> People:
+    def _followed(
+        self,
+        tracker: PoseTracker,
+        smoother: PoseSmoother | None,
+        index: int,
+        time: float,
+        people: People,
+    ) -> People:
+        """Give people ids, from their joints as found, and then steady the joints."""
+        boxes, joints = people.boxes_xywh, people.joints
         with self._measure("track"):
-            track_ids = tracker.update(
-                frame.index,
-                people.boxes_xywh,
-                people.box_scores,
-                people.joints,
-                people.joint_scores,
-            )
-        return replace(people, track_ids=track_ids)
+            track_ids = tracker.update(index, boxes, people.box_scores, joints, people.joint_scores)
+            if smoother is not None:
+                joints = smoother.update(time, track_ids, boxes, joints)
+        return replace(people, track_ids=track_ids, joints=joints)
 
     def _measure(self, stage: str) -> AbstractContextManager[None]:
         return nullcontext() if self.stopwatch is None else self.stopwatch.measure(stage)

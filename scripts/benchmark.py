@@ -18,6 +18,7 @@ import torch
 
 from benchmarks.data_index import measure_data_index
 from benchmarks.evaluator import measure_evaluator
+from benchmarks.infer import measure_infer
 from benchmarks.machine import describe_machine, describe_roofline, measure_roofline
 from benchmarks.measure import Options, Suite
 from benchmarks.report import describe_results, write_results
@@ -28,6 +29,7 @@ from dcpose.jobs import default_device
 SUITES: dict[str, Suite] = {
     "evaluator": measure_evaluator,
     "data_index": measure_data_index,
+    "infer": measure_infer,
     "share_backbone": measure_share_backbone,
 }
 

@@ -12,6 +12,7 @@ from dcpose.build import read_videos
 from dcpose.data.frames import read_frame
 from dcpose.engine.stopwatch import Stopwatch
 from dcpose.live_poses import Following
+from dcpose.tracking.smoothing import PoseSmoother
 
 CPU = torch.device("cpu")
 
@@ -146,6 +147,18 @@ def test_detector_looks_at_some_frames_and_boxes_are_carried(tiny_cfg, tiny_weig
 def test_tracks_last(estimator):
     results = list(estimator.frames([noise(1)[0]] * 3, track=True, frames_at_once=2))
     assert [result.people.track_ids.tolist() for result in results] == [[0], [0], [0]]
+
+
+def test_smoothing_steadies_the_joints_of_each_person(estimator):
+    images = noise(6)
+    rough = list(estimator.frames(images, track=True))
+    smoother = PoseSmoother()
+    for before, after in zip(rough, estimator.frames(images, smooth=True), strict=True):
+        people = before.people
+        expected = smoother.update(before.time, people.track_ids, people.boxes_xywh, people.joints)
+        np.testing.assert_array_equal(after.people.joints, expected)
+        np.testing.assert_array_equal(after.people.track_ids, people.track_ids)
+    assert (after.people.joints != people.joints).any()
 
 
 def test_stages_are_timed(tiny_cfg, tiny_weights):

@@ -56,6 +56,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         "--detect-every", type=int, default=1, metavar="K", help="the tracker carries boxes between"
     )
     people.add_argument("--track", action="store_true", help="give people ids that last")
+    people.add_argument("--smooth", action="store_true", help="steady the joints; gives ids, too")
     output = parser.add_argument_group("output")
     output.add_argument("--out", type=Path, default=Path("runs/infer"), help="folder (%(default)s)")
     output.add_argument("--draw", action="store_true", help="write both files (as without --json)")
@@ -99,6 +100,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         source,
         boxes,
         track=args.track,
+        smooth=args.smooth,
         detect_every=args.detect_every,
         frames_at_once=1 if one_by_one else FRAMES_AT_ONCE,
     )
