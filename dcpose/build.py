@@ -318,22 +318,27 @@ def build_clip_options(cfg: Config, training: bool) -> ClipOptions:
     )
 
 
+def build_augmentation(cfg: Config) -> Augmentation:
+    """Return the random changes of training clips."""
+    augment = cfg.data.augment
+    return Augmentation(
+        flip_prob=augment.flip_prob,
+        rotation_prob=augment.rotation_prob,
+        rotation_deg=augment.rotation_deg,
+        scale=augment.scale,
+        half_body_prob=augment.half_body_prob,
+        half_body_min_joints=augment.half_body_min_joints,
+    )
+
+
 def build_train_loader(
     cfg: Config, rank: int = 0, world_size: int = 1, pin_memory: bool = False
 ) -> DataLoader[ClipBatch]:
     """Build the loader of augmented training clips; see `make_train_loader`."""
-    augment = cfg.data.augment
     dataset = PoseTrackClips(
         read_videos(cfg, "train"),
         build_clip_options(cfg, training=True),
-        Augmentation(
-            flip_prob=augment.flip_prob,
-            rotation_prob=augment.rotation_prob,
-            rotation_deg=augment.rotation_deg,
-            scale=augment.scale,
-            half_body_prob=augment.half_body_prob,
-            half_body_min_joints=augment.half_body_min_joints,
-        ),
+        build_augmentation(cfg),
         seed=cfg.seed,
         skeleton=build_skeleton(cfg),
     )

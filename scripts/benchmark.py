@@ -16,21 +16,25 @@ from pathlib import Path
 
 import torch
 
+from benchmarks.data import measure_data
 from benchmarks.data_index import measure_data_index
 from benchmarks.evaluator import measure_evaluator
 from benchmarks.infer import measure_infer
 from benchmarks.machine import describe_machine, describe_roofline, measure_roofline
 from benchmarks.measure import Options, Suite
+from benchmarks.memory import measure_memory
 from benchmarks.report import describe_results, write_results
 from benchmarks.share_backbone import measure_share_backbone
 from dcpose.cli import reports_user_errors
 from dcpose.jobs import default_device
 
 SUITES: dict[str, Suite] = {
+    "data": measure_data,
     "evaluator": measure_evaluator,
     "data_index": measure_data_index,
     "infer": measure_infer,
     "share_backbone": measure_share_backbone,
+    "memory": measure_memory,
 }
 
 
