@@ -14,7 +14,7 @@ Two formats of `torch.save`, both little-endian:
 import pickle
 import zipfile
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, ClassVar
 
 import torch
 from torch import Tensor
@@ -86,8 +86,14 @@ def read_inertly(path: Path) -> tuple[Any, list[str]]:
         raise ValueError(f"{path} cannot be read: {type(error).__name__}: {error}") from error
 
 
-class _Unpickler(pickle.Unpickler):
+_UnpicklerInPython: Any = pickle._Unpickler  # its methods are missing in the stubs
+
+
+class _Unpickler(_UnpicklerInPython):
     """Builds tensors on storages that are filled later, and nothing else that needs a class.
+
+    The one in Python, because that in C sets memory aside for what a few bytes announce: a memo
+    with 2^31 places, or a byte array of any size.
 
     Args:
         file: where a pickle begins.
@@ -96,9 +102,17 @@ class _Unpickler(pickle.Unpickler):
 
     def __init__(self, file: BinaryIO | Any, max_bytes: int) -> None:  # noqa: ANN401 - zip member
         super().__init__(file, encoding="utf-8")
-        self.bytes_left = max_bytes
+        self.max_bytes = self.bytes_left = max_bytes
         self.storages: dict[str, Tensor] = {}
         self.replaced: set[str] = set()
+
+    def load_bytearray8(self) -> None:
+        length = int.from_bytes(self.read(8), "little")
+        if length > self.max_bytes:
+            raise ValueError(f"a byte array of {length} bytes is larger than the file")
+        self.append(bytearray(self.read(length)))
+
+    dispatch: ClassVar = {**_UnpicklerInPython.dispatch, pickle.BYTEARRAY8[0]: load_bytearray8}
 
     def find_class(self, module: str, name: str) -> Any:  # noqa: ANN401 - see the class
         if module == "torch" and name in _STORAGE_DTYPES:

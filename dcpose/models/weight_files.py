@@ -28,6 +28,9 @@ HASH_DIGITS = 12
 MAX_LISTED = 3
 """Names that a note lists."""
 
+MAX_SAFETENSORS_HEADER = 100_000_000
+"""Bytes; the limit of the format."""
+
 _HASH_IN_NAME = re.compile(r"-(?!20\d{6}[._])([0-9a-f]{8,64})(?=[._]|$)")
 """After the last part of a name; what reads like a date of this century is none."""
 
@@ -134,10 +137,30 @@ def _check_whole(path: Path) -> None:
             f"{path} is a web page, no weights file: the link is dead or wants a confirmation in "
             "a browser; download or save it again"
         )
-    if head.startswith(b"PK\x03\x04") and not zipfile.is_zipfile(path):
+    if head.startswith(b"PK\x03\x04"):
+        _check_zip(path)
+
+
+def _check_zip(path: Path) -> None:
+    """Compare the directory with the size: torch.save compresses nothing.
+
+    A zip file of a few kilobytes can stand for terabytes: compressed, or by entries that share
+    their bytes.
+    """
+    size = path.stat().st_size
+    try:
+        with zipfile.ZipFile(path) as archive:
+            entries = archive.infolist()
+    except Exception as error:  # of a damaged directory zipfile raises nearly anything
         raise ValueError(
             f"{path} is truncated: its directory, which comes last, is not within the "
-            f"{path.stat().st_size} bytes here; download or save it again"
+            f"{size} bytes here; download or save it again"
+        ) from error
+    packed = [entry for entry in entries if entry.compress_type != zipfile.ZIP_STORED]
+    if packed or sum(entry.file_size for entry in entries) > size:
+        what = "compressed data" if packed else "more data than it has bytes"
+        raise ValueError(
+            f"{path} holds {what}, which torch.save never writes; download or save it again"
         )
 
 
@@ -158,9 +181,14 @@ def _check_safetensors_size(path: Path) -> None:
     size = path.stat().st_size
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
-        head = file.read(min(length, size))
+        head = file.read(min(length, MAX_SAFETENSORS_HEADER))
     if not head.startswith(b"{"):
         return  # no safetensors file at all: the library says so
+    if length > MAX_SAFETENSORS_HEADER:
+        raise ValueError(
+            f"{path} announces a header of {length} bytes, at most {MAX_SAFETENSORS_HEADER} are "
+            "read; download or save it again"
+        )
     if len(head) < length:
         raise ValueError(
             f"{path} is truncated: its header has {length} bytes, {len(head)} are here; download "
@@ -170,7 +198,7 @@ def _check_safetensors_size(path: Path) -> None:
         header = json.loads(head)
         ends = {k: v["data_offsets"][1] for k, v in header.items() if k != "__metadata__"}
         cut = [name for name, end in ends.items() if 8 + length + end > size]
-    except (ValueError, KeyError, TypeError, IndexError):
+    except (ValueError, KeyError, TypeError, IndexError, RecursionError):
         return
     if cut:
         more = f" and {len(cut) - 1} more tensors" if len(cut) > 1 else ""
