@@ -10,6 +10,7 @@ import numpy as np
 
 from dcpose.evaluation.conversion import Losses, to_posetrack18
 from dcpose.evaluation.predictions import JointScore
+from dcpose.evaluation.video_poses import EvaluationInputError, RowError, number_rows
 from dcpose.skeleton import COCO
 
 MIN_JOINT_SCORE = 0.2
@@ -47,6 +48,9 @@ def coco_results(
     Returns:
         `{image_id, category_id, keypoints (17 x (x, y, score)), score}` of every person; and
         what was left out.
+
+    Raises:
+        EvaluationInputError: if a person has no scores, or values that are not finite.
     """
     losses = Losses()
     if "annolist" in content:
@@ -57,11 +61,11 @@ def coco_results(
         losses[f"joint {name}"] += len(annotations)
     if not annotations:
         return [], +losses
-    joints = np.array([a["keypoints"] for a in annotations], np.float64).reshape(
-        len(annotations), -1, 3
-    )
-    scores = np.array([a["scores"][: len(names)] for a in annotations], np.float64)
-    box_scores = np.array([a["score"] for a in annotations], np.float64)
+    keypoints = [annotation.get("keypoints") for annotation in annotations]
+    joints = _numbers(keypoints, "keypoints", 3 * len(names), path).reshape(len(keypoints), -1, 3)
+    rows = [annotation.get("scores") for annotation in annotations]
+    scores = _numbers(rows, "scores", len(names), path)
+    box_scores = _numbers([[a.get("score")] for a in annotations], "score", 1, path)[:, 0]
     # the row of zeros appended at the end is what -1, a joint that is not in the file, picks
     columns = [names.index(name) if name in names else -1 for name in COCO.joint_names]
     padded = np.concatenate([joints, np.zeros((len(joints), 1, 3))], axis=1)[:, columns]
@@ -70,6 +74,21 @@ def coco_results(
         heatmap_scores = heatmap_scores / np.where(box_scores, box_scores, 1.0)[:, None]
     ranks = person_scores(heatmap_scores, box_scores)
     return _entries(annotations, padded, ranks), +losses
+
+
+def _numbers(rows: list[Any], key: str, width: int, path: Path) -> np.ndarray:
+    """Return (P, width) finite numbers of all people."""
+    expected = f"expected {width} finite numbers for each person in COCO results"
+    try:
+        values, _ = number_rows(rows, width)
+    except RowError as error:
+        place = f"{path}: annotations[{error.index}]: {key!r} has {error.found}"
+        raise EvaluationInputError(f"{place}, {expected}") from None
+    broken = np.flatnonzero(~np.isfinite(values).all(axis=1))
+    if len(broken):
+        place = f"{path}: annotations[{broken[0]}]: {key!r} holds null, NaN or infinity"
+        raise EvaluationInputError(f"{place}, {expected}")
+    return values
 
 
 def _entries(

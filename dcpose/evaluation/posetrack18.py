@@ -6,6 +6,7 @@ people belong to an image by `image_id`, and only the first video of a file is u
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -300,7 +301,8 @@ def _read_boxes(people: list[dict[str, Any]]) -> np.ndarray:
     for index, person in enumerate(people):
         box = person.get("bbox")
         if isinstance(box, list) and len(box) == 4 and set(map(type, box)) <= {int, float}:
-            boxes[index] = box
+            with contextlib.suppress(OverflowError):  # a whole number beyond the range of floats
+                boxes[index] = box
     return boxes
 
 
