@@ -29,8 +29,9 @@ from dcpose.data.check_layout import (
     describe_tree,
 )
 from dcpose.data.check_report import Finding, Report, SplitSummary
+from dcpose.data.image_place import ImagePlace
 from dcpose.data.index_cache import read_annotations_cached
-from dcpose.data.posetrack import FRAME_DIGITS, ImagePlace
+from dcpose.data.posetrack import FRAME_DIGITS
 from dcpose.skeleton import POSETRACK, Skeleton
 
 Progress = Callable[[str, int, int], None]

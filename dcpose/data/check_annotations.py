@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from dcpose.data import fields
 from dcpose.data.check_people import check_people
 from dcpose.data.check_report import Finding
+from dcpose.data.image_place import get_image_name
 from dcpose.data.merged import split_videos
 from dcpose.data.posetrack import FIRST_FRAME_OF_DIGITS
 from dcpose.data.posetrack17 import to_2018_form
@@ -193,7 +194,7 @@ def _well_formed_images(
         where = f"{source}: images[{index}]"
         try:
             image_id = fields.get_int(entry, "id", where)
-            file_name = fields.get_str(entry, "file_name", where)
+            file_name = get_image_name(entry, "file_name", where)
             images.append({**entry, "id": image_id, "file_name": file_name})
         except ValueError as error:
             text = str(error).removeprefix(f"{where}: ")

@@ -11,7 +11,7 @@ from dcpose.data.check_annotations import AnnotationFacts
 from dcpose.data.check_cache import FactCache, stamp_of
 from dcpose.data.check_jpeg import JpegFacts, inspect_jpeg
 from dcpose.data.check_report import Finding, Level
-from dcpose.data.posetrack import ImagePlace
+from dcpose.data.image_place import ImagePlace, link_fault
 
 SIZE_TOLERANCE = 16
 """Pixels; smaller differences are rows that video codecs add (see `frames.check_frame_wh`)."""
@@ -50,9 +50,12 @@ def check_frames(
     folder = place.of(listed.parent)
     if not folder.is_dir():
         return [_missing_folder(video, folder)], 0
-    wanted = _numbers_to_look_at(video)
-    on_disk = _scan(folder, wanted, video.digits, listed.suffix, cache)
+    fault = link_fault(folder, place.base)
+    if fault is not None:
+        found, _, mend = fault.rpartition("; ")
+        return [Finding("missing-folder", str(folder), found, mend)], 0
     names = {frame.number for frame in video.frames}
+    on_disk = _scan(video, folder, names, place.base, cache)
     findings = _check_missing(video, folder, names, on_disk)
     if not any(finding.code == "misnumbered-frames" for finding in findings):
         findings += _check_neighbors(video, folder, names, on_disk, needs)
@@ -70,25 +73,22 @@ def _missing_folder(video: AnnotationFacts, folder: Path) -> Finding:
     return Finding("missing-folder", str(folder), found, mend)
 
 
-def _numbers_to_look_at(video: AnnotationFacts) -> set[int]:
-    clip = range(video.first_frame, video.first_frame + video.num_frames)
-    return {frame.number for frame in video.frames} | set(clip)
-
-
 def _name(video: AnnotationFacts, number: int) -> str:
     return f"{number:0{video.digits}d}{PurePosixPath(video.frames[0].file_name).suffix}"
 
 
 def _scan(
-    folder: Path, wanted: set[int], digits: int, suffix: str, cache: FactCache
+    video: AnnotationFacts, folder: Path, listed: set[int], base: Path, cache: FactCache
 ) -> dict[int, JpegFacts]:
-    """Return the facts of the wanted frames that are on disk, by number."""
-    pattern = re.compile(rf"([0-9]{{{digits}}}){re.escape(suffix)}")
+    """Return the facts of the frames of the clip, and of the listed ones, that are on disk."""
+    suffix = PurePosixPath(video.frames[0].file_name).suffix
+    pattern = re.compile(rf"([0-9]{{{video.digits}}}){re.escape(suffix)}")
+    clip = range(video.first_frame, video.first_frame + video.num_frames)
     facts = {}
     with os.scandir(folder) as entries:
         for entry in entries:
             match = pattern.fullmatch(entry.name)
-            if match is None or int(match[1]) not in wanted:
+            if match is None or not (int(match[1]) in clip or int(match[1]) in listed):
                 continue
             try:
                 stamp = stamp_of(entry.stat())
@@ -96,6 +96,10 @@ def _scan(
                 # a dead link is as good as no file, but deserves its own words
                 fault = f"a dead link, to {os.readlink(entry.path)}; copy the frame there"
                 facts[int(match[1])] = JpegFacts(None, fault)
+                continue
+            leads_out = link_fault(Path(entry.path), base) if entry.is_symlink() else None
+            if leads_out is not None:
+                facts[int(match[1])] = JpegFacts(None, leads_out)
                 continue
             facts[int(match[1])] = _inspect_cached(entry.path, stamp, cache)
     return facts

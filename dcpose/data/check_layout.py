@@ -10,7 +10,8 @@ from typing import Any
 
 from dcpose.data.check_annotations import AnnotationFacts
 from dcpose.data.check_report import Finding, Level
-from dcpose.data.posetrack import FRAME_DIGITS, ImagePlace
+from dcpose.data.image_place import ImagePlace
+from dcpose.data.posetrack import FRAME_DIGITS
 from dcpose.data.synthetic import MANIFEST
 
 Facts = Mapping[str, Sequence[AnnotationFacts]]

@@ -158,7 +158,8 @@ def usable_frames(
     if options.frames == "cur" or options.missing_neighbors == "repeat":
         return on_disk
     reach = range(-options.max_gap, options.max_gap + 1)
-    wanted = {cur + gap for cur in current for gap in reach} & set(video.frame_range)
+    near = {cur + gap for cur in current for gap in reach}
+    wanted = {number for number in near if number in video.frame_range}
     if absent := wanted - on_disk:
         raise FrameError(
             f"{video.frame_path(min(absent))}: neighbour frame not found, one of {len(absent)} "

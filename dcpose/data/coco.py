@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from dcpose.data import fields
+from dcpose.data.image_place import get_image_name
 from dcpose.data.posetrack import ImageFile, VideoAnnotation, describe_skipped, unusable_box
 from dcpose.skeleton import POSETRACK, Skeleton
 from dcpose.structures import PersonRecord
@@ -74,6 +75,7 @@ def read_coco(
                 ],
                 skipped=skipped if not parts else Counter(),
                 files={number: files[number] for number in part},
+                base=image_folder,
             )
         )
     total = sum(len(part.people) for part in parts)
@@ -93,7 +95,7 @@ def _image_files(images: list[Any], path: Path) -> list[ImageFile]:
         size = fields.get_int(image, "width", where), fields.get_int(image, "height", where)
         if min(size) <= 0:
             raise ValueError(f"{where}: width and height must be positive, found {size}")
-        files.append(ImageFile(fields.get_str(image, "file_name", where), size))
+        files.append(ImageFile(get_image_name(image, "file_name", where), size))
     return files
 
 

@@ -61,17 +61,19 @@ def get_str(entry: object, key: str, where: str) -> str:
 
 
 def get_int(entry: object, key: str, where: str) -> int:
-    """Return a whole number; ValueError for anything else, `true` and 1.5 included."""
+    """Return a whole number of 64 bits; ValueError for anything else, `true` and 1.5 included."""
     value = get(entry, key, where)
     if isinstance(value, bool) or not isinstance(value, int | float) or value != value // 1:
         raise ValueError(f"{where}: {key} must be a whole number, found {kind(value)}")
+    if not -(2**63) <= value < 2**63:
+        raise ValueError(f"{where}: {key} must be a number of 64 bits, found {kind(value)}")
     return int(value)
 
 
 def get_number(entry: object, key: str, where: str) -> float:
     """Return a finite number; ValueError for anything else."""
     value = get(entry, key, where)
-    if not _is_finite_number(value):
+    if not is_finite_number(value):
         raise ValueError(f"{where}: {key} must be a finite number, found {kind(value)}")
     return float(value)
 
@@ -82,14 +84,15 @@ def get_numbers(entry: object, key: str, count: int, where: str) -> np.ndarray:
     if len(values) != count:
         raise ValueError(f"{where}: {key} must hold {count} numbers, found {len(values)}")
     for index, value in enumerate(values):
-        if not _is_finite_number(value):
+        if not is_finite_number(value):
             raise ValueError(
                 f"{where}: {key}[{index}] must be a finite number, found {kind(value)}"
             )
     return np.array(values, dtype=np.float64)
 
 
-def _is_finite_number(value: object) -> bool:
+def is_finite_number(value: object) -> bool:
+    """Say whether a JSON value is a number that fits into a float."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
     try:

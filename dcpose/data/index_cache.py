@@ -18,17 +18,18 @@ from typing import Any
 import numpy as np
 
 from dcpose.data.check_cache import cache_name, stamp_of, write_atomically
+from dcpose.data.image_place import ImagePlace
 from dcpose.data.posetrack import VideoAnnotation, read_annotations
 from dcpose.skeleton import POSETRACK, Skeleton
 from dcpose.structures import PersonRecord
 
 logger = logging.getLogger(__name__)
 
-VERSION = 1
+VERSION = 2
 """Goes up with every change of what is stored or of how annotation files are read."""
 
 _PLAIN_FIELDS = {field.name for field in dataclasses.fields(VideoAnnotation)} - {
-    "source", "folder", "image_wh", "people", "skipped",
+    "source", "folder", "image_wh", "people", "skipped", "base",
 }  # fmt: skip
 _NO_TRACK = np.iinfo(np.int64).min
 
@@ -57,7 +58,7 @@ def read_annotations_cached(
     name = cache_name("index", str(source.resolve()), repr(skeleton), repr(image_folder))
     path = cache_dir / f"{name}.npz"
     key = _key(source)
-    videos = _load(path, key, source, image_root)
+    videos = _load(path, key, source, ImagePlace(image_root, image_folder))
     if videos is None:
         videos = read_annotations(source, image_root, skeleton, image_folder)
         write_atomically(path, _pack(videos, key, source, image_root))
@@ -101,7 +102,7 @@ def _video_entry(video: VideoAnnotation, source: Path, image_root: Path) -> dict
 
 
 def _load(
-    path: Path, key: list[Any], source: Path, image_root: Path
+    path: Path, key: list[Any], source: Path, place: ImagePlace
 ) -> list[VideoAnnotation] | None:
     """Return the videos of a cache file; None if it is missing, damaged or out of date."""
     try:
@@ -113,7 +114,7 @@ def _load(
                 stored[name].tolist() if name in ("image_ids", "frames", "tracks") else stored[name]
                 for name in ("image_ids", "frames", "tracks", "boxes", "joints")
             ]
-            return _unpack(head["videos"], columns, source, image_root)
+            return _unpack(head["videos"], columns, source, place)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
@@ -122,7 +123,7 @@ def _load(
 
 
 def _unpack(
-    entries: list[dict[str, Any]], columns: list[Any], source: Path, image_root: Path
+    entries: list[dict[str, Any]], columns: list[Any], source: Path, place: ImagePlace
 ) -> list[VideoAnnotation]:
     rows = zip(*columns, strict=True)
     videos = []
@@ -136,10 +137,11 @@ def _unpack(
             VideoAnnotation(
                 **entry["plain"],
                 source=source / entry["source"],
-                folder=image_root / entry["folder"],
+                folder=place.root / entry["folder"],
                 image_wh=None if size is None else (size[0], size[1]),
                 people=people,
                 skipped=Counter(entry["skipped"]),
+                base=place.base,
             )
         )
     return videos

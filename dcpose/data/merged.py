@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from dcpose.data import fields
+from dcpose.data.image_place import get_image_name
 from dcpose.files import write_text
 
 
@@ -26,14 +27,14 @@ def split_videos(content: dict[str, Any], where: str) -> dict[str, dict[str, Any
         objects by name of the video, in the order of the names; images and people keep theirs.
 
     Raises:
-        ValueError: if an image lacks name or id, two images share an id, or a person belongs to
-            no image.
+        ValueError: if an image lacks name or id, two images share an id, a person belongs to no
+            image, or two videos would have the same name.
     """
     folders: dict[PurePosixPath, list[dict[str, Any]]] = {}
     folder_of: dict[int, PurePosixPath] = {}
     for index, image in enumerate(fields.get_list(content, "images", where)):
         place = f"{where}: images[{index}]"
-        folder = PurePosixPath(fields.get_str(image, "file_name", place)).parent
+        folder = PurePosixPath(get_image_name(image, "file_name", place)).parent
         image_id = fields.get_int(image, "id", place)
         if image_id in folder_of:
             raise ValueError(f"{place}: id {image_id} occurs twice, expected once in the file")
@@ -58,7 +59,7 @@ def split_videos(content: dict[str, Any], where: str) -> dict[str, dict[str, Any
             **({"annotations": people[folder]} if has_people else {}),
             **rest,
         }
-        for folder, name in _names(list(folders)).items()
+        for folder, name in _names(list(folders), where).items()
     }
     return dict(sorted(videos.items()))
 
@@ -75,9 +76,18 @@ def write_videos(source: Path, folder: Path) -> None:
         write_text(folder / f"{name}.json", json.dumps(video))
 
 
-def _names(folders: list[PurePosixPath]) -> dict[PurePosixPath, str]:
+def _names(folders: list[PurePosixPath], where: str) -> dict[PurePosixPath, str]:
     counts = Counter(folder.name for folder in folders)
-    return {
+    names = {
         folder: folder.name if counts[folder.name] == 1 else "-".join(folder.parts[-2:])
         for folder in folders
     }
+    # of two videos with the same name one would be lost, without a name its predictions would be
+    repeated = Counter(names.values())
+    for folder, name in names.items():
+        if not name or repeated[name] > 1:
+            raise ValueError(
+                f"{where}: images in {str(folder)!r} make a video called {name!r}, expected a name "
+                "of its own for each folder, such as images/val/<video>"
+            )
+    return names

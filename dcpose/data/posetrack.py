@@ -14,6 +14,7 @@ expected.
 """
 
 import logging
+import os
 import re
 from collections import Counter
 from collections.abc import Iterable
@@ -24,6 +25,7 @@ from typing import Any
 import numpy as np
 
 from dcpose.data import fields
+from dcpose.data.image_place import ImagePlace, get_image_name, link_fault
 from dcpose.data.merged import split_videos
 from dcpose.data.posetrack17 import to_2018_form
 from dcpose.geometry import clip_to_image, overlaps_image
@@ -69,6 +71,8 @@ class VideoAnnotation:
         skipped: how many people were left out, by reason.
         files: the images by number, where they are no frames of one video (`coco.py`); None
             where frames are named by their number and share a size.
+        base: folder that no link of the data set may lead out of (`image_place.py`); None where
+            the user named the frames, not a file.
     """
 
     name: str
@@ -84,6 +88,7 @@ class VideoAnnotation:
     people: list[PersonRecord]
     skipped: Counter[str]
     files: dict[int, ImageFile] | None = None
+    base: Path | None = None
 
     @property
     def frame_range(self) -> range:
@@ -101,15 +106,41 @@ class VideoAnnotation:
         return self.image_wh if self.files is None else self.files[number].image_wh
 
     def frames_on_disk(self) -> set[int]:
-        """Return the numbers of the frames of the clip that exist on disk."""
+        """Return the numbers of the frames of the clip that exist on disk.
+
+        Raises:
+            ValueError: if links lead out of the data set.
+        """
         if self.files is not None:
-            return {number for number in self.files if self.frame_path(number).is_file()}
+            return self._single_images_on_disk()
         if not self.folder.is_dir():
             return set()
-        names = {entry.name for entry in self.folder.iterdir()}
+        self._check_links(self.folder)
         pattern = re.compile(rf"([0-9]{{{self.digits}}}){re.escape(self.suffix)}")
-        matches = (pattern.fullmatch(name) for name in names)
-        return {int(match[1]) for match in matches if match} & set(self.frame_range)
+        numbers = set()
+        with os.scandir(self.folder) as entries:
+            for entry in entries:
+                match = pattern.fullmatch(entry.name)
+                # the length of the clip is what a file says: it may be any number
+                if match is None or int(match[1]) not in self.frame_range:
+                    continue
+                if entry.is_symlink():
+                    self._check_links(Path(entry.path))
+                numbers.add(int(match[1]))
+        return numbers
+
+    def _single_images_on_disk(self) -> set[int]:
+        paths = {number: self.frame_path(number) for number in self.files or ()}
+        present = {number: path for number, path in paths.items() if path.is_file()}
+        links = {path for path in present.values() if path.is_symlink()}
+        for path in sorted(links | {path.parent for path in present.values()}):
+            self._check_links(path)
+        return set(present)
+
+    def _check_links(self, path: Path) -> None:
+        fault = None if self.base is None else link_fault(path, self.base)
+        if fault is not None:
+            raise ValueError(f"{path}: {fault}")
 
 
 def read_annotations(
@@ -162,26 +193,6 @@ def read_video(source: Path, image_root: Path, skeleton: Skeleton = POSETRACK) -
     return _video(_read_object(source), source.stem, source, ImagePlace(image_root), skeleton)
 
 
-@dataclass(frozen=True)
-class ImagePlace:
-    """Where frames lie.
-
-    Attributes:
-        root: `image_root` of `read_annotations`.
-        folder: its `image_folder`.
-    """
-
-    root: Path
-    folder: str | None = None
-
-    def of(self, relative: PurePosixPath) -> Path:
-        """Return the place on disk of a path that an annotation file gives."""
-        if self.folder is None:
-            return self.root / relative
-        parts = relative.parts[1:] if relative.parts[:1] == ("images",) else relative.parts
-        return Path(self.root, self.folder, *parts)
-
-
 def _read_object(source: Path) -> dict[str, Any]:
     content = fields.read_json(source)
     if not isinstance(content, dict):
@@ -226,6 +237,7 @@ def _video(
         image_wh=image_wh,
         people=people,
         skipped=skipped,
+        base=place.base,
     )
 
 
@@ -259,7 +271,7 @@ def _frame_files(images: list[Any], source: str) -> tuple[PurePosixPath, int, st
     for index, image in enumerate(images):
         where = f"{source}: images[{index}]"
         ids[fields.get_int(image, "id", where)] += 1
-        path = PurePosixPath(fields.get_str(image, "file_name", where))
+        path = PurePosixPath(get_image_name(image, "file_name", where))
         if not re.fullmatch("[0-9]{6}|[0-9]{8}", path.stem):
             raise ValueError(
                 f"{where}: file_name {str(path)!r} must be named by 6 digits (frames from 0) "

@@ -7,7 +7,6 @@ y2 is the HEAD box), so boxes come from the joints. Image ids come from the imag
 it, too.
 """
 
-import math
 from typing import Any
 
 from dcpose.data import fields
@@ -80,7 +79,7 @@ def _points(rect: dict[str, Any], where: str) -> list[Any]:
 
 def _scalar(entry: object, key: str, where: str) -> float:
     values = fields.get_list(entry, key, where)
-    value = values[0] if len(values) == 1 else None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    value: Any = values[0] if len(values) == 1 else None
+    if not fields.is_finite_number(value):
         raise ValueError(f"{where}: {key} must be a finite number in a list of one, like [12.5]")
     return value
