@@ -54,7 +54,9 @@ def read_frame(path: Path) -> np.ndarray:
             f"{path}: truncated JPEG, {len(data)} bytes without an end marker; copy it again"
         )
     image_wh = frame_size(lambda offset, count: data[offset : offset + count])
-    if image_wh is not None and image_wh[0] * image_wh[1] > MAX_PIXELS:
+    if image_wh is None:
+        raise FrameError(f"{path}: JPEG cannot be decoded; it has no frame header, copy it again")
+    if image_wh[0] * image_wh[1] > MAX_PIXELS:
         raise FrameError(f"{path}: {too_many_pixels(image_wh)}; save it smaller")
     scans = data.count(b"\xff\xda")  # inside a scan this pair of bytes is written otherwise
     if scans > MAX_SCANS:

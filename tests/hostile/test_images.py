@@ -64,6 +64,14 @@ REFUSED = {
         b"\xff\xd8" + b"\xff\xe0\0\2" * 50_000 + b"\xff\xd9",
         "cannot be decoded",
     ),
+    "bomb behind fill bytes": (
+        JPEG[:2] + b"\xff" * 20_000 + with_size(30_000, 30_000)[2:],
+        "no frame header",
+    ),
+    "bomb behind rubbish": (
+        JPEG[:2] + b"rubbish" + with_size(30_000, 30_000)[2:],
+        "no frame header",
+    ),
     "segment longer than the file": (
         b"\xff\xd8\xff\xe0\xff\xff" + bytes(50) + b"\xff\xd9",
         "cannot be decoded",
