@@ -82,8 +82,8 @@ def _frame17(image: dict[str, Any], number: int, side: Side, losses: Losses) -> 
     frame: dict[str, Any] = {"image": [{"name": image["file_name"]}], "imgnum": [number]}
     if side == "predictions":
         return frame
-    if image.get("is_labeled") is not None:
-        frame["is_labeled"] = [int(image["is_labeled"])]
+    if (labelled := _scalar(image.get("is_labeled"))) is not None:
+        frame["is_labeled"] = [int(bool(labelled))]
     all_x, all_y = image.get("ignore_regions_x", []), image.get("ignore_regions_y", [])
     regions = []
     losses["ignore region without x or y"] += abs(len(all_x) - len(all_y))
@@ -198,7 +198,8 @@ def _frame_marks(frame: dict[str, Any], side: Side, losses: Losses) -> dict[str,
     """Return what a 2018 image says beyond its name and ids."""
     losses.update(f"frame field {key}" for key in frame.keys() - _FRAME_FIELDS)
     if side == "predictions":
-        losses["ignore region"] += len(frame.get("ignore_regions", []))
+        regions = frame.get("ignore_regions")
+        losses["ignore region"] += len(regions) if isinstance(regions, list) else 0
         return {}
     marks: dict[str, Any] = {}
     if (labelled := _scalar(frame.get("is_labeled"))) is not None:
@@ -223,16 +224,17 @@ def _person18(
         point = points.get(joint_ids.get(name))
         triplet = (0.0, 0.0, 0.0) if point is None else _triplet(point, side, losses)
         keypoints += triplet
-        scores.append(0.0 if point is None else point.get("score", [NO_SCORE])[0])
+        if side == "predictions":
+            scores.append(0.0 if point is None else point.get("score", [NO_SCORE])[0])
     entry = {
         "track_id": _scalar(person.get("track_id")),
         "category_id": 1,
         "bbox": _box_around(list(points.values())),
         "keypoints": keypoints,
-        "scores": scores if side == "predictions" else [],
+        "scores": scores,
     }
     if side == "predictions" or "score" in person:
-        entry["score"] = person.get("score", [0])[0]
+        entry["score"] = _scalar(person.get("score")) or 0
     if side == "annotations":
         entry |= _head_box(person, losses)
         if entry["track_id"] is None:  # only people without a list of points may lack one

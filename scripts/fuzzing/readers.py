@@ -10,6 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
+import yaml
 from safetensors.torch import save
 
 from dcpose.config import load_config
@@ -201,6 +202,10 @@ def make_readers(folder: Path) -> tuple[Reader, ...]:
     in_json = (mutate_json, mutate_json, mutate_bytes)
     return (
         Reader("config", "a.yaml", CONFIGS, load_config, share=8),
+        Reader("config_values", "a.yaml", _json(yaml.safe_load(CONFIGS[0])), load_config,
+               (mutate_json,), share=3),
+        Reader("skeleton_values", "s.yaml", _json(yaml.safe_load(SKELETON)), read_skeleton,
+               (mutate_json,), share=2),
         Reader("skeleton", "s.yaml", (SKELETON,), read_skeleton, share=4),
         Reader("annotations", "a.json", both,
                lambda p: read_annotations(p.parent, Path("data")), in_json, share=12),
