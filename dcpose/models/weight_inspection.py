@@ -61,7 +61,11 @@ def inspect_weights(path: str | Path) -> Inspection:
     weights = read_named_weights(path)
     named = weights.named
     settings = settings_of(named.state)
-    expected = model_of(settings).state_dict()
+    try:
+        expected = model_of(settings).state_dict()
+    except (RuntimeError, ValueError) as error:  # sizes beyond 64 bits, channels that do not divide
+        reason = " ".join(str(error).split())
+        raise ValueError(f"{path}: its shapes are those of no network ({reason})") from error
     wanted = {name: t for name, t in expected.items() if not name.startswith(weights.without)}
     problem, notes = None, weights.notes
     try:

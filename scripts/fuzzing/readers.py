@@ -10,7 +10,6 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-import yaml
 from safetensors.torch import save
 
 from dcpose.config import load_config
@@ -30,6 +29,7 @@ from dcpose.evaluation.predictions import load_json, parse_poses, read_frame_nam
 from dcpose.models.weight_files import read_weights
 from dcpose.skeleton import POSETRACK
 from dcpose.skeleton_files import read_skeleton
+from dcpose.yaml_files import parse_yaml
 from fuzzing.mutations import mutate_bytes, mutate_json
 
 VIDEO = "000342_mpii_test"
@@ -96,12 +96,12 @@ def detections() -> list[dict[str, Any]]:
 
 
 CONFIGS = (
-    b"""experiment: tiny
+    """experiment: tiny
 seed: 1
 data: {root: data, crop_wh: [64, 64], sigma: 1e-1}
 model: {backbone: {name: hrnet, width: 4}, pcn: {dilations: [1, 2]}}
 """,
-    b"""experiment: &e tiny
+    """experiment: &e tiny
 data: &d
   root: a b
   train_images: null
@@ -111,7 +111,7 @@ train:
 optim: {lr: 1e-3, milestones: [2]}
 """,
 )
-SKELETON = b"""name: s
+SKELETON = """name: s
 joints: [a, b]
 flip_pairs: [[a, b]]
 limbs: [[a, b]]
@@ -201,12 +201,12 @@ def make_readers(folder: Path) -> tuple[Reader, ...]:
     both = _json(annotations_2018(), annotations_2017())
     in_json = (mutate_json, mutate_json, mutate_bytes)
     return (
-        Reader("config", "a.yaml", CONFIGS, load_config, share=8),
-        Reader("config_values", "a.yaml", _json(yaml.safe_load(CONFIGS[0])), load_config,
+        Reader("config", "a.yaml", tuple(text.encode() for text in CONFIGS), load_config, share=8),
+        Reader("config_values", "a.yaml", _json(*map(parse_yaml, CONFIGS)), load_config,
                (mutate_json,), share=3),
-        Reader("skeleton_values", "s.yaml", _json(yaml.safe_load(SKELETON)), read_skeleton,
+        Reader("skeleton_values", "s.yaml", _json(parse_yaml(SKELETON)), read_skeleton,
                (mutate_json,), share=2),
-        Reader("skeleton", "s.yaml", (SKELETON,), read_skeleton, share=4),
+        Reader("skeleton", "s.yaml", (SKELETON.encode(),), read_skeleton, share=4),
         Reader("annotations", "a.json", both,
                lambda p: read_annotations(p.parent, Path("data")), in_json, share=12),
         Reader("merged", "all.json", _json(annotations_2018()),
