@@ -425,6 +425,7 @@ def build_train_settings(cfg: Config) -> TrainSettings:
         validate_every=cfg.train.validate_every,
         log_every=cfg.train.log_every,
         save_every=cfg.train.save_every,
+        nonfinite_limit=cfg.train.nonfinite_limit,
     )
 
 

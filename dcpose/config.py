@@ -344,6 +344,8 @@ class TrainConfig(Section):
     """Steps between checkpoints inside an epoch; 0 saves at the ends of epochs alone."""
     timeout_s: Positive = 1800
     """Seconds to wait for a batch of the loader, or for another process, before the run ends."""
+    nonfinite_limit: Count = 0
+    """Steps of a run that may be skipped because a loss or gradient is NaN or infinite."""
 
 
 class OptimConfig(Section):

@@ -10,6 +10,7 @@ Content (a dict that `torch.load(weights_only=True)` reads):
     position    None between epochs, else {"batches": how many of the epoch each process has seen,
                 "meters": the `EpochMeter.state` of each}
     best_ap     best validation AP so far in percent, None before the first validation
+    skipped_steps       how many were skipped because a loss or gradient was not finite
     rng         one `randomness.capture_rng` state per process
     config      the resolved config as a plain dict
     versions    of python, torch and numpy
@@ -38,7 +39,7 @@ _log = logging.getLogger(__name__)
 
 _KEYS = (
     "model", "ema", "optimizer", "scheduler", "scaler", "epoch", "step", "position", "best_ap",
-    "rng", "config", "versions",
+    "skipped_steps", "rng", "config", "versions",
 )  # fmt: skip
 
 
@@ -123,7 +124,9 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
             f"{path}: format is {found!r}, expected {FORMAT!r}: not a checkpoint of a training "
             f"run of this project; to start from its weights, pass it as --weights"
         )
-    content.setdefault("position", None)  # older checkpoints were made between epochs alone
+    # what older checkpoints, made between epochs alone, do not have
+    content.setdefault("position", None)
+    content.setdefault("skipped_steps", 0)
     missing = [key for key in _KEYS if key not in content]
     if missing:
         raise CheckpointError(f"{path}: checkpoint lacks {', '.join(missing)}; take another one")

@@ -9,13 +9,20 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
+from dcpose.engine.finite import FiniteGuard
 from dcpose.structures import PersonRecord
 
 T = TypeVar("T")
 
 
-class NonFiniteLossError(ValueError):
-    """Training met a loss that is NaN or infinite; the message names the clips of the batch."""
+@dataclass(frozen=True)
+class _Reading:
+    """A () loss or gradient norm, and whose it is."""
+
+    value: Tensor
+    people: list[PersonRecord]
+    step: int
+    is_loss: bool
 
 
 @dataclass(frozen=True)
@@ -38,10 +45,14 @@ class EpochMeter:
 
     Reading a CUDA value makes the host wait for the device, so it happens once per log interval;
     the people of each batch are kept until then, and an error still names the exact batch.
+
+    Args:
+        guard: hears of losses and gradients that are not finite; None allows none.
     """
 
-    def __init__(self) -> None:
-        self._unread: list[tuple[Tensor, list[PersonRecord], int]] = []
+    def __init__(self, guard: FiniteGuard | None = None) -> None:
+        self._guard = FiniteGuard() if guard is None else guard
+        self._unread: list[_Reading] = []
         self._sum = self._epoch_sum = 0.0
         self._clips = self._epoch_clips = 0
         self._waited = 0.0
@@ -66,9 +77,11 @@ class EpochMeter:
         }
 
     @classmethod
-    def from_state(cls, state: Mapping[str, float]) -> "EpochMeter":
+    def from_state(
+        cls, state: Mapping[str, float], guard: FiniteGuard | None = None
+    ) -> "EpochMeter":
         """Return a meter that goes on from what `state` returned."""
-        meter = cls()
+        meter = cls(guard)
         meter._sum, meter._clips = state["sum"], int(state["clips"])
         meter._epoch_sum, meter._epoch_clips = state["epoch_sum"], int(state["epoch_clips"])
         meter._waited = state["waited_s"]
@@ -82,8 +95,19 @@ class EpochMeter:
         Raises:
             NonFiniteLossError: at once on a CPU, where looking costs nothing.
         """
-        self._unread.append((loss.detach(), people, step))
-        if loss.device.type == "cpu":
+        self._take(_Reading(loss.detach(), people, step, is_loss=True))
+
+    def add_norm(self, norm: Tensor, people: list[PersonRecord], step: int) -> None:
+        """Take the () norm of the gradients of a step with these people, which is only looked at.
+
+        Raises:
+            NonFiniteLossError: as `add`.
+        """
+        self._take(_Reading(norm, people, step, is_loss=False))
+
+    def _take(self, reading: _Reading) -> None:
+        self._unread.append(reading)
+        if reading.value.device.type == "cpu":
             self._collect()
 
     def time_waiting(self, items: Iterable[T]) -> Iterator[T]:
@@ -108,7 +132,7 @@ class EpochMeter:
         now = time.monotonic()
         seconds = max(now - self._start, 1e-9)
         interval = Interval(
-            loss=self._sum / self._clips,
+            loss=self._sum / self._clips if self._clips else math.nan,  # all were skipped
             clips_per_s=self._clips / seconds,
             waiting=min(self._waited / seconds, 1.0),
         )
@@ -120,7 +144,7 @@ class EpochMeter:
     @property
     def epoch_loss(self) -> float:
         """Mean loss per clip over all readings."""
-        return self._epoch_sum / self._epoch_clips
+        return self._epoch_sum / self._epoch_clips if self._epoch_clips else math.nan
 
     @property
     def epoch_seconds(self) -> float:
@@ -130,14 +154,12 @@ class EpochMeter:
     def _collect(self) -> None:
         if not self._unread:
             return
-        values = torch.stack([loss for loss, _, _ in self._unread]).tolist()
-        for value, (_, people, step) in zip(values, self._unread, strict=True):
+        unread, self._unread = self._unread, []
+        values = torch.stack([reading.value for reading in unread]).tolist()
+        for value, reading in zip(values, unread, strict=True):
             if not math.isfinite(value):
-                names = "; ".join(person.person_id for person in people)
-                raise NonFiniteLossError(
-                    f"loss is {value} at step {step}; look at the clips of that batch, lower "
-                    f"optim.lr or set train.precision=fp32: {names}"
-                )
-            self._sum += value * len(people)
-            self._clips += len(people)
-        self._unread = []
+                what = "loss" if reading.is_loss else "gradient norm"
+                self._guard.note(reading.step, f"{what} is {value}", reading.people)
+            elif reading.is_loss:
+                self._sum += value * len(reading.people)
+                self._clips += len(reading.people)

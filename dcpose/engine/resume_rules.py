@@ -27,6 +27,7 @@ MAY_CHANGE = (
     "train.log_every",
     "train.save_every",
     "train.timeout_s",
+    "train.nonfinite_limit",
     "test.*",
 )
 """Dotted config keys, `*` for any rest."""

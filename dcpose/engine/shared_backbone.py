@@ -20,7 +20,6 @@ from torch import Tensor, nn
 from dcpose.engine.distributed import world_size
 from dcpose.engine.interruption import Interrupted
 from dcpose.engine.logging import with_progress
-from dcpose.engine.meter import EpochMeter
 from dcpose.engine.precision import autocast
 from dcpose.engine.supervised import SupervisedModel
 from dcpose.engine.trainer import Trainer, groups_of
@@ -55,7 +54,7 @@ class Member:
     def begin_epoch(self) -> None:
         """Make the head ready for training, and count losses anew."""
         self.head.train()
-        self.meter = self.trainer.meter = EpochMeter()
+        self.meter = self.trainer.meter = self.trainer.new_meter()
 
 
 def fit_together(groups: Sequence[Sequence[Trainer]]) -> None:

@@ -42,14 +42,16 @@ from dcpose.engine.distributed import (
     world_size,
     wrap_model,
 )
+from dcpose.engine.finite import FiniteGuard, NonFiniteLossError, gradient_norm
 from dcpose.engine.interruption import Interrupted, StopRequest
 from dcpose.engine.logging import LOGGER_NAME, Run, format_seconds, with_progress
 from dcpose.engine.meter import EpochMeter
 from dcpose.engine.precision import Precision, resolve_precision
 from dcpose.engine.randomness import capture_rng, restore_rng
+from dcpose.engine.replay import save_step
 from dcpose.engine.resume_rules import check_changes
 from dcpose.engine.supervised import SupervisedModel
-from dcpose.structures import ClipBatch
+from dcpose.structures import ClipBatch, PersonRecord
 
 T = TypeVar("T")
 
@@ -82,6 +84,8 @@ class TrainSettings:
         validate_every: epochs between validations; 0 validates after the last epoch alone.
         log_every: steps between log lines.
         save_every: steps between checkpoints inside an epoch; 0 saves at its end alone.
+        nonfinite_limit: steps of the run that may be skipped because a loss or gradient is NaN or
+            infinite; one more ends it. With fp16 the scaler skips steps by itself.
 
     Raises:
         ValueError: for a value out of range.
@@ -95,9 +99,11 @@ class TrainSettings:
     validate_every: int = 1
     log_every: int = 50
     save_every: int = 0
+    nonfinite_limit: int = 0
 
     def __post_init__(self) -> None:
         least = {"epochs": 1, "accumulate": 1, "validate_every": 0, "log_every": 1, "save_every": 0}
+        least["nonfinite_limit"] = 0
         for name, smallest in least.items():
             if getattr(self, name) < smallest:
                 raise ValueError(f"{name} must be at least {smallest}, got {getattr(self, name)}")
@@ -161,7 +167,10 @@ class Trainer:
         self.epoch = 0  # finished epochs
         self.step = 0
         self.batches_done = 0  # of the epoch at work, in this process
-        self.meter = EpochMeter()  # of the epoch at work
+        self.guard = FiniteGuard(settings.nonfinite_limit)
+        self.meter = EpochMeter(self.guard)  # of the epoch at work
+        self._people_of_step: list[PersonRecord] = []
+        self._steps_before_epoch = 0
         self.best_ap: float | None = None
         self.stop = StopRequest()  # nobody's, until a job sets one that catches signals
         self.agreement = Agreement()
@@ -171,7 +180,8 @@ class Trainer:
         """Train up to the last epoch, and return the best AP in percent.
 
         Raises:
-            NonFiniteLossError: if the loss is NaN or infinite; names the clips of the batch.
+            NonFiniteLossError: if a loss or gradient is NaN or infinite; names the clips, and a
+                file that scripts/replay_batch.py repeats the step from.
             ValueError: if processes have different numbers of batches.
             Interrupted: after a signal that `stop` caught; all work is saved.
         """
@@ -185,7 +195,12 @@ class Trainer:
 
     def run_epoch(self) -> None:
         """Train an epoch, or what is left of it, and end it; see `fit`."""
-        loss = self.train_one_epoch()
+        try:
+            loss = self.train_one_epoch()
+        except NonFiniteLossError as error:
+            path = self._dump(error.step)
+            message = f"{error}; python scripts/replay_batch.py {path} repeats it"
+            raise NonFiniteLossError(message, error.step) from error
         self.end_epoch(loss, self.meter.epoch_seconds)
 
     def end_epoch(self, loss: float, seconds: float) -> None:
@@ -215,7 +230,7 @@ class Trainer:
         """Pass over the training set, or what is left of it; return the epoch's loss per clip."""
         self.supervised.train()
         if self.batches_done == 0:
-            self.meter = EpochMeter()
+            self.meter = self.new_meter()
         batches = self.train_batches(self.epoch, self.batches_done)
         total = self.batches_done + len(batches)
         self._check_number_of_batches(total)
@@ -224,6 +239,7 @@ class Trainer:
             math.ceil(total / accumulate),
             math.ceil(self.batches_done / accumulate),
         )
+        self._steps_before_epoch = self.step - done_before
         title = f"epoch {self.epoch + 1}/{self.settings.epochs}"
         groups = self.meter.time_waiting(groups_of(batches, accumulate))
         progress = with_progress(groups, title, steps - done_before)
@@ -233,6 +249,10 @@ class Trainer:
             self.log_step(self.meter, done, steps)
             self.end_step(len(group), is_last=done == steps)
         return float(np.mean(gather_objects(self.meter.epoch_loss)))
+
+    def new_meter(self) -> EpochMeter:
+        """Return a meter for the next epoch."""
+        return EpochMeter(self.guard)
 
     def log_step(self, meter: EpochMeter, done: int, steps: int) -> None:
         """Log the interval that ends with step `done` of the epoch's steps, if one does."""
@@ -300,6 +320,7 @@ class Trainer:
         if state["scaler"]:  # empty unless the precision was fp16
             self.scaler.load_state_dict(state["scaler"])
         self.epoch, self.step, self.best_ap = state["epoch"], state["step"], state["best_ap"]
+        self.guard.count = state["skipped_steps"]
         self._restore_position(state["position"], origin)
         self._restore_rng(state["rng"])
         for change in changes:
@@ -326,6 +347,7 @@ class Trainer:
             "step": self.step,
             "position": self._position(),
             "best_ap": self.best_ap,
+            "skipped_steps": self.guard.count,
             "rng": gather_objects(capture_rng()),
             "config": self.run.config,
         }
@@ -344,18 +366,48 @@ class Trainer:
     def add_gradient(self, loss: Tensor, batch: ClipBatch, share: float, meter: EpochMeter) -> None:
         """Add the gradient of a batch's mean loss, weighted by its share of the step's clips."""
         meter.add(loss, batch.people, self.step)
+        self._people_of_step += batch.people
         self.scaler.scale(loss * share).backward()
 
     def move_weights(self) -> None:
         """Move the weights along the gradients that were added since the last time."""
+        self.scaler.unscale_(self.optimizer)
         if self.settings.clip_grad_norm is not None:
-            self.scaler.unscale_(self.optimizer)
-            nn.utils.clip_grad_norm_(self.trainable, self.settings.clip_grad_norm)
-        self.scaler.step(self.optimizer)
-        self.scaler.update()
+            norm = nn.utils.clip_grad_norm_(self.trainable, self.settings.clip_grad_norm)
+        else:
+            norm = gradient_norm(self.trainable)
+        if self._allows_step(norm):
+            self.scaler.step(self.optimizer)
+            self.scaler.update()
+            if self.average is not None:
+                self.average.update_parameters(self.model)
         self.optimizer.zero_grad(set_to_none=True)
-        if self.average is not None:
-            self.average.update_parameters(self.model)
+
+    def _allows_step(self, norm: Tensor) -> bool:
+        """Return whether the step may be taken; with fp16 the scaler decides, as it did before."""
+        people, self._people_of_step = self._people_of_step, []
+        if self.scaler.is_enabled():
+            return True
+        self.meter.add_norm(norm, people, self.step)
+        return self.guard.allows(norm, self.optimizer)
+
+    def _dump(self, step: int) -> Path:
+        """Write the batches of a step of this epoch, and the weights that met them."""
+        accumulate = self.settings.accumulate
+        first = (step - self._steps_before_epoch - 1) * accumulate
+        rest = self.train_batches(self.epoch, first)
+        folder = self.run.path / "nonfinite"
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"step{step}_process{rank()}.pt"
+        save_step(
+            path,
+            model=self.model,
+            batches=list(itertools.islice(rest, accumulate)),
+            epoch=self.epoch,
+            step=step,
+            config=self.run.config,
+        )
+        return path
 
     def _exchange_gradients(self, now: bool) -> contextlib.AbstractContextManager[None]:
         """Processes exchange gradients once per step, in its last batch."""
@@ -378,7 +430,7 @@ class Trainer:
                 f"{world_size()}; continue with {len(meters)}"
             )
         self.batches_done = position["batches"]
-        self.meter = EpochMeter.from_state(meters[rank()])
+        self.meter = EpochMeter.from_state(meters[rank()], self.guard)
 
     def _check_number_of_batches(self, count: int) -> None:
         counts = gather_objects(count)

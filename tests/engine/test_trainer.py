@@ -12,8 +12,9 @@ from engine_fakes import TinyModel, epoch_batches, make_batch, make_trainer
 from torch import nn
 
 from dcpose.engine.checkpoint import CheckpointError
+from dcpose.engine.finite import NonFiniteLossError
 from dcpose.engine.logging import LOGGER_NAME
-from dcpose.engine.meter import EpochMeter, NonFiniteLossError
+from dcpose.engine.meter import EpochMeter
 from dcpose.engine.randomness import seed_everything
 from dcpose.engine.trainer import TrainSettings
 
