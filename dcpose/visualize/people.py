@@ -72,6 +72,13 @@ def draw_people(
     return drawn
 
 
+def draw_title(image: np.ndarray, title: str) -> None:
+    """Write a title into the top left corner of an (H, W, 3) uint8 RGB image, in place."""
+    check_image(image)
+    # OpenCV's font has ASCII only
+    _label(image, title.encode("ascii", "replace").decode(), 0, 0, NO_ID_RGB)
+
+
 def _box(image: np.ndarray, box_xywh: np.ndarray, track_id: int, thickness: int) -> None:
     colour = NO_ID_RGB if track_id < 0 else ID_COLOURS[track_id % len(ID_COLOURS)]
     if not np.isfinite(box_xywh).all() or np.abs(box_xywh).max() > FARTHEST:
