@@ -31,7 +31,10 @@ def read_image(path: Path) -> np.ndarray:
     # decoders fill what a cut JPEG lacks with grey and report success
     if data.startswith(b"\xff\xd8") and not data.rstrip(b"\0").endswith(b"\xff\xd9"):
         raise VideoError(f"{path}: truncated JPEG, {len(data)} bytes without an end marker")
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
+    except cv2.error:  # more pixels than OpenCV decodes
+        image = None
     if image is None:
         raise VideoError(f"{path}: not an image that can be decoded; remove it or copy it again")
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=image))
@@ -101,6 +104,10 @@ def _upright_wh(path: Path) -> tuple[int, int]:
         with Image.open(path) as image:
             width, height = image.size
             turned = image.getexif().get(0x0112, 1) >= 5
+    except Image.DecompressionBombError:
+        raise VideoError(
+            f"{path}: announces more pixels than an image has; save it smaller"
+        ) from None
     except (OSError, UnidentifiedImageError, ValueError) as error:
         raise VideoError(f"{path}: not an image ({error})") from None
     return (height, width) if turned else (width, height)

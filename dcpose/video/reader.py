@@ -145,7 +145,8 @@ def _open(path: Path) -> av.container.InputContainer:
     if not path.is_file():
         raise VideoError(f"{path}: no such file")
     try:
-        return av.open(str(path), metadata_errors="replace")
+        # a playlist by the name of a video must not make FFmpeg fetch anything
+        return av.open(str(path), metadata_errors="replace", options={"protocol_whitelist": "file"})
     except av.error.FFmpegError as error:
         reason = error.strerror or str(error)
         raise VideoError(
