@@ -144,7 +144,7 @@ def _from_2017(content: dict[str, Any], where: str, skeleton: Skeleton) -> dict[
     for person, entry in zip(people, converted["annotations"], strict=True):
         corners = [person.get(key) for key in ("x1", "y1", "x2", "y2")]
         values = [c[0] for c in corners if isinstance(c, list) and len(c) == 1]
-        if len(values) == 4 and all(isinstance(value, int | float) for value in values):
+        if len(values) == 4 and all(map(fields.is_finite_number, values)):
             x1, y1, x2, y2 = values
             entry["bbox_head"] = [x1, y1, x2 - x1, y2 - y1]
     return converted
