@@ -20,6 +20,7 @@ from dcpose.data.loader import make_train_loader
 from dcpose.data.merged import write_videos
 from dcpose.data.posetrack import FRAME_DIGITS, VideoAnnotation, read_annotations
 from dcpose.data.stream import ClipStream
+from dcpose.engine.cuda_graphs import GraphedNetwork
 from dcpose.engine.inference import HEATMAP_STRIDE, predict
 from dcpose.engine.optim import make_optimizer
 from dcpose.engine.precision import resolve_precision
@@ -383,6 +384,13 @@ def build_predictor(
     if cfg.test.fast:
         model = prepare_for_inference(model, resolve_precision(precision, device))
         precision = "fp32"  # for what is left to `predict`: the prepared network has its own
+    if cfg.test.cuda_graphs:
+        if device.type != "cuda" or not cfg.test.fast:
+            raise ValueError(
+                f"test.cuda_graphs needs CUDA and test.fast=true, found device {device.type} and "
+                f"test.fast={str(cfg.test.fast).lower()}; set test.cuda_graphs=false"
+            )
+        model = GraphedNetwork(model)
     return partial(
         predict,
         model,

@@ -379,6 +379,8 @@ class TestConfig(Section):
     fast: bool = True
     """Run a copy of the network that is made ready for inference (dcpose/models/fast.py); false
     runs it as it is trained, the reference."""
+    cuda_graphs: bool = False
+    """On CUDA: record the fast network once for each of a few batch sizes, and replay it."""
     flip: bool = False
     """Average with the heatmaps of the mirrored clip."""
     oks_nms: Annotated[float, Field(gt=0, le=1)] | None = None

@@ -23,6 +23,7 @@ from benchmarks.infer import measure_infer
 from benchmarks.machine import describe_machine, describe_roofline, measure_roofline
 from benchmarks.measure import Options, Suite
 from benchmarks.memory import measure_memory
+from benchmarks.network import measure_network
 from benchmarks.report import describe_results, write_results
 from benchmarks.share_backbone import measure_share_backbone
 from dcpose.cli import reports_user_errors
@@ -33,6 +34,7 @@ SUITES: dict[str, Suite] = {
     "evaluator": measure_evaluator,
     "data_index": measure_data_index,
     "infer": measure_infer,
+    "network": measure_network,
     "share_backbone": measure_share_backbone,
     "memory": measure_memory,
 }

@@ -1,0 +1,153 @@
+"""Suite network: heatmaps of clips that lie on the device, in the forms the network can take."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from benchmarks.measure import Options, Row, Table, side_by_side
+from dcpose.build import build_model
+from dcpose.config import load_config
+from dcpose.engine.cuda_graphs import GraphedNetwork
+from dcpose.models.fast import prepare_for_inference
+
+CONFIG = "configs/posetrack18/dcpose_hrnet_w48.yaml"
+SMOKE = [
+    "data.crop_wh=[64,64]", "model.backbone.width=4", "model.backbone.modules=[1,1,1]",
+    "model.backbone.blocks=1", "model.backbone.stem_channels=4",
+]  # fmt: skip
+Forward = Callable[[], Tensor]
+
+
+def measure_network(options: Options) -> list[Table]:
+    """Compare the forms of DCPose with HRNet-W48 on 288 x 384 crops."""
+    model, crop_wh = lively_model(options)
+    batches = (1, 2) if options.smoke else (1, 8, 32) if options.device.type == "cuda" else (1, 8)
+    return [_compare(model, crop_wh, clips, options) for clips in batches]
+
+
+def lively_model(options: Options) -> tuple[nn.Module, tuple[int, int]]:
+    """Return the network, with random weights that keep the scale of the signal, and its crop.
+
+    Weights as training starts with them would make heatmaps of nearly nothing.
+    """
+    cfg = load_config(CONFIG, SMOKE if options.smoke else [])
+    model = build_model(cfg)
+    generator = torch.Generator().manual_seed(0)
+    for name, tensor in model.state_dict().items():
+        if tensor.dim() > 1:
+            tensor.normal_(0, tensor[0].numel() ** -0.5, generator=generator)
+        elif name.endswith("running_var"):
+            tensor.uniform_(0.5, 1.5, generator=generator)
+        elif name.endswith("weight"):  # of BatchNorm
+            tensor.uniform_(0.5, 1.0, generator=generator)
+        elif tensor.is_floating_point() and tensor.dim():
+            tensor.normal_(0, 0.05, generator=generator)
+    return model.to(options.device), cfg.data.crop_wh
+
+
+@torch.inference_mode()
+def _compare(model: nn.Module, crop_wh: tuple[int, int], clips: int, options: Options) -> Table:
+    generator = torch.Generator().manual_seed(1)
+    shape = (clips, 3, 3, crop_wh[1], crop_wh[0])
+    frames = torch.randn(shape, generator=generator).to(options.device)
+    gaps = torch.ones(clips, 2, device=options.device)
+    variants = _variants(model, frames, gaps, options.device)
+    operations, tensors = count_work(model, frames[:1], gaps[:1])
+    heatmaps: dict[str, Tensor] = {}
+
+    def keep(name: str, run: Forward) -> None:
+        heatmaps[name] = run()
+
+    timings = side_by_side(
+        {name: partial(keep, name, run) for name, (run, _) in variants.items()}, options
+    )
+    reference, expected = next(iter(timings.values())), next(iter(heatmaps.values()))
+    rows: list[Row] = []
+    for name, (_, dtype) in variants.items():
+        timing = timings[name]
+        num_bytes = tensors * clips * (4 if dtype == "fp32" else 2)
+        rows.append(
+            {
+                "what": name,
+                "seconds": timing.seconds,
+                "cpu_seconds": timing.cpu_seconds,
+                "clips_per_s": clips / timing.seconds,
+                "times_reference": reference.seconds / timing.seconds,
+                "times_reference_by_cpu_time": reference.cpu_seconds / timing.cpu_seconds,
+                "difference_of_peak": float(
+                    (heatmaps[name] - expected).abs().max() / expected.abs().max()
+                ),
+                "part_of_matmul_rate": operations * clips
+                / timing.seconds / options.roofline.matmul[dtype],
+                "seconds_floor": options.roofline.floor(num_bytes, operations * clips, dtype),
+                "seconds_floor_of_memory": options.roofline.floor(num_bytes),
+            }
+        )  # fmt: skip
+    title = (
+        f"DCPose, HRNet-W48, {crop_wh[0]} x {crop_wh[1]}, {clips} clips of 3 frames: "
+        f"{operations * clips / 1e9:.0f} GFLOP; random weights"
+    )
+    return Table(title, rows)
+
+
+def _variants(
+    model: nn.Module, frames: Tensor, gaps: Tensor, device: torch.device
+) -> dict[str, tuple[Forward, str]]:
+    """Return what to run and its number format; the reference first."""
+    last = frames.movedim(2, -1).contiguous().movedim(-1, 2)  # as a batch comes out of the loader
+    fast = {dtype: prepare_for_inference(model, dtype) for dtype in (torch.float32, torch.bfloat16)}
+    variants: dict[str, tuple[Forward, str]] = {
+        "reference: eager, fp32, channels first": (partial(model, frames, gaps), "fp32"),
+        "fast, fp32": (partial(fast[torch.float32], last, gaps), "fp32"),
+        "fast, bf16": (partial(fast[torch.bfloat16], last, gaps), "bf16"),
+    }
+    if device.type == "cuda":
+        half = prepare_for_inference(model, torch.float16)
+        graphed = GraphedNetwork(copy.deepcopy(fast[torch.bfloat16]))
+        compiled = torch.compile(copy.deepcopy(fast[torch.bfloat16]))
+        variants |= {
+            "test.fast=false, fp32": (partial(model, last, gaps), "fp32"),
+            "test.fast=false, bf16": (partial(_autocast, model, last, gaps), "bf16"),
+            "reference, one clip at a time": (partial(_one_by_one, model, frames, gaps), "fp32"),
+            "fast, fp16": (partial(half, last, gaps), "bf16"),
+            "fast, bf16, CUDA graph": (partial(graphed, last, gaps), "bf16"),
+            "fast, bf16, torch.compile": (partial(compiled, last, gaps), "bf16"),
+        }
+    return variants
+
+
+def _one_by_one(model: nn.Module, frames: Tensor, gaps: Tensor) -> Tensor:
+    return torch.cat([model(*clip) for clip in zip(frames.split(1), gaps.split(1), strict=True)])
+
+
+def _autocast(model: nn.Module, frames: Tensor, gaps: Tensor) -> Tensor:
+    with torch.autocast(frames.device.type, torch.bfloat16):
+        return model(frames, gaps).float()
+
+
+def count_work(model: nn.Module, frames: Tensor, gaps: Tensor) -> tuple[float, float]:
+    """Return operations of a call, and numbers that its convolutions read and write.
+
+    Multiplication and addition count as two; inputs, outputs and weights of every convolution
+    count once, all else is taken to be fused with them.
+    """
+    operations = numbers = 0
+
+    def count(module: nn.Module, inputs: tuple[Tensor], output: Tensor) -> None:
+        nonlocal operations, numbers
+        weight = module.weight
+        assert isinstance(weight, Tensor)  # noqa: S101 - for the type checker
+        operations += 2 * output.numel() * weight[0].numel()
+        numbers += inputs[0].numel() + output.numel() + weight.numel()
+
+    kinds = (nn.Conv2d,)
+    hooks = [m.register_forward_hook(count) for m in model.modules() if isinstance(m, kinds)]
+    model(frames, gaps)
+    for hook in hooks:
+        hook.remove()
+    return operations, numbers
