@@ -22,7 +22,7 @@ from dcpose.evaluation.video_poses import (
     Side,
     VideoPoses,
 )
-from dcpose.files import write_bytes
+from dcpose.files import replacing, write_bytes
 from dcpose.safe_files import MAX_JSON_BYTES, parse_json, read_bounded
 from dcpose.skeleton import POSETRACK, Skeleton
 from dcpose.structures import PosePrediction
@@ -144,19 +144,18 @@ def write_predictions(
             )
         number = len(per_image[person.person.image_id]) if track_ids is None else track_ids[index]
         per_image[person.person.image_id].append((number, person))
-    annotations: list[dict[str, Any]] = []
     for image_people in per_image.values():
         _check_ids([number for number, _ in image_people], path)
-        for number, person in image_people:
-            entry = annotation_entry(person, skeleton, joint_score)
-            annotations.append({**entry, "id": len(annotations) + 1, "track_id": number})
+    in_order = (pair for image_people in per_image.values() for pair in image_people)
     category = {"id": 1, "name": "person", "keypoints": list(skeleton.joint_names)}
-    content = {
-        "images": [dict(image) for image in images],
-        "annotations": annotations,
-        "categories": [category],
-    }
-    write_json(path, content)
+    with replacing(path) as unfinished, unfinished.open("w", encoding="utf-8") as file:
+        file.write(f'{{"images":{_compact([dict(image) for image in images])},"annotations":[')
+        # one by one: as objects, the people of a long video take far more than their poses
+        for place, (track_id, person) in enumerate(in_order, start=1):
+            entry = annotation_entry(person, skeleton, joint_score)
+            file.write("," if place > 1 else "")
+            file.write(_compact({**entry, "id": place, "track_id": track_id}))
+        file.write(f'],"categories":{_compact([category])}}}')
 
 
 def _check_ids(track_ids: list[int], path: Path) -> None:
@@ -172,8 +171,11 @@ def _check_ids(track_ids: list[int], path: Path) -> None:
 
 def write_json(path: Path, content: Mapping[str, Any] | Sequence[Any]) -> None:
     """Write compact JSON in one step: the file is the old one or the new one, never half of it."""
-    text = json.dumps(content, allow_nan=False, separators=(",", ":"))
-    write_bytes(path, text.encode())
+    write_bytes(path, _compact(content).encode())
+
+
+def _compact(content: Mapping[str, Any] | Sequence[Any]) -> str:
+    return json.dumps(content, allow_nan=False, separators=(",", ":"))
 
 
 def annotation_entry(
