@@ -44,11 +44,13 @@ def main(argv=None) -> int:
     args = parser.parse_args(argv)
 
     def batches(epoch):
-        made = Disturbed(make_batch(2, seed=100 * epoch + 10 * rank() + i) for i in range(5))
-        if rank() == 1 and epoch == args.stop_in_epoch:
-            made.number = signal.SIGTERM
+        made = [make_batch(2, seed=100 * epoch + 10 * rank() + i) for i in range(5)]
+        if rank() == 0 or epoch not in (args.kill_in_epoch, args.stop_in_epoch):
             return made
-        return made if rank() == 1 and epoch == args.kill_in_epoch else list(made)
+        disturbed = Disturbed(made)
+        if epoch == args.stop_in_epoch:
+            disturbed.number = signal.SIGTERM
+        return disturbed
 
     torch.set_num_threads(1)
     with process_group("cpu", timeout_s=30):
