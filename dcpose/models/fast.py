@@ -75,7 +75,7 @@ def fold_batch_norms(network: nn.Module) -> None:
                     raise ValueError(f"{type(parent).__name__}.{name} follows no convolution")
                 conv = before[1]
                 transposed = isinstance(conv, nn.ConvTranspose2d)
-                setattr(parent, before[0], fuse_conv_bn_eval(conv, child, transposed))  # type: ignore[type-var]
+                setattr(parent, before[0], fuse_conv_bn_eval(conv, child, transposed))
                 setattr(parent, name, nn.Identity())
             before = name, child
 
