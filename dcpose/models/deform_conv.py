@@ -70,7 +70,7 @@ def _columns(x: Tensor, offset: Tensor, mask: Tensor, size: int, dilation: int) 
     """Return the masked samples (B, C * K * K, H * W), in the order of the weight's entries."""
     batch, channels, height, width = x.shape
     groups = mask.shape[1] // size**2
-    shifts = offset.view(batch * groups, size**2, 2, height, width)
+    shifts = offset.reshape(batch * groups, size**2, 2, height, width)
     reach = torch.arange(size, dtype=x.dtype, device=x.device) - size // 2
     rows = _positions(reach.repeat_interleave(size), height, dilation).unsqueeze(-1)
     columns = _positions(reach.repeat(size), width, dilation).unsqueeze(-2)
@@ -84,7 +84,7 @@ def _columns(x: Tensor, offset: Tensor, mask: Tensor, size: int, dilation: int) 
     )
     source = nn.functional.pad(x, (0, padded_width - width, 0, padded_height - height))
     samples = nn.functional.grid_sample(
-        source.view(batch * groups, channels // groups, padded_height, padded_width),
+        source.reshape(batch * groups, channels // groups, padded_height, padded_width),
         grid.view(batch * groups, size**2 * height, width, 2),
         padding_mode="zeros",
         align_corners=True,
