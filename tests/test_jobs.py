@@ -2,11 +2,11 @@
 
 import json
 
-import cv2
 import pytest
 import torch
 
 from dcpose import build, build_model, jobs, load_config
+from dcpose.data import frames as frame_files
 
 CPU = torch.device("cpu")
 
@@ -14,13 +14,13 @@ CPU = torch.device("cpu")
 @pytest.fixture
 def decoded(monkeypatch):
     """List that grows with every JPEG that is decoded."""
-    sizes, decode = [], cv2.imdecode
+    sizes, decode = [], frame_files.decode_jpeg
 
-    def count(data, flags):
+    def count(data):
         sizes.append(len(data))
-        return decode(data, flags)
+        return decode(data)
 
-    monkeypatch.setattr(cv2, "imdecode", count)
+    monkeypatch.setattr(frame_files, "decode_jpeg", count)
     return sizes
 
 

@@ -193,6 +193,7 @@ HEAD = {
     "fusion.blocks": 3,
     "fusion.channels": 8,
     "pcn.dilations (how many)": 2,
+    "neighbors": ("prev", "next"),
 }
 HRNET = {
     "backbone.width": 6,
