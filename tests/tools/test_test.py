@@ -106,13 +106,13 @@ def test_two_processes_write_the_files_of_one(test_tool, base, torchrun, run_her
 
 def golden_data_set(golden, shared_dir, folder):
     """Write an images-only annotation file and detections; return the overrides that name them."""
-    images = shared_dir / "data/posetrack18_real/images/val" / golden["video"]
+    images = f"images/val/{golden['video']}"
     category = {"id": 1, "name": "person", "keypoints": list(POSETRACK.joint_names)}
     annotation = {
         "images": [
             {
                 "id": 10000010000 + frame,
-                "file_name": str(images / f"{frame:06d}.jpg"),
+                "file_name": f"{images}/{frame:06d}.jpg",
                 "nframes": golden["nframes"],
             }
             for frame in range(golden["nframes"])
@@ -131,8 +131,9 @@ def golden_data_set(golden, shared_dir, folder):
     (folder / "annotations").mkdir()
     (folder / "annotations" / f"{golden['video']}.json").write_text(json.dumps(annotation))
     (folder / "detections.json").write_text(json.dumps(detections))
-    return [f"data.root={folder}", "data.test_annotations=annotations",
-            "data.test_detections=detections.json"]  # fmt: skip
+    return [f"data.root={shared_dir / 'data/posetrack18_real'}",
+            f"data.test_annotations={folder / 'annotations'}",
+            f"data.test_detections={folder / 'detections.json'}"]  # fmt: skip
 
 
 @pytest.mark.parametrize(
