@@ -42,12 +42,7 @@ def explained_faults(timeout_s: float) -> Iterator[None]:
     except RuntimeError as error:
         text = _first_line(error)
         if _LOADER.search(text):
-            _end_children()
-            raise LostWorkerError(
-                f"a process that loads data was lost: {text.rstrip('. ')}. Killed ones often ran "
-                f"out of memory: lower data.workers; hung ones (nothing for {timeout_s:.0f} s, "
-                f"train.timeout_s) often wait for a disk. Continue with --resume"
-            ) from error
+            raise _lost_worker(text, timeout_s) from error
         if world_size() > 1 and _EXCHANGE.search(text):
             raise LostProcessError(
                 f"process {rank()} of {world_size()} lost another one, which died or gave no "
@@ -55,12 +50,24 @@ def explained_faults(timeout_s: float) -> Iterator[None]:
                 f"continue with --resume"
             ) from error
         raise
+    except (ConnectionError, EOFError) as error:
+        # it died while it was handing a batch over
+        raise _lost_worker(_first_line(error), timeout_s) from error
     except (ValueError, OSError) as error:
         if _IN_WORKER.match(str(error)):
             # the loader puts a traceback in front of the message
             own_text = str(error).rstrip().splitlines()[-1].partition(": ")[2]
             raise type(error)(own_text) from None
         raise
+
+
+def _lost_worker(text: str, timeout_s: float) -> LostWorkerError:
+    _end_children()
+    return LostWorkerError(
+        f"a process that loads data was lost: {text.rstrip('. ')}. Killed ones often ran "
+        f"out of memory: lower data.workers; hung ones (nothing for {timeout_s:.0f} s, "
+        f"train.timeout_s) often wait for a disk. Continue with --resume"
+    )
 
 
 def _first_line(error: BaseException) -> str:
