@@ -65,10 +65,11 @@ def assert_same_state(one, other):
 
 
 def test_run_folder(train, tiny_cfg, run_here):
-    train("--cfg", tiny_cfg, "--run-dir", "run", "train.epochs", "2", "train.log_every=1")
+    overrides = ["train.epochs=2", "train.log_every=1", "optim.lr=3.0e-3"]
+    train("--cfg", tiny_cfg, "--run-dir", "run", "train.epochs", "2", *overrides[1:])
     run = run_here / "run"
     cfg = load_config(run / "config.yaml")
-    assert cfg == load_config(tiny_cfg, ["train.epochs=2", "train.log_every=1"])
+    assert cfg == load_config(tiny_cfg, overrides)
     environment = json.loads((run / "environment.json").read_text())
     assert environment["torch"] == torch.__version__
     assert environment["device"] == "cpu"
