@@ -103,6 +103,9 @@ def start_training(cfg: Config, run_dir: Path, resume: bool = True) -> ForkServe
 
 def _train(cfg: Config, run_dir: Path, resume: bool) -> None:
     torch.set_num_threads(1)
+    # loader workers as tools/train.py has them: children of the training, which end when it does;
+    # those of a server of their own would outlive its kill
+    multiprocessing.set_start_method("fork", force=True)
     run_dir.mkdir(parents=True, exist_ok=True)
     output = os.open(run_dir / "output.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(output, 1)
