@@ -45,9 +45,11 @@ def parse_frame_name(file_name: str) -> FrameName:
     tokens = folder.split("_")
     stem = image.split(".")[0]
     if len(tokens) < 2 or not tokens[0].isdecimal() or tokens[1] not in SOURCES:
-        raise ValueError(f"image {file_name!r}: folder {folder!r} does not follow {NAME_PATTERN}")
+        raise ValueError(
+            f"image {_cut(file_name)}: folder {_cut(folder)} does not follow {NAME_PATTERN}"
+        )
     if not stem.isdecimal() or int(stem) > 9999:
-        raise ValueError(f"image {file_name!r}: {image!r} does not follow {NAME_PATTERN}")
+        raise ValueError(f"image {_cut(file_name)}: {_cut(image)} does not follow {NAME_PATTERN}")
     return FrameName(folder, int(tokens[0]), tokens[1], int(stem))
 
 
@@ -78,3 +80,8 @@ def order_mismatch(first: list[str], second: list[str]) -> tuple[int, str, str] 
         if a.folder != b.folder or b.frame - a.frame != shift or abs(shift) > 1:
             return position, first[position], second[position]
     return None
+
+
+def _cut(text: str) -> str:
+    """Return a text for a message, quoted, and cut to a readable length."""
+    return repr(text) if len(text) <= 100 else f"{text[:97]!r}..."

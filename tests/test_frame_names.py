@@ -46,3 +46,9 @@ def test_order_mismatch():
     assert order_mismatch(names(0, 1), names(40, 41)) == (0, names(0)[0], names(40)[0])
     assert order_mismatch(["annolist[0]", "annolist[1]"], names(5, 9)) is None
     assert order_mismatch([], []) is None
+
+
+def test_messages_stay_readable_whatever_the_name():
+    with pytest.raises(ValueError, match=r"image '9+'\.\.\.") as caught:
+        parse_frame_name("9" * 5000)
+    assert len(str(caught.value)) < 500
