@@ -36,12 +36,17 @@ def overlaps_image(box_xywh: np.ndarray, image_wh: tuple[int, int]) -> bool:
 
 
 def box_iou(boxes_a: np.ndarray, boxes_b: np.ndarray) -> np.ndarray:
-    """Return (M, N) intersection over union of (M, 4) and (N, 4) boxes xywh; 0 for empty ones."""
-    low_a, low_b = boxes_a[:, None, :2], boxes_b[None, :, :2]
-    high_a, high_b = low_a + boxes_a[:, None, 2:], low_b + boxes_b[None, :, 2:]
+    """Return (M, N) intersection over union of boxes (M, 4) with boxes (N, 4); see `paired_iou`."""
+    return paired_iou(boxes_a[:, None], boxes_b[None])
+
+
+def paired_iou(boxes_a: np.ndarray, boxes_b: np.ndarray) -> np.ndarray:
+    """Return (...) intersection over union of boxes (..., 4) xywh; 0 for empty and NaN ones."""
+    low_a, low_b = boxes_a[..., :2], boxes_b[..., :2]
+    high_a, high_b = low_a + boxes_a[..., 2:], low_b + boxes_b[..., 2:]
     overlap_wh = np.clip(np.minimum(high_a, high_b) - np.maximum(low_a, low_b), 0, None)
     overlap = overlap_wh.prod(axis=-1)
-    union = boxes_a[:, None, 2:].prod(axis=-1) + boxes_b[None, :, 2:].prod(axis=-1) - overlap
+    union = boxes_a[..., 2:].prod(axis=-1) + boxes_b[..., 2:].prod(axis=-1) - overlap
     return np.divide(overlap, union, out=np.zeros_like(overlap), where=union > 0)
 
 

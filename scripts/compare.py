@@ -21,7 +21,7 @@ from dcpose.data.frames import read_frame
 from dcpose.data.posetrack import VideoAnnotation, read_annotations
 from dcpose.evaluation.matching import DISTANCE_LIMIT, HEAD_FACTOR
 from dcpose.evaluation.subsets import in_order, title_of
-from dcpose.geometry import apply_affine
+from dcpose.geometry import apply_affine, paired_iou
 from dcpose.skeleton import POSETRACK
 from dcpose.structures import PersonRecord
 from dcpose.visualize import caption, circle_joints, comparison_sheet, draw_pose, person_view
@@ -106,14 +106,9 @@ def draw_sheet(choices: Sequence[Choice], columns: dict[str, Path]) -> np.ndarra
     rows, titles = [], []
     for choice in choices:
         video, person = choice.video, choice.person
-        first, last = video.frame_range[0], video.frame_range[-1]
         before, cur, after = (
-            person_view(
-                read_frame(video.frame_path(min(max(number, first), last))),
-                person.box_xywh,
-                CELL_WH,
-            )
-            for number in range(person.frame - 1, person.frame + 2)
+            person_view(read_frame(path), person.box_xywh, CELL_WH)
+            for path in video.clip_paths(person.frame)
         )
         poses = [_joints_near(person, path) for path in columns.values()]
         drawn = [_draw_prediction(*cur, choice, joints) for joints in poses]
@@ -191,18 +186,11 @@ def _joints_near(person: PersonRecord, predictions_dir: Path) -> np.ndarray:
     path = predictions_dir / f"{person.video}.json"
     content = json.loads(path.read_text(encoding="utf-8"))
     here = [entry for entry in content["annotations"] if entry["image_id"] == person.image_id]
-    overlaps = [_overlap(person.box_xywh, np.array(entry["bbox"])) for entry in here]
-    if not overlaps or max(overlaps) == 0:
+    boxes = np.array([entry["bbox"] for entry in here], dtype=np.float64).reshape(-1, 4)
+    overlaps = paired_iou(boxes, person.box_xywh)
+    if not overlaps.any():
         return np.full((POSETRACK.num_joints, 2), np.nan)
     return np.array(here[int(np.argmax(overlaps))]["keypoints"]).reshape(-1, 3)[:, :2]
-
-
-def _overlap(first_xywh: np.ndarray, second_xywh: np.ndarray) -> float:
-    """Return intersection over union of two boxes."""
-    near = np.maximum(first_xywh[:2], second_xywh[:2])
-    far = np.minimum(first_xywh[:2] + first_xywh[2:], second_xywh[:2] + second_xywh[2:])
-    shared = float(np.prod(np.maximum(far - near, 0)))
-    return shared / float(np.prod(first_xywh[2:]) + np.prod(second_xywh[2:]) - shared)
 
 
 if __name__ == "__main__":

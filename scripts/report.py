@@ -122,7 +122,8 @@ def _gallery(run: RunRecord, cfg: Config, matchings: list[Matching], count: int)
     try:
         for person in people:
             video = videos[person.video]
-            frames = [read_frame(path) for path in _three_frames(video, person.frame)]
+            number = video.frame_numbers[person.frame]
+            frames = [read_frame(path) for path in video.clip_paths(number)]
             pictures.append(draw_person(person, frames, skeleton))
         if run.weights is None:
             note = "No heatmaps: the checkpoint that made these predictions is not in the run."
@@ -150,15 +151,6 @@ def _detail(person: WorstPerson) -> str:
     if len(person.wrong) <= MOST_NAMES:
         wrong = ", ".join(person.wrong).replace("_", " ") or "none"
     return f"mean error {person.error:.2f} head sizes{hard} · more than half a head off: {wrong}"
-
-
-def _three_frames(video: VideoAnnotation, position: int) -> list[Path]:
-    """Return the paths of the frames before, at and after an entry of `images`; ends repeat."""
-    number, clip = video.frame_numbers[position], video.frame_range
-    return [
-        video.frame_path(min(max(other, clip[0]), clip[-1]))
-        for other in (number - 1, number, number + 1)
-    ]
 
 
 @torch.inference_mode()

@@ -134,3 +134,33 @@ def test_padded_box_contains_the_box_and_has_the_aspect(box, aspect):
     np.testing.assert_allclose(padded[2] / padded[3], aspect, rtol=1e-9)
     assert (padded[:2] <= box[:2] + 1e-9).all()
     assert (padded[:2] + padded[2:] >= box[:2] + box[2:] - 1e-9).all()
+
+
+@pytest.mark.parametrize(
+    ("other", "expected"),
+    [
+        ([0, 0, 4, 2], 1.0),
+        ([2, 0, 4, 2], 4 / 12),
+        ([4, 0, 4, 2], 0.0),  # side by side
+        ([1, 1, 2, 1], 2 / 8),
+        ([1, 1, 0, 1], 0.0),
+        ([np.nan, 1, 2, 1], 0.0),
+    ],
+)
+def test_paired_iou(other, expected):
+    box = np.array([0.0, 0, 4, 2])
+    assert geometry.paired_iou(box, np.array(other, dtype=float)) == pytest.approx(expected)
+
+
+def test_iou_of_empty_boxes_is_0():
+    assert geometry.box_iou(np.zeros((1, 4)), np.zeros((1, 4))) == 0
+
+
+@given(st.lists(boxes, min_size=1, max_size=4), st.lists(boxes, min_size=1, max_size=4))
+def test_box_iou_pairs_all_with_all(first, second):
+    first, second = np.array(first), np.array(second)
+    table = geometry.box_iou(first, second)
+    assert table.shape == (len(first), len(second))
+    assert table[-1, 0] == geometry.paired_iou(first[-1], second[0])
+    np.testing.assert_allclose(table, geometry.box_iou(second, first).T)
+    assert ((table >= 0) & (table <= 1 + 1e-9)).all()

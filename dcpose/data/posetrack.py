@@ -101,6 +101,14 @@ class VideoAnnotation:
             return self.folder / self.files[number].name
         return self.folder / f"{number:0{self.digits}d}{self.suffix}"
 
+    def clip_paths(self, number: int) -> list[Path]:
+        """Return where the frames before, at and after `number` lie; the ends stand in."""
+        clip = self.frame_range
+        return [
+            self.frame_path(min(max(other, clip[0]), clip[-1]))
+            for other in (number - 1, number, number + 1)
+        ]
+
     def expected_wh(self, number: int) -> tuple[int, int] | None:
         """Return the (width, height) that frame `number` should have; None if no file says."""
         return self.image_wh if self.files is None else self.files[number].image_wh

@@ -218,13 +218,12 @@ def _check_sums(path: Path) -> None:
 
 def _link(existing: Path, name: Path) -> None:
     """Give a file a further name in its folder, in place of the file that has it."""
-    temporary = name.with_name(f".{name.name}.{os.getpid()}.tmp")
-    try:
-        temporary.unlink(missing_ok=True)
-        os.link(existing, temporary)
-    except OSError:  # a file system without links
-        shutil.copyfile(existing, temporary)
-    os.replace(temporary, name)
+    with replacing(name) as temporary:
+        try:
+            temporary.unlink(missing_ok=True)
+            os.link(existing, temporary)
+        except OSError:  # a file system without links
+            shutil.copyfile(existing, temporary)
 
 
 def _some(names: list[str], limit: int = 5) -> str:

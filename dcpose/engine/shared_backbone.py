@@ -149,27 +149,34 @@ class _FramePasses:
     """The backbone's heatmaps of every frame position; the same crops pass it once."""
 
     def __init__(self) -> None:
-        self._passed: list[tuple[int, Tensor, Tensor]] = []  # position, crops, their heatmaps
+        # by position: the crops that have passed, and their heatmaps
+        self._passed: dict[int, list[tuple[Tensor, Tensor]]] = {}
 
     def take(self, host_batch: ClipBatch, batch: ClipBatch) -> None:
         """Go on to a batch, which is in host memory and on the device."""
         self._crops = host_batch.frames
         self._frames = batch.network_input()
+        self._heatmaps: dict[int, Tensor] = {}  # of this batch, by position
 
     def initial_heatmaps(self, member: Member) -> Tensor:
         """Return heatmaps (B, F, J, h, w) of the frames that a member sees."""
         positions = range(member.seen.start, member.seen.stop)
-        return torch.stack([self._of_frame(member, position) for position in positions], dim=1)
+        for position in positions:
+            if position not in self._heatmaps:
+                self._heatmaps[position] = self._of_frame(member, position)
+        return torch.stack([self._heatmaps[position] for position in positions], dim=1)
 
     def _of_frame(self, member: Member, position: int) -> Tensor:
+        """Return what the same crops of an earlier batch gave, or pass those of this one."""
         crops = self._crops[:, position]
-        for other_position, other_crops, heatmaps in self._passed:
-            if other_position == position and torch.equal(other_crops, crops):
+        passed = self._passed.setdefault(position, [])
+        for other_crops, heatmaps in passed:
+            if torch.equal(other_crops, crops):
                 return heatmaps
         frames = self._frames[:, position]
         with autocast(frames.device, member.dtype):
             heatmaps = member.model.image_heatmaps(frames)
-        self._passed.append((position, crops, heatmaps))
+        passed.append((crops, heatmaps))
         return heatmaps
 
 

@@ -25,14 +25,26 @@ def average_precision(
         return 0.0, 0.0, 0.0
     if not num_annotated:
         return float("nan"), 0.0, float("nan")
-    order = np.argsort(scores, kind="stable")[::-1]
-    true_positives = np.cumsum(hits[order])
-    precision = true_positives / np.arange(1, len(order) + 1)
-    recall = true_positives / num_annotated
-
-    envelope = np.concatenate([[0.0], precision, [0.0]])
-    envelope = np.maximum.accumulate(envelope[::-1])[::-1]
+    precision, recall = ranked_curve(scores, hits, num_annotated)
+    envelope = best_from_here(np.concatenate([[0.0], precision, [0.0]]))
     recall_steps = np.concatenate([[0.0], recall, [1.0]])
     changes = np.flatnonzero(recall_steps[1:] != recall_steps[:-1]) + 1
     area = np.sum((recall_steps[changes] - recall_steps[changes - 1]) * envelope[changes])
     return float(100 * area), float(100 * precision[-1]), float(100 * recall[-1])
+
+
+def ranked_curve(
+    scores: np.ndarray, hits: np.ndarray, num_annotated: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return (N,) precision and (N,) recall, 0 to 1, of the first 1, 2, ... N detections by score.
+
+    Arguments are those of `average_precision`, whose order it is; at least one annotated joint.
+    """
+    order = np.argsort(scores, kind="stable")[::-1]
+    true_positives = np.cumsum(hits[order])
+    return true_positives / np.arange(1, len(order) + 1), true_positives / num_annotated
+
+
+def best_from_here(values: np.ndarray) -> np.ndarray:
+    """Return (N,) the largest of (N,) values from each position on."""
+    return np.maximum.accumulate(values[::-1])[::-1]

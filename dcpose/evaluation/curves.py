@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from dcpose.evaluation.average_precision import best_from_here, ranked_curve
 from dcpose.evaluation.evaluator import json_files
 from dcpose.evaluation.matching import Matching, joint_distances, match_people
 from dcpose.evaluation.predictions import read_poses
@@ -85,13 +86,10 @@ def precision_envelope(scores: np.ndarray, hits: np.ndarray, num_annotated: int)
         hits: (N,) bool.
         num_annotated: annotated joints, at least 1.
     """
-    order = np.argsort(scores, kind="stable")[::-1]
-    right = np.cumsum(hits[order])
-    precision = right / np.arange(1, len(order) + 1)
-    best_from_here = np.maximum.accumulate(precision[::-1])[::-1]
+    precision, recall = ranked_curve(scores, hits, num_annotated)
     # the first rank that reaches a recall; beyond the last one precision is 0
-    rank = np.searchsorted(right / num_annotated, RECALL_STEPS - 1e-12)
-    return 100 * np.append(best_from_here, 0.0)[rank]
+    rank = np.searchsorted(recall, RECALL_STEPS - 1e-12)
+    return 100 * best_from_here(np.append(precision, 0.0))[rank]
 
 
 def annotated_distances(matching: Matching) -> np.ndarray:

@@ -25,6 +25,7 @@ import numpy as np
 
 from dcpose.evaluation.matching import Detections, Matching, pairs_in_frames
 from dcpose.evaluation.video_poses import CLEAN, VideoPoses
+from dcpose.geometry import paired_iou
 
 if TYPE_CHECKING:
     from dcpose.evaluation.evaluator import APResult
@@ -88,7 +89,7 @@ def owners(matching: Matching) -> np.ndarray:
     prediction, person = pairs_in_frames(matching.annotated, matching.predicted)
     unassigned = owner[prediction] < 0
     prediction, person = prediction[unassigned], person[unassigned]
-    overlap = box_overlap(
+    overlap = paired_iou(
         person_boxes(matching.predicted)[prediction], person_boxes(matching.annotated)[person]
     )
     best_first = np.lexsort((person, -overlap, prediction))
@@ -99,26 +100,12 @@ def owners(matching: Matching) -> np.ndarray:
 
 
 def person_boxes(poses: VideoPoses) -> np.ndarray:
-    """Return (P, 4) x1, y1, x2, y2: the box of the file, else the extent of the joints."""
+    """Return (P, 4) xywh: the box of the file, else the extent of the joints; NaN without any."""
     spots = np.where(poses.present[..., None], poses.joints, np.nan)
     near = np.fmin.reduce(spots, axis=1)
     far = np.fmax.reduce(spots, axis=1)
     given = np.isfinite(poses.boxes_xywh).all(axis=1, keepdims=True)
-    corners = np.hstack(
-        [poses.boxes_xywh[:, :2], poses.boxes_xywh[:, :2] + poses.boxes_xywh[:, 2:]]
-    )
-    return np.where(given, corners, np.hstack([near, far]))
-
-
-def box_overlap(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Return (N,) intersection over union of boxes (N, 4) x1, y1, x2, y2; 0 for undefined ones."""
-    with np.errstate(all="ignore"):
-        near = np.maximum(first[:, :2], second[:, :2])
-        far = np.minimum(first[:, 2:], second[:, 2:])
-        shared = np.prod(np.maximum(far - near, 0), axis=1)
-        area = np.prod(first[:, 2:] - first[:, :2], axis=1)
-        other = np.prod(second[:, 2:] - second[:, :2], axis=1)
-        return np.nan_to_num(shared / (area + other - shared), nan=0.0, posinf=0.0, neginf=0.0)
+    return np.where(given, poses.boxes_xywh, np.hstack([near, far - near]))
 
 
 def text_table(subsets: Mapping[str, APResult]) -> str:

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 
 from dcpose.evaluation.matching import Matching, joint_distances, pairs_in_frames
-from dcpose.evaluation.subsets import MIN_OVERLAP, box_overlap, person_boxes
-from dcpose.geometry import apply_affine
+from dcpose.evaluation.subsets import MIN_OVERLAP, person_boxes
+from dcpose.geometry import apply_affine, paired_iou
 from dcpose.skeleton import POSETRACK, Skeleton
 from dcpose.visualize import draw_pose, person_view
 
@@ -102,7 +102,7 @@ def _prediction_of_each(matching: Matching) -> np.ndarray:
     """Return the (G,) prediction of each annotated person, -1 where there is none."""
     annotated, predicted = matching.annotated, matching.predicted
     prediction, person = pairs_in_frames(annotated, predicted)
-    overlap = box_overlap(person_boxes(predicted)[prediction], person_boxes(annotated)[person])
+    overlap = paired_iou(person_boxes(predicted)[prediction], person_boxes(annotated)[person])
     chosen = np.full(len(annotated.present), -1)
     ascending = np.argsort(overlap, kind="stable")
     ascending = ascending[overlap[ascending] >= MIN_OVERLAP]

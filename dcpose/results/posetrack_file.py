@@ -1,7 +1,7 @@
 """A predictions file that grows with its video, in little memory."""
 
+import contextlib
 import json
-import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any
 
 from dcpose.evaluation.predictions import JointScore
-from dcpose.files import naming
+from dcpose.files import naming, replacing
 from dcpose.results.frame_result import FrameResult
 from dcpose.skeleton import Skeleton
 
@@ -35,9 +35,10 @@ class PoseTrackFile:
         self.num_frames = self.num_people = 0
         self._joint_score = joint_score
         category = {"id": 1, "name": "person", "keypoints": list(skeleton.joint_names)}
-        self._unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        with naming(path, self._unfinished):
-            self._file = self._unfinished.open("w", encoding="utf-8")
+        with contextlib.ExitStack() as stack:
+            self._unfinished = stack.enter_context(replacing(path))
+            self._file = stack.enter_context(self._unfinished.open("w", encoding="utf-8"))
+            self._finish = stack.pop_all()
         # the images come last in the file; until then they wait on disk, too
         self._images = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115
         self._file.write(f'{{"categories":{_text([category])},"annotations":[')
@@ -84,18 +85,11 @@ class PoseTrackFile:
         """Finish the file; a second call does nothing."""
         if self._file.closed:
             return
-        try:
-            with naming(self.path, self._unfinished), self._file, self._images:
-                self._file.write('],"images":[')
-                self._images.seek(0)
-                shutil.copyfileobj(self._images, self._file)
-                self._file.write("]}")
-                self._file.flush()
-                os.fsync(self._file.fileno())
-            with naming(self.path, self._unfinished):
-                os.replace(self._unfinished, self.path)
-        finally:
-            self._unfinished.unlink(missing_ok=True)
+        with self._finish, self._images:
+            self._file.write('],"images":[')
+            self._images.seek(0)
+            shutil.copyfileobj(self._images, self._file)
+            self._file.write("]}")
 
 
 def _text(value: Any) -> str:  # noqa: ANN401 - anything that JSON can hold

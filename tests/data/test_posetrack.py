@@ -261,3 +261,10 @@ def test_spoilt_files_are_read_or_refused_by_name(data_folder, data):
         assert all(isinstance(person, PersonRecord) for person in video.people)
         assert all(np.isfinite(person.joints).all() for person in video.people)
         assert all(person.frame in video.frame_range for person in video.people)
+
+
+@pytest.mark.parametrize(("number", "expected"), [(0, [0, 0, 1]), (1, [0, 1, 2]), (2, [1, 2, 2])])
+def test_ends_of_a_clip_stand_in_for_frames_beyond(data_folder, number, expected):
+    data_folder.add_video("000001", num_frames=3)
+    (video,) = data_folder.videos()
+    assert [int(path.stem) for path in video.clip_paths(number)] == expected
