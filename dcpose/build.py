@@ -4,26 +4,30 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from dcpose import heatmap
-from dcpose.config import Config, ModelConfig
+from dcpose.config import Config, ModelConfig, config_to_dict
 from dcpose.data.augment import Augmentation
 from dcpose.data.clip import ClipFrames, ClipOptions
 from dcpose.data.coco import read_coco
 from dcpose.data.dataset import PoseTrackClips
 from dcpose.data.detections import describe_detector, read_detections
+from dcpose.data.heatmap_cache import HeatmapCache, hash_clips, hash_weights
 from dcpose.data.loader import make_train_loader
 from dcpose.data.merged import write_videos
 from dcpose.data.posetrack import FRAME_DIGITS, VideoAnnotation, read_annotations
 from dcpose.data.stream import ClipStream
 from dcpose.engine.cuda_graphs import GraphedNetwork
+from dcpose.engine.distributed import barrier
 from dcpose.engine.inference import HEATMAP_STRIDE, predict
+from dcpose.engine.logging import with_progress
 from dcpose.engine.optim import make_optimizer
-from dcpose.engine.precision import resolve_precision
+from dcpose.engine.precision import autocast, resolve_precision
 from dcpose.engine.trainer import TrainSettings
 from dcpose.models.blocks import residual_chain
 from dcpose.models.correction import PoseCorrectionNetwork
@@ -342,6 +346,7 @@ def build_train_loader(
         build_augmentation(cfg),
         seed=cfg.seed,
         skeleton=build_skeleton(cfg),
+        draws=cfg.data.draws,
     )
     return make_train_loader(
         dataset,
@@ -354,6 +359,67 @@ def build_train_loader(
         group_frames=cfg.data.group_frames,
         timeout_s=cfg.train.timeout_s,
     )
+
+
+def build_cached_train_loader(
+    cfg: Config, model: DCPose, dataset: PoseTrackClips, rank: int, world_size: int
+) -> DataLoader[ClipBatch]:
+    """Build the loader of the same clips with heatmaps of the frozen backbone instead of crops.
+
+    Heatmaps that are not in the folder yet are computed first, by the main process.
+
+    Args:
+        cfg: its `train.cache_heatmaps` names the folder.
+        model: in training mode, on its device.
+        dataset: the clips.
+        rank: this process.
+        world_size: number of processes.
+
+    Raises:
+        ValueError: if the folder holds heatmaps of other weights, data or config.
+        WriteError: if they cannot be written.
+    """
+    device = next(model.parameters()).device
+    dtype = resolve_precision(cfg.train.precision, device)
+
+    @torch.no_grad()
+    def heatmaps_of(batch: ClipBatch) -> Tensor:
+        frames = batch.to(device).network_input()
+        with autocast(device, dtype):
+            return torch.stack([model.image_heatmaps(frame) for frame in frames.unbind(1)], dim=1)
+
+    folder = Path(cfg.train.cache_heatmaps or "")
+    cache = HeatmapCache(folder, _cache_key(cfg, model, dataset, dtype), cfg.data.draws or 1)
+    if rank == 0:
+        cache.fill(dataset, heatmaps_of, cfg.train.batch_size, cfg.data.workers, with_progress)
+    barrier()
+    return make_train_loader(
+        cache.clips(dataset.people, model.seen),  # type: ignore[arg-type]  # same length and keys
+        batch_size=cfg.train.batch_size,
+        workers=0,  # rows of a memory map: nothing to decode
+        seed=cfg.seed,
+        rank=rank,
+        world_size=world_size,
+        pin_memory=device.type == "cuda",
+        group_frames=cfg.data.group_frames,
+    )
+
+
+def _cache_key(
+    cfg: Config, model: DCPose, dataset: PoseTrackClips, dtype: torch.dtype
+) -> dict[str, Any]:
+    """Return all that the heatmaps of the training clips depend on."""
+    values = config_to_dict(cfg)
+    data = ("crop_wh", "box_enlarge", "max_gap", "missing_neighbors", "augment", "draws")
+    backbone = values["model"]["backbone"]
+    return {
+        "weights": hash_weights(model.backbone),
+        "clips": hash_clips(dataset),
+        "seed": cfg.seed,
+        "precision": str(dtype),
+        "data": {name: values["data"][name] for name in data},
+        "backbone": {name: value for name, value in backbone.items() if name != "weights"},
+    }
 
 
 def build_stream(

@@ -59,6 +59,12 @@ class AugmentConfig(Section):
     half_body_min_joints: Count = 8
     """Only people with more visible joints than this are cut in half."""
 
+    @property
+    def is_off(self) -> bool:
+        """Whether every clip stays as it is."""
+        rotates = self.rotation_prob > 0 and self.rotation_deg > 0
+        return not (self.flip_prob or rotates or self.scale or self.half_body_prob)
+
 
 class DataConfig(Section):
     """Where the data lie and how a clip is cut from them."""
@@ -104,6 +110,9 @@ class DataConfig(Section):
     group_frames: Count = 1
     """Training: people of this many neighbouring frames stand together in the shuffled order, so
     that a batch decodes their frames once (dcpose/data/epoch_order.py); 0 shuffles one by one."""
+    draws: Positive | None = None
+    """Sets of training views and neighbours that are drawn; the epochs take turns with them. null
+    draws anew in every epoch."""
     augment: AugmentConfig = AugmentConfig()
 
     @field_validator("crop_wh")
@@ -338,6 +347,10 @@ class TrainConfig(Section):
     """Decay of an exponential moving average of the weights; null keeps none."""
     validate_every: Count = 1
     """Epochs between validations by AP; 0 validates after the last epoch only."""
+    cache_heatmaps: str | None = None
+    """Folder for the heatmaps that a frozen backbone gives the training clips (fp16), so that
+    later epochs and other heads skip it; needs views that repeat (data.draws, or no augmentation).
+    null keeps none."""
     log_every: Positive = 50
     """Steps between lines of log and TensorBoard points."""
     save_every: Count = 500
@@ -412,6 +425,25 @@ class Config(Section):
             raise ValueError(
                 f"data.layout is coco, which has single images, with model.name {self.model.name}, "
                 "which needs clips; set model.name=single_frame"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_cached_heatmaps(self) -> "Config":
+        if self.train.cache_heatmaps is None:
+            return self
+        backbone = self.model.backbone
+        if self.model.name != "dcpose" or not (backbone.frozen and backbone.frozen_bn):
+            raise ValueError(
+                "train.cache_heatmaps keeps what a backbone gives that never changes; set "
+                "model.name=dcpose, model.backbone.frozen=true and model.backbone.frozen_bn=true, "
+                "or train.cache_heatmaps=null"
+            )
+        if self.data.draws is None and not (self.data.augment.is_off and self.data.max_gap == 1):
+            raise ValueError(
+                "train.cache_heatmaps needs training clips that come again, but they are drawn "
+                "anew in every epoch; set data.draws=K for K sets of them, or switch everything "
+                "in data.augment off with data.max_gap=1"
             )
         return self
 

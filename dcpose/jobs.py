@@ -1,20 +1,22 @@
 """What the command lines do: train, validate, test; from a config to files in a run folder."""
 
+import functools
 import itertools
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
+from torch.utils.data import DataLoader
 
 from dcpose.build import (
     annotations_dir,
     annotations_path,
+    build_cached_train_loader,
     build_clip_options,
     build_model,
     build_model_to_train,
@@ -57,9 +59,11 @@ from dcpose.evaluation.oks import suppress_duplicates
 from dcpose.evaluation.predictions import write_predictions
 from dcpose.evaluation.report import Measured, Protocol, write_results
 from dcpose.losses import JointsMSELoss
+from dcpose.models.dcpose import DCPose
+from dcpose.models.on_backbone import OnBackbone
 from dcpose.models.weight_files import weights_hash
 from dcpose.skeleton import Skeleton
-from dcpose.structures import PersonRecord, PosePrediction
+from dcpose.structures import ClipBatch, PersonRecord, PosePrediction
 from dcpose.tracking.video import track_people
 
 PICTURED_CLIPS = 6
@@ -142,9 +146,12 @@ def shared_part(cfg: Config) -> dict[str, Any] | None:
     """Return what the configs of models that train together have in common.
 
     They may look at other neighbours: their clips have the same current frame. None where the
-    backbone cannot be shared: it is trained, or its statistics move.
+    backbone cannot be shared: it is trained, or its statistics move; or where nothing is left to
+    share, because its heatmaps are kept.
     """
     model = cfg.model
+    if cfg.train.cache_heatmaps is not None:
+        return None
     if model.name != "dcpose" or not (model.backbone.frozen and model.backbone.frozen_bn):
         return None
     common = config_to_dict(cfg)
@@ -177,10 +184,24 @@ def make_trainer(
     resuming = resume and last.exists()
     model = build_model(cfg) if resuming else build_model_to_train(cfg, weights)
     model = model.to(device)
+    if isinstance(model, OnBackbone):
+        model.speed_up_training(resolve_precision(cfg.train.precision, device))
     val_people = _check_validation(cfg, device)
     pin_memory = device.type == "cuda"
     loader = build_train_loader(cfg, rank(), world_size(), pin_memory)
     optimizer = build_optimizer(cfg, model)
+
+    dataset: Any = loader.dataset
+
+    @functools.cache  # not before the first epoch, when weights to resume with are in place
+    def loader_of_batches() -> DataLoader[ClipBatch]:
+        if cfg.train.cache_heatmaps is None:
+            return loader
+        assert isinstance(model, DCPose)  # noqa: S101 - the config makes sure
+        return build_cached_train_loader(cfg, model, dataset, rank(), world_size())
+
+    def train_batches(epoch: int, skip: int = 0) -> EpochBatches:
+        return EpochBatches(loader_of_batches(), epoch, skip)
 
     def validate_epoch(model: nn.Module) -> Mapping[str, float]:
         result, _ = _measure(cfg, model, device, run_dir, val_people)
@@ -192,13 +213,14 @@ def make_trainer(
         model=model,
         loss=JointsMSELoss(),
         encode_targets=build_target_encoder(cfg),
-        train_batches=partial(EpochBatches, loader),
+        train_batches=train_batches,
         optimizer=optimizer,
         scheduler=make_scheduler(optimizer, cfg.optim.milestones, cfg.optim.gamma),
         validate=validate_epoch,
         run=run,
         settings=build_train_settings(cfg),
-        draw=_picture_maker(loader.dataset, device) if is_main() else None,  # type: ignore[arg-type]
+        draw=_picture_maker(dataset, device) if is_main() else None,
+        heatmaps_given=cfg.train.cache_heatmaps is not None,
     )
     if resuming:
         trainer.resume(last)

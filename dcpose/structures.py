@@ -67,6 +67,7 @@ class ClipSample:
         crop_to_image: (2, 3) float64, from crop pixels to image pixels.
         joints: (J, 2) float32 in crop pixels; None at inference.
         joint_weights: (J,) float32, 0 for joints that the loss leaves out; None at inference.
+        initial: (F, J, h, w) float16 heatmaps of a backbone, in place of crops: F is 0 in `frames`.
     """
 
     person: PersonRecord
@@ -75,6 +76,7 @@ class ClipSample:
     crop_to_image: np.ndarray
     joints: np.ndarray | None = None
     joint_weights: np.ndarray | None = None
+    initial: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,6 +90,8 @@ class ClipBatch:
         crop_to_image: (B, 2, 3) float64, from crop pixels to image pixels.
         joints: (B, J, 2) float32 in crop pixels; None at inference.
         joint_weights: (B, J) float32, 0 for joints that the loss leaves out; None at inference.
+        initial: (B, F, J, h, w) float16 heatmaps of a backbone, in place of crops: F is 0 in
+            `frames`.
     """
 
     people: list[PersonRecord]
@@ -96,6 +100,7 @@ class ClipBatch:
     crop_to_image: Tensor
     joints: Tensor | None = None
     joint_weights: Tensor | None = None
+    initial: Tensor | None = None
 
     def __len__(self) -> int:
         """B."""
@@ -130,6 +135,7 @@ class ClipBatch:
             crop_to_image=move(self.crop_to_image),
             joints=None if self.joints is None else move(self.joints),
             joint_weights=None if self.joint_weights is None else move(self.joint_weights),
+            initial=None if self.initial is None else move(self.initial),
         )
 
 

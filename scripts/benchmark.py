@@ -26,6 +26,7 @@ from benchmarks.memory import measure_memory
 from benchmarks.network import measure_network
 from benchmarks.report import describe_results, write_results
 from benchmarks.share_backbone import measure_share_backbone
+from benchmarks.train import measure_train
 from dcpose.cli import reports_user_errors
 from dcpose.jobs import default_device
 
@@ -37,6 +38,7 @@ SUITES: dict[str, Suite] = {
     "network": measure_network,
     "share_backbone": measure_share_backbone,
     "memory": measure_memory,
+    "train": measure_train,
 }
 
 

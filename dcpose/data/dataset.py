@@ -1,7 +1,7 @@
 """Training samples: one person, the frames of a clip, one matrix."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -32,6 +32,8 @@ class PoseTrackClips(Dataset[ClipSample]):
         options: size of the crops, and which neighbours belong to a clip.
         augmentation: random changes of the view; None shows every box as it is.
         seed: seeds neighbours and augmentation, >= 0.
+        draws: sets of neighbours and views that are drawn; epoch e has those of e modulo this.
+            None draws anew in every epoch.
         skeleton: joint order of the records.
         read: decodes a frame to (H, W, 3) uint8 RGB.
 
@@ -47,6 +49,7 @@ class PoseTrackClips(Dataset[ClipSample]):
         augmentation: Augmentation | None,
         seed: int,
         skeleton: Skeleton = POSETRACK,
+        draws: int | None = None,
         read: Callable[[Path], np.ndarray] = read_frame,
     ) -> None:
         if seed < 0:
@@ -59,6 +62,7 @@ class PoseTrackClips(Dataset[ClipSample]):
         self.augmentation = augmentation
         self.seed = seed
         self.skeleton = skeleton
+        self.draws = draws
         self.read = read
         self._videos = {video.name: video for video in videos}
         needed: dict[str, set[int]] = {video.name: set() for video in videos}
@@ -72,6 +76,12 @@ class PoseTrackClips(Dataset[ClipSample]):
     def __len__(self) -> int:
         """Number of people."""
         return len(self.people)
+
+    def frame_paths(self) -> Iterator[Path]:
+        """Yield every frame that a clip may need, once, in order."""
+        for name, usable in self._usable.items():
+            for number in sorted(usable):
+                yield self._videos[name].frame_path(number)
 
     def __getitem__(self, key: int | tuple[int, int]) -> ClipSample:
         """Return the sample of person i, for key i (epoch 0) or (epoch, i)."""
@@ -102,7 +112,8 @@ class PoseTrackClips(Dataset[ClipSample]):
             raise IndexError(f"sample {index} of {len(self.people)}")
         person = self.people[index]
         video = self._videos[person.video]
-        rng = np.random.default_rng([self.seed, epoch, index])
+        draw = epoch if self.draws is None else epoch % self.draws
+        rng = np.random.default_rng([self.seed, draw, index])
         # neighbours have a stream of their own: the view is the same whatever is drawn for them
         neighbor_rng = rng.spawn(1)[0]
         clip = choose_clip(person.frame, self._usable[video.name], self.options, neighbor_rng)

@@ -33,6 +33,7 @@ def collate(samples: Sequence[ClipSample], frames: torch.Tensor | None = None) -
         crop_to_image=stack("crop_to_image"),
         joints=stack("joints") if labelled else None,
         joint_weights=stack("joint_weights") if labelled else None,
+        initial=None if samples[0].initial is None else stack("initial"),
     )
 
 

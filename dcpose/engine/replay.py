@@ -22,7 +22,7 @@ from dcpose.files import replacing
 from dcpose.structures import ClipBatch, PersonRecord
 
 FORMAT = "dcpose-step-1"
-_TENSORS = ("frames", "gaps", "crop_to_image", "joints", "joint_weights")
+_TENSORS = ("frames", "gaps", "crop_to_image", "joints", "joint_weights", "initial")
 
 
 @dataclass(frozen=True)

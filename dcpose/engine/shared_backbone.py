@@ -15,27 +15,15 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from dcpose.engine.distributed import world_size
 from dcpose.engine.interruption import Interrupted
 from dcpose.engine.logging import with_progress
 from dcpose.engine.precision import autocast
-from dcpose.engine.supervised import SupervisedModel
+from dcpose.engine.supervised import HeadOnly, SupervisedModel
 from dcpose.engine.trainer import Trainer, groups_of
 from dcpose.structures import ClipBatch
-
-
-class _Head(nn.Module):
-    """What a model does after its backbone, for `SupervisedModel`."""
-
-    def __init__(self, model: Any) -> None:  # noqa: ANN401 - a DCPose, which engine does not know
-        super().__init__()
-        self.model = model
-
-    def training_outputs(self, initial: Tensor, gaps: Tensor) -> list[Tensor]:
-        """Return [(B, J, h, w)] of heatmaps (B, F, J, h, w) of the frames seen."""
-        return [self.model.head(initial, gaps)]
 
 
 class Member:
@@ -48,7 +36,7 @@ class Member:
         self.seen: slice = model.seen
         alone: Any = trainer.supervised  # not wrapped, there is one process
         self.dtype: torch.dtype = alone.dtype
-        self.head = SupervisedModel(_Head(model), alone.loss, self.dtype)
+        self.head = SupervisedModel(HeadOnly(model), alone.loss, self.dtype)
         self.meter = trainer.meter
 
     def begin_epoch(self) -> None:

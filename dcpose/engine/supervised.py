@@ -11,6 +11,22 @@ from torch import Tensor, nn
 from dcpose.engine.precision import autocast
 
 
+class HeadOnly(nn.Module):
+    """What a model does after its backbone, for `SupervisedModel`.
+
+    Args:
+        model: a DCPose; has `head(initial, gaps)`.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def training_outputs(self, initial: Tensor, gaps: Tensor) -> list[Tensor]:
+        """Return [(B, J, h, w)] of heatmaps (B, F, J, h, w) of the frames seen."""
+        return [self.model.head(initial, gaps)]  # type: ignore[operator]
+
+
 class SupervisedModel(nn.Module):
     """A model and its loss in one forward pass, so that DistributedDataParallel sees it.
 

@@ -50,7 +50,7 @@ from dcpose.engine.precision import Precision, resolve_precision
 from dcpose.engine.randomness import capture_rng, restore_rng
 from dcpose.engine.replay import save_step
 from dcpose.engine.resume_rules import check_changes
-from dcpose.engine.supervised import SupervisedModel
+from dcpose.engine.supervised import HeadOnly, SupervisedModel
 from dcpose.structures import ClipBatch, PersonRecord
 
 T = TypeVar("T")
@@ -129,6 +129,8 @@ class Trainer:
         settings: knobs of the loop.
         draw: called in the main process after each validation with the model in eval mode;
             returns named (H, W, 3) uint8 RGB pictures for TensorBoard.
+        heatmaps_given: training batches hold the backbone's heatmaps (`ClipBatch.initial`) instead
+            of crops.
     """
 
     def __init__(
@@ -144,6 +146,7 @@ class Trainer:
         run: Run,
         settings: TrainSettings,
         draw: Callable[[nn.Module], Mapping[str, np.ndarray]] | None = None,
+        heatmaps_given: bool = False,
     ) -> None:
         self.model = model
         self.encode_targets = encode_targets
@@ -157,7 +160,8 @@ class Trainer:
 
         self.device = next(model.parameters()).device
         dtype = resolve_precision(settings.precision, self.device)
-        self.supervised = wrap_model(SupervisedModel(model, loss, dtype), self.device)
+        trained = HeadOnly(model) if heatmaps_given else model
+        self.supervised = wrap_model(SupervisedModel(trained, loss, dtype), self.device)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=dtype == torch.float16)
         self.average: AveragedModel | None = None
         if settings.ema_decay is not None:
@@ -358,8 +362,9 @@ class Trainer:
         for number, host_batch in enumerate(group, start=1):
             batch = host_batch.to(self.device)
             targets, weights = self.encode_targets(batch)
+            given = batch.network_input() if batch.initial is None else batch.initial.float()
             with self._exchange_gradients(number == len(group)):
-                loss = self.supervised(batch.network_input(), batch.gaps, targets, weights)
+                loss = self.supervised(given, batch.gaps, targets, weights)
                 self.add_gradient(loss, batch, len(batch) / clips, meter)
         self.move_weights()
 

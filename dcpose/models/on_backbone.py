@@ -7,6 +7,8 @@ heatmap pixels.
 import torch
 from torch import Tensor, nn
 
+from dcpose.models.fast import prepare_for_inference
+
 
 class OnBackbone(nn.Module):
     """A network that works on the heatmaps of a backbone.
@@ -24,6 +26,9 @@ class OnBackbone(nn.Module):
         self.backbone = backbone
         self.frozen = frozen
         self.frozen_bn = frozen_bn
+        self._fast_dtype: torch.dtype | None = None
+        # in a list, so that it is no part of the model: neither saved nor moved nor trained
+        self._fast_backbone: list[nn.Module] = []
         if frozen:
             self.backbone.requires_grad_(False)
         self.train(self.training)
@@ -40,10 +45,26 @@ class OnBackbone(nn.Module):
             self.backbone.eval()
         return self
 
+    def speed_up_training(self, dtype: torch.dtype) -> None:
+        """Let training send images through a prepared copy of a backbone that stays as it is.
+
+        The copy is made in the next forward pass in training mode, of the weights and on the
+        device that the backbone has then; it is not saved. Other backbones are left alone.
+
+        Args:
+            dtype: number format of the copy (`prepare_for_inference`).
+        """
+        self._fast_dtype = dtype
+        self._fast_backbone.clear()
+
     def image_heatmaps(self, images: Tensor) -> Tensor:
         """Return the backbone's heatmaps (N, J, h, w) of images (N, 3, H, W), from one call."""
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
-            return self.backbone(images)
+            if not (self.training and self.unchanging_backbone and self._fast_dtype):
+                return self.backbone(images)
+            if not self._fast_backbone:
+                self._fast_backbone.append(prepare_for_inference(self.backbone, self._fast_dtype))
+            return self._fast_backbone[0](images)
 
     def initial_heatmaps(self, frames: Tensor) -> Tensor:
         """Return heatmaps (B, F, J, h, w) of frames (B, F, 3, H, W), from one backbone call."""
