@@ -386,7 +386,7 @@ def build_cached_train_loader(
     def heatmaps_of(batch: ClipBatch) -> Tensor:
         frames = batch.to(device).network_input()
         with autocast(device, dtype):
-            return torch.stack([model.image_heatmaps(frame) for frame in frames.unbind(1)], dim=1)
+            return model.image_heatmaps(frames.flatten(0, 1)).unflatten(0, tuple(frames.shape[:2]))
 
     folder = Path(cfg.train.cache_heatmaps or "")
     cache = HeatmapCache(folder, _cache_key(cfg, model, dataset, dtype), cfg.data.draws or 1)

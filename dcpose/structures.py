@@ -115,17 +115,8 @@ class ClipBatch:
         return self._map(lambda tensor: tensor.pin_memory())
 
     def network_input(self) -> Tensor:
-        """Return (B, F, 3, H, W) float32 normalised RGB, computed on the device of the batch.
-
-        In memory, channels stay the last axis.
-        """
-        import torch
-
-        # whole rows of pixels: on a CPU, broadcasting over three channels is five times slower
-        rows = self.frames.float().flatten(-2)
-        scale, offset = _normalisation(self.frames.shape[-2], str(self.frames.device))
-        torch.addcmul(offset, rows, scale, out=rows)
-        return rows.view(self.frames.shape).permute(0, 1, 4, 2, 3)
+        """Return (B, F, 3, H, W), see `normalise`, computed on the device of the batch."""
+        return normalise(self.frames)
 
     def _map(self, move: Callable[[Tensor], Tensor]) -> ClipBatch:
         return ClipBatch(
@@ -137,6 +128,20 @@ class ClipBatch:
             joint_weights=None if self.joint_weights is None else move(self.joint_weights),
             initial=None if self.initial is None else move(self.initial),
         )
+
+
+def normalise(images: Tensor) -> Tensor:
+    """Return (..., 3, H, W) float32 normalised RGB of (..., H, W, 3) uint8 RGB.
+
+    In memory, channels stay the last axis.
+    """
+    import torch
+
+    # whole rows of pixels: on a CPU, broadcasting over three channels is five times slower
+    rows = images.float().flatten(-2)
+    scale, offset = _normalisation(images.shape[-2], str(images.device))
+    torch.addcmul(offset, rows, scale, out=rows)
+    return rows.view(images.shape).movedim(-1, -3)
 
 
 @functools.lru_cache(maxsize=8)

@@ -4,6 +4,9 @@ import pytest
 import torch
 
 from dcpose import jobs, load_config
+from dcpose.build import build_train_loader
+from dcpose.engine.shared_backbone import distinct_crops
+from dcpose.models.on_backbone import OnBackbone
 
 CPU = torch.device("cpu")
 ROWS = {
@@ -57,20 +60,24 @@ def assert_same_training(alone, together):
 def test_bits_are_those_of_training_alone(configs, run_here):
     cfgs = configs("train.ema_decay=0.5", "train.clip_grad_norm=0.01")
     runs = [(cfg, run_here / "together" / name) for name, cfg in cfgs.items()]
-    passes = []
-    conv = torch.nn.Conv2d.forward
+    passed = []
+    image_heatmaps = OnBackbone.image_heatmaps
 
-    def count(self, x):
-        passes.extend([len(x)] if self.in_channels == 3 and self.kernel_size == (3, 3) else [])
-        return conv(self, x)
+    def count(self, images):
+        passed.extend(images)
+        return image_heatmaps(self, images)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(torch.nn.Conv2d, "forward", count)
+        patch.setattr(OnBackbone, "image_heatmaps", count)
         patch.setattr(jobs, "_measure", lambda *_: (None, 0))  # validation passes do not count
         patch.setattr(jobs, "is_main", lambda: False)  # nor do its pictures
         jobs.train_together(runs, CPU, run_here / "together.log")
-    # 100 clips in batches of 20: prev, cur, next; then other neighbours of the same current frames
-    assert passes == [20] * 5 * (3 + 2)
+    # 100 clips: prev, cur, next; then neighbours farther away, where they are others
+    loaders = [build_train_loader(cfgs[name]) for name in ("complete", "interval_3")]
+    crops = [torch.cat([batch.frames.flatten(0, 1) for batch in loader]) for loader in loaders]
+    others = sum(not torch.equal(near, far) for near, far in zip(*crops, strict=True))
+    assert 0 < others < 200
+    assert len(passed) == 300 + others
     for name, cfg in cfgs.items():
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(jobs, "_measure", lambda *_: (None, 0))
@@ -124,3 +131,16 @@ def test_which_configs_share(configs):
         assert jobs.shared_part(configs(override)["complete"]) != common
     for override in ("model.backbone.frozen=false", "model.backbone.frozen_bn=false"):
         assert jobs.shared_part(configs(override)["complete"]) is None
+
+
+def test_distinct_crops():
+    def clips(*grey):
+        rows = torch.tensor(grey, dtype=torch.uint8)
+        return rows[..., None, None, None].expand(*rows.shape, 2, 2, 3)
+
+    near = clips([1, 2, 3], [4, 5, 6])
+    far = clips([1, 2, 7], [8, 5, 4])  # 4 of another place is not looked for
+    crops, places = distinct_crops([near, far], [[True, True, True], [True, False, True]])
+    assert crops[:, 0, 0, 0].tolist() == [1, 2, 3, 7, 4, 8, 5, 6, 4]
+    assert places[0].tolist() == [[0, 1, 2], [4, 6, 7]]
+    assert places[1].tolist() == [[0, 0, 3], [5, 0, 8]]

@@ -5,7 +5,6 @@ Shape legend: B clips, F frames, J joints, H x W crop pixels; heatmaps are (B, J
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +13,7 @@ from dcpose.engine.precision import Precision, autocast, resolve_precision
 from dcpose.heatmap import decode, heatmap_to_image
 from dcpose.skeleton import Skeleton
 from dcpose.structures import ClipBatch, PosePrediction
+from dcpose.threads import one_thread_each
 
 HEATMAP_STRIDE = 4
 
@@ -32,8 +32,8 @@ def predict(
 
     Decoding happens on the device, and one small tensor per batch comes back. On CUDA one batch is
     computed while the poses of the one before are handed out. On a CPU a batch is computed in
-    pieces of a few clips, each by one thread: convolutions round differently with another number
-    of threads, and this way the result does not depend on it. (It is faster, too.)
+    pieces of a few clips, each by one thread, so that the result does not depend on the number of
+    threads (`dcpose.threads`).
 
     Args:
         model: in eval mode, on `device`; (frames (B, F, 3, H, W) normalised, gaps (B, 2)) to
@@ -74,15 +74,9 @@ def _predict_on_cuda(
 def _predict_on_cpu(
     model: nn.Module, batches: Iterable[ClipBatch], dtype: torch.dtype, flip: Skeleton | None
 ) -> Iterator[PosePrediction]:
-    threads = torch.get_num_threads()
-    with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        for batch in batches:
-            try:
-                results = pool.map(lambda piece: _compute(model, piece, dtype, flip), _cut(batch))
-                result = torch.cat(list(results))
-            finally:
-                torch.set_num_threads(threads)  # threads that start later take over the last value
-            yield from _Pending(batch, result).poses()
+    for batch in batches:
+        results = one_thread_each(lambda piece: _compute(model, piece, dtype, flip), _cut(batch))
+        yield from _Pending(batch, torch.cat(results)).poses()
 
 
 def _cut(batch: ClipBatch) -> Iterator[ClipBatch]:

@@ -4,14 +4,16 @@ Shape legend: B clips, F frames seen, J joints, H x W crop pixels, h x w heatmap
 
 Every head has its own optimizer, gradients, logs and checkpoints, and computes what it would
 compute alone, operation by operation: on a CPU in float32 it ends with the same bits. The backbone
-sees the B crops of one frame position (prev, cur, next) in a call, as it does in training alone.
-Heads whose clips differ, because neighbours lie farther away, share the passes of the frames that
-are the same, in the paper's Table 5 the current one.
+sees every crop once, whichever heads look at it (`OnBackbone.image_heatmaps`). Heads whose clips
+differ, because neighbours lie farther away, share the crops that are the same: all current ones,
+and the neighbours where the draws agree. On CUDA a crop's heatmaps may depend on the batch that it
+is in, by what convolutions of another size round.
 """
 
 import itertools
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -23,7 +25,7 @@ from dcpose.engine.logging import with_progress
 from dcpose.engine.precision import autocast
 from dcpose.engine.supervised import HeadOnly, SupervisedModel
 from dcpose.engine.trainer import Trainer, groups_of
-from dcpose.structures import ClipBatch
+from dcpose.structures import ClipBatch, normalise
 
 
 class Member:
@@ -121,51 +123,66 @@ def _add_gradients(
     groups: Sequence[Sequence[Member]], batches: Sequence[ClipBatch], share: float
 ) -> None:
     """Add the gradients of the same people's clips, one batch for each group, to all members."""
-    passes = _FramePasses()
-    for members, host_batch in zip(groups, batches, strict=True):
+    first = groups[0][0]
+    crops, places = distinct_crops(
+        [batch.frames for batch in batches],
+        [[any(_sees(member, frame) for member in group) for frame in range(3)] for group in groups],
+    )
+    heatmaps = _heatmaps(first, crops, at_once=3 * len(batches[0]))
+    for members, host_batch, place in zip(groups, batches, places, strict=True):
         trainer = members[0].trainer
-        batch = host_batch.to(trainer.device)
+        # the crops are there already
+        batch = replace(host_batch, frames=host_batch.frames[:, :0]).to(trainer.device)
         targets, weights = trainer.encode_targets(batch)
-        passes.take(host_batch, batch)
+        of_clips = place.to(trainer.device)
         for member in members:
-            initial = passes.initial_heatmaps(member)
+            initial = heatmaps[of_clips[:, member.seen]]
             loss = member.head(initial, batch.gaps, targets, weights)
             member.trainer.add_gradient(loss, batch, share, member.meter)
 
 
-class _FramePasses:
-    """The backbone's heatmaps of every frame position; the same crops pass it once."""
+def _sees(member: Member, frame: int) -> bool:
+    return member.seen.start <= frame < member.seen.stop
 
-    def __init__(self) -> None:
-        # by position: the crops that have passed, and their heatmaps
-        self._passed: dict[int, list[tuple[Tensor, Tensor]]] = {}
 
-    def take(self, host_batch: ClipBatch, batch: ClipBatch) -> None:
-        """Go on to a batch, which is in host memory and on the device."""
-        self._crops = host_batch.frames
-        self._frames = batch.network_input()
-        self._heatmaps: dict[int, Tensor] = {}  # of this batch, by position
+def _heatmaps(member: Member, crops: Tensor, at_once: int) -> Tensor:
+    """Return the backbone's heatmaps (N, J, h, w) of crops (N, H, W, 3) in host memory."""
+    heatmaps = []
+    for some in crops.split(at_once):
+        images = normalise(some.to(member.trainer.device, non_blocking=True))
+        with autocast(images.device, member.dtype):
+            heatmaps.append(member.model.image_heatmaps(images))
+    return torch.cat(heatmaps)
 
-    def initial_heatmaps(self, member: Member) -> Tensor:
-        """Return heatmaps (B, F, J, h, w) of the frames that a member sees."""
-        positions = range(member.seen.start, member.seen.stop)
-        for position in positions:
-            if position not in self._heatmaps:
-                self._heatmaps[position] = self._of_frame(member, position)
-        return torch.stack([self._heatmaps[position] for position in positions], dim=1)
 
-    def _of_frame(self, member: Member, position: int) -> Tensor:
-        """Return what the same crops of an earlier batch gave, or pass those of this one."""
-        crops = self._crops[:, position]
-        passed = self._passed.setdefault(position, [])
-        for other_crops, heatmaps in passed:
-            if torch.equal(other_crops, crops):
-                return heatmaps
-        frames = self._frames[:, position]
-        with autocast(frames.device, member.dtype):
-            heatmaps = member.model.image_heatmaps(frames)
-        passed.append((crops, heatmaps))
-        return heatmaps
+def distinct_crops(
+    frames: Sequence[Tensor], needed: Sequence[Sequence[bool]]
+) -> tuple[Tensor, list[Tensor]]:
+    """Find the crops that are the same in clips of the same people with other neighbours.
+
+    Args:
+        frames: of each group, (B, F, H, W, 3) uint8; rows are the same people.
+        needed: of each group, (F,), which frames of its clips anybody looks at.
+
+    Returns:
+        the distinct crops (N, H, W, 3); and where among them those of each group are, (B, F), or
+        0 for what is not needed.
+    """
+    crops: list[Tensor] = []
+    places = [torch.zeros(group.shape[:2], dtype=torch.int64) for group in frames]
+    for row, frame in itertools.product(*map(range, frames[0].shape[:2])):
+        known: list[int] = []  # crops of this person at this place in the clip
+        for group, wanted, place in zip(frames, needed, places, strict=True):
+            if not wanted[frame]:
+                continue
+            crop = group[row, frame]
+            same = [number for number in known if torch.equal(crops[number], crop)]
+            if not same:
+                same = [len(crops)]
+                known.append(len(crops))
+                crops.append(crop)
+            place[row, frame] = same[0]
+    return torch.stack(crops), places
 
 
 def _check_that_they_can_share(trainers: Sequence[Trainer]) -> None:

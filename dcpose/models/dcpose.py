@@ -93,21 +93,12 @@ class DCPose(OnBackbone):
         return self.head(self.initial_heatmaps(frames), gaps)
 
     def initial_heatmaps(self, frames: Tensor) -> Tensor:
-        """Return heatmaps (B, F, J, h, w) of frames (B, 3, 3, H, W).
-
-        From one backbone call; in training, a backbone that stays as it is has a call per frame.
-        Its heatmaps of a frame then depend on the crops of that frame alone, to the last bit (a
-        batch of another size may round differently), and models that look at the same frame can
-        share them, whatever else they look at (`engine.shared_backbone`).
-        """
+        """Return heatmaps (B, F, J, h, w) of the frames that are looked at, of (B, 3, 3, H, W)."""
         if frames.dim() != 5 or frames.shape[1] != 3:
             raise ValueError(
                 f"frames must be (B, 3, 3, H, W): prev, cur, next; got {tuple(frames.shape)}"
             )
-        seen = frames[:, self.seen]
-        if self.training and self.unchanging_backbone:
-            return torch.stack([self.image_heatmaps(frame) for frame in seen.unbind(1)], dim=1)
-        return super().initial_heatmaps(seen)
+        return super().initial_heatmaps(frames[:, self.seen])
 
     def head(self, initial: Tensor, gaps: Tensor) -> Tensor:
         """Return corrected heatmaps (B, J, h, w) of initial ones (B, F, J, h, w), gaps (B, 2)."""

@@ -43,7 +43,7 @@ def test_forward_is_head_of_initial_heatmaps(small_dcpose, clips):
     ("training", "options", "images"),
     [
         (False, {}, [6]),
-        (True, {}, [2, 2, 2]),  # of each frame on its own: other models can use them
+        (True, {}, [4, 4]),  # in calls of one form: other models can share the heatmaps
         (True, {"frozen_bn": False}, [6]),  # statistics over all frames, as in the release
         (True, {"frozen": False}, [6]),
     ],
