@@ -89,6 +89,9 @@ class PoseCorrectionNetwork(nn.Module):
 
     def forward(self, merged: Tensor, features: Tensor) -> Tensor:
         """Return corrected heatmaps (B, J, H, W) of maps (B, C, H, W), features (B, D, H, W)."""
+        if features.device.type == "cpu":
+            # a tenth less time, forward and backward; on CUDA nobody has measured
+            features = features.contiguous(memory_format=torch.channels_last)
         corrected = [
             deform_conv(merged, offset_conv(features), self._mask(mask_conv(features)))
             for offset_conv, mask_conv, deform_conv in zip(

@@ -33,12 +33,19 @@ def measure_network(options: Options) -> list[Table]:
 def lively_model(options: Options) -> tuple[nn.Module, tuple[int, int]]:
     """Return the network, with random weights that keep the scale of the signal, and its crop.
 
-    Weights as training starts with them would make heatmaps of nearly nothing.
+    Weights as training starts with them would make heatmaps of nearly nothing, numbers so small
+    that a CPU computes them many times slower.
     """
     cfg = load_config(CONFIG, SMOKE if options.smoke else [])
     model = build_model(cfg)
+    enliven(model)
+    return model.to(options.device), cfg.data.crop_wh
+
+
+def enliven(network: nn.Module) -> None:
+    """Fill a network with random weights that keep the scale of the signal, the same every time."""
     generator = torch.Generator().manual_seed(0)
-    for name, tensor in model.state_dict().items():
+    for name, tensor in network.state_dict().items():
         if tensor.dim() > 1:
             tensor.normal_(0, tensor[0].numel() ** -0.5, generator=generator)
         elif name.endswith("running_var"):
@@ -47,7 +54,6 @@ def lively_model(options: Options) -> tuple[nn.Module, tuple[int, int]]:
             tensor.uniform_(0.5, 1.0, generator=generator)
         elif tensor.is_floating_point() and tensor.dim():
             tensor.normal_(0, 0.05, generator=generator)
-    return model.to(options.device), cfg.data.crop_wh
 
 
 @torch.inference_mode()

@@ -7,63 +7,81 @@ import itertools
 import logging
 import statistics
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from benchmarks.machine import clock
 from benchmarks.measure import Options, Table, side_by_side
+from benchmarks.network import enliven
+from benchmarks.video_set import VideoSize, write_video_set
 from dcpose.build import (
     build_model,
     build_optimizer,
     build_target_encoder,
+    build_train_loader,
     build_train_settings,
 )
 from dcpose.config import Config, load_config
+from dcpose.data.loader import EpochBatches
 from dcpose.engine.logging import LOGGER_NAME, Run
 from dcpose.engine.optim import make_scheduler
+from dcpose.engine.precision import resolve_precision
 from dcpose.engine.shared_backbone import Member, train_one_epoch
 from dcpose.engine.trainer import Trainer
 from dcpose.losses import JointsMSELoss
-from dcpose.structures import ClipBatch, PersonRecord
+from dcpose.structures import ClipBatch
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 SMOKE_OVERRIDES = [
     "data.crop_wh=[64,64]", "model.backbone.width=4", "model.backbone.modules=[1,1,1]",
     "model.backbone.blocks=1", "model.backbone.stem_channels=4",
 ]  # fmt: skip
-CLIPS = {"cuda": 32, "cpu": 1}
+CLIPS = {"cuda": 32, "cpu": 4}
 """Clips in a step, by device."""
+STEPS = {"cuda": 4, "cpu": 1}
+"""Steps in a run, by device."""
+DATA_OVERRIDES = [
+    "data.layout=posetrack18", "data.train_annotations=annotations/val",
+    "data.val_detections=null", "data.workers=0",
+]  # fmt: skip
 
 
 def measure_share_backbone(options: Options) -> list[Table]:
     """Compare the rows of Table 5; see `compare_variants`."""
     paths = sorted((CONFIGS / "ablations").glob("*.yaml"))
+    size = VideoSize(8, 12, people=2)
     if options.smoke:
-        paths = paths[:2]
-    overrides = SMOKE_OVERRIDES if options.smoke else []
-    return [compare_variants([load_config(path, overrides) for path in paths], options)]
+        paths, size = paths[:2], VideoSize(2, 6, people=2, image_wh=(160, 120))
+    overrides = [*DATA_OVERRIDES, *(SMOKE_OVERRIDES if options.smoke else [])]
+    with tempfile.TemporaryDirectory() as root:
+        write_video_set(Path(root), size)
+        overrides += [f"data.root={root}", f"train.batch_size={CLIPS[options.device.type]}"]
+        return [compare_variants([load_config(path, overrides) for path in paths], options)]
 
 
 def compare_variants(variants: Sequence[Config], options: Options) -> Table:
-    """Measure a training step of all variants, one by one and on a shared backbone.
+    """Measure some steps of training all variants, one by one and on a shared backbone.
 
-    Both are the steps of real training, on random crops that are there already: with one clip on
-    a CPU, with 32 on CUDA. A pass is a call of the backbone on one frame of all clips.
+    Both are real training, loading included: every run has its loader, and with a shared backbone
+    every window T has one. Backbones have random weights that keep the scale of the signal.
 
     Args:
         variants: their configs.
-        options: device, and number of steps of each way.
+        options: device, and number of runs of each way.
     """
-    timer = _PassTimer(options.device)
-    with _trainers(variants, options.device, timer) as groups:
+    timer = _Timer(options.device)
+    steps = STEPS[options.device.type]
+    with _trainers(variants, options.device, timer, steps) as groups:
         trainers = [trainer for group in groups for trainer in group]
         members = [[Member(trainer) for trainer in group] for group in groups]
-        parts: dict[str, list[tuple[int, float]]] = {"one by one": [], "--share-backbone": []}
+        parts: dict[str, list[tuple[int, float, float]]] = {
+            "one by one": [],
+            "--share-backbone": [],
+        }
         ways: dict[str, Callable[[], object]] = {
             "one by one": lambda: [trainer.train_one_epoch() for trainer in trainers],
             "--share-backbone": lambda: train_one_epoch(members),
@@ -74,27 +92,33 @@ def compare_variants(variants: Sequence[Config], options: Options) -> Table:
         }
         warm_up = 1 if options.device.type == "cuda" else 0  # a step on a CPU takes minutes
         timings = side_by_side(recorded, options, warm_up)
+    clips = variants[0].train.batch_size
     rows = []
     for name, timing in timings.items():
-        passes, seconds = zip(*parts[name][warm_up:], strict=True)
-        backbone = statistics.median(seconds)
+        crops, *seconds = zip(*parts[name][warm_up:], strict=True)
+        backbone, loading = (statistics.median(part) / steps for part in seconds)
+        step = timing.seconds / steps
         rows.append(
-            {"what": name, "backbone_passes": passes[0], "seconds_backbone": backbone,
-             "seconds_rest": timing.seconds - backbone, "seconds_step": timing.seconds,
-             "cpu_seconds_step": timing.cpu_seconds,
-             "part_of_one_by_one": timing.seconds / timings["one by one"].seconds}
+            {"what": name, "crops_through_backbone_per_clip": crops[0] / steps / clips,
+             "seconds_loading": loading, "seconds_backbone": backbone,
+             "seconds_heads": step - backbone - loading, "seconds_step": step,
+             "cpu_seconds_step": timing.cpu_seconds / steps,
+             "part_of_one_by_one": timing.seconds / timings["one by one"].seconds,
+             "part_by_cpu_time": timing.cpu_seconds / timings["one by one"].cpu_seconds}
         )  # fmt: skip
-    clips = CLIPS[options.device.type]
-    title = f"{len(variants)} variants, {clips} clips a step, {options.device}, {options.runs} runs"
+    title = (
+        f"{len(variants)} variants, {clips} clips a step, {steps} steps, {options.device}, "
+        f"{options.runs} runs"
+    )
     return Table(title, rows)
 
 
-class _PassTimer:
-    """Counts and times the backbone's passes of models."""
+class _Timer:
+    """Counts crops that pass the backbones of models, and times the passes and the loading."""
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
-        self._passes, self._seconds = 0, 0.0
+        self._crops, self._passing, self._loading = 0, 0.0, 0.0
 
     def watch(self, model: Any) -> None:  # noqa: ANN401 - its method is replaced
         """Look at the passes of a model from now on."""
@@ -103,31 +127,57 @@ class _PassTimer:
         def timed(images: Tensor) -> Tensor:
             start = clock(self._device)
             heatmaps = image_heatmaps(images)
-            self._seconds += clock(self._device) - start
-            self._passes += 1
+            self._passing += clock(self._device) - start
+            self._crops += len(images)
             return heatmaps
 
         model.image_heatmaps = timed
 
-    def read(self, run: Callable[[], object]) -> tuple[int, float]:
-        """Run something; return the number of passes in it, and their seconds."""
-        self._passes, self._seconds = 0, 0.0
+    def watch_loading(self, batches: Iterable[ClipBatch]) -> Iterator[ClipBatch]:
+        """Pass batches on."""
+        iterator = iter(batches)
+        while True:
+            start = clock(self._device)
+            batch = next(iterator, None)
+            self._loading += clock(self._device) - start
+            if batch is None:
+                return
+            yield batch
+
+    def read(self, run: Callable[[], object]) -> tuple[int, float, float]:
+        """Run something; return the crops that passed, seconds of their passes and of loading."""
+        self._crops, self._passing, self._loading = 0, 0.0, 0.0
         run()
-        return self._passes, self._seconds
+        return self._crops, self._passing, self._loading
+
+
+class _FewBatches:
+    """The first batches of an epoch."""
+
+    def __init__(self, batches: EpochBatches, count: int, timer: _Timer) -> None:
+        self._batches = batches
+        self._count = count
+        self._timer = timer
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[ClipBatch]:
+        return self._timer.watch_loading(itertools.islice(self._batches, self._count))
 
 
 @contextlib.contextmanager
 def _trainers(
-    variants: Sequence[Config], device: torch.device, timer: _PassTimer
+    variants: Sequence[Config], device: torch.device, timer: _Timer, steps: int
 ) -> Iterator[list[list[Trainer]]]:
-    """Yield trainers of the variants with one batch an epoch, in groups that see the same clips."""
+    """Yield trainers of the variants, of some steps an epoch, in groups that see the same clips."""
     logger = logging.getLogger(LOGGER_NAME)
     level = logger.level
     logger.setLevel(logging.WARNING)
     groups: dict[int, list[Trainer]] = {}
     with tempfile.TemporaryDirectory() as folder:
         for number, cfg in enumerate(variants):
-            trainer = _trainer(cfg, device, Path(folder) / str(number))
+            trainer = _trainer(cfg, device, Path(folder) / str(number), timer, steps)
             timer.watch(trainer.model)
             groups.setdefault(cfg.data.max_gap, []).append(trainer)
         try:
@@ -138,41 +188,26 @@ def _trainers(
             logger.setLevel(level)
 
 
-def _trainer(cfg: Config, device: torch.device, run_dir: Path) -> Trainer:
-    model = build_model(cfg).to(device)
+def _trainer(
+    cfg: Config, device: torch.device, run_dir: Path, timer: _Timer, steps: int
+) -> Trainer:
+    model: Any = build_model(cfg).to(device)
+    enliven(model.backbone)
+    model.speed_up_training(resolve_precision(cfg.train.precision, device))
     optimizer = build_optimizer(cfg, model)
-    batch = _random_batch(cfg, CLIPS[device.type])
+    loader = build_train_loader(cfg, pin_memory=device.type == "cuda")
 
-    def one_batch(epoch: int, skip: int = 0) -> list[ClipBatch]:
-        return [batch]
+    def few_batches(epoch: int, skip: int = 0) -> _FewBatches:
+        return _FewBatches(EpochBatches(loader, epoch, skip), steps, timer)
 
     return Trainer(
         model=model,
         loss=JointsMSELoss(),
         encode_targets=build_target_encoder(cfg),
-        train_batches=one_batch,
+        train_batches=few_batches,
         optimizer=optimizer,
         scheduler=make_scheduler(optimizer, cfg.optim.milestones, cfg.optim.gamma),
         validate=lambda model: {},
         run=Run(run_dir, {}),
         settings=build_train_settings(cfg),
-    )
-
-
-def _random_batch(cfg: Config, clips: int) -> ClipBatch:
-    """Return clips whose current crops are the same for every window T, and no others."""
-    width, height = cfg.data.crop_wh
-    joints = cfg.model.num_joints
-    shape = (clips, height, width, 3)
-    seeds = (2 * cfg.data.max_gap + 1, 0, 2 * cfg.data.max_gap + 2)
-    crops = [np.random.default_rng(seed).integers(0, 256, shape, np.uint8) for seed in seeds]
-    rng = np.random.default_rng(0)
-    points = rng.uniform((0, 0), (width, height), (clips, joints, 2)).astype(np.float32)
-    return ClipBatch(
-        people=[PersonRecord("random", 0, 0, np.array([0.0, 0.0, width, height]))] * clips,
-        frames=torch.from_numpy(np.stack(crops, axis=1)),
-        gaps=torch.ones(clips, 2),
-        crop_to_image=torch.eye(2, 3, dtype=torch.float64).repeat(clips, 1, 1),
-        joints=torch.from_numpy(points),
-        joint_weights=torch.ones(clips, joints),
     )
