@@ -111,7 +111,11 @@ class ClipStream:
         """Cut people out, each straight into its row of the batch."""
         width, height = self.options.crop_wh
         shape = (count, self.options.num_frames, height, width, 3)
-        frames = torch.empty(shape, dtype=torch.uint8, pin_memory=self.pin_memory)
+        if self.pin_memory:
+            frames = torch.empty(shape, dtype=torch.uint8, pin_memory=True)
+        else:
+            # NumPy asks for huge pages: fresh memory costs a sixth of what torch's takes
+            frames = torch.from_numpy(np.empty(shape, np.uint8))
         rows = frames.numpy()
         # a task per frame rather than per person: tasks cost, and a frame's pixels stay cached
         tasks, first = [], 0
