@@ -1,6 +1,7 @@
 """Measure speed and memory; every suite makes its own input and needs no download.
 
 python scripts/benchmark.py --suite SUITE|all [--device cpu|cuda] [--out FOLDER] [--smoke]
+python scripts/benchmark.py --suite agreement --run runs/EXPERIMENT/TIME
 
 Prints tables, and writes them as FOLDER/<suite>_<device>.md and .json. The suites are in
 scripts/benchmarks/; OMP_NUM_THREADS sets the threads.
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import torch
 
+from benchmarks.agreement import measure_agreement
 from benchmarks.data import measure_data
 from benchmarks.data_index import measure_data_index
 from benchmarks.evaluator import measure_evaluator
@@ -27,6 +29,7 @@ from benchmarks.network import measure_network
 from benchmarks.report import describe_results, write_results
 from benchmarks.share_backbone import measure_share_backbone
 from benchmarks.train import measure_train
+from benchmarks.video import measure_video
 from dcpose.cli import reports_user_errors
 from dcpose.jobs import default_device
 
@@ -39,6 +42,8 @@ SUITES: dict[str, Suite] = {
     "share_backbone": measure_share_backbone,
     "memory": measure_memory,
     "train": measure_train,
+    "video": measure_video,
+    "agreement": measure_agreement,
 }
 
 
@@ -50,6 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--device", choices=["cpu", "cuda"], default=default_device())
     parser.add_argument("--runs", type=int, default=5, help="measured runs of each variant")
     parser.add_argument("--out", type=Path, help="folder for <suite>_<device>.md and .json")
+    parser.add_argument("--run", type=Path, help="folder of a training run, for suite agreement")
     parser.add_argument("--smoke", action="store_true", help="tiny sizes, meaningless figures")
     arguments = parser.parse_args(argv)
     if arguments.device == "cuda" and not torch.cuda.is_available():
@@ -59,11 +65,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     device = torch.device(arguments.device)
     roofline = measure_roofline(device, arguments.smoke)
-    options = Options(device, roofline, arguments.smoke, arguments.runs)
+    options = Options(device, roofline, arguments.smoke, arguments.runs, arguments.run)
     words = ["python", "scripts/benchmark.py", *(sys.argv[1:] if argv is None else argv)]
     command = shlex.join(words)
     machine = {**describe_machine(device), **describe_roofline(roofline)}
-    for name in SUITES if arguments.suite == "all" else [arguments.suite]:
+    names = [arguments.suite]
+    if arguments.suite == "all":
+        names = [name for name in SUITES if name != "agreement" or arguments.run]
+    for name in names:
         tables = SUITES[name](options)
         print(f"## {name}\n\n{describe_results(command, machine, tables)}")
         if arguments.out is not None:

@@ -6,7 +6,7 @@ number format: positions do not survive half precision (`ModulatedDeformConv`).
 
 Left out: oneDNN's fused convolution, addition and ReLU, which took a third off the time in bfloat16
 and nothing in float32, because PyTorch has it under private names alone; and compiling on a CPU,
-given up after eight minutes on a busy machine without an end. Offsets and masks in one convolution
+given up after half an hour on a busy machine without an end. Offsets and masks in one convolution
 are no faster on a CPU in float32, and no slower. The ears' heatmaps are computed as ever: they are
 part of the predictions, and the deformable convolutions mix their search regions into all joints.
 """

@@ -11,6 +11,7 @@ import statistics
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -29,12 +30,14 @@ class Options:
         roofline: what that device can do at best.
         smoke: tiny sizes, to see that everything works; the figures mean nothing.
         runs: measured runs of each variant.
+        run: folder of a finished training, for suites about trained weights.
     """
 
     device: torch.device
     roofline: Roofline
     smoke: bool = False
     runs: int = 5
+    run: Path | None = None
 
 
 @dataclass(frozen=True)

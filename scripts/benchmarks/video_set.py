@@ -86,6 +86,7 @@ def _person(
         "track_id": track,
         "category_id": 1,
         "bbox": [*left_top.round(2).tolist(), *wh.round(2).tolist()],
+        "bbox_head": [0, 0, *(0.1 * wh).round(2).tolist()],  # as large as a head, wherever it is
         "keypoints": np.column_stack([joints, visible]).round(2).reshape(-1).tolist(),
     }
 
