@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Set up (first time only) and run the tests; arguments go to pytest, for example -k geometry.
+# Set up (first time only) and run the tests, in two processes; arguments go to pytest, which then
+# runs in one, for example -k geometry.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/setup_env.sh"
 ruff check .
@@ -7,4 +8,6 @@ ruff format --check .
 mypy
 # threads that wait for each other without spinning: many times faster where cores are shared
 export OMP_WAIT_POLICY="${OMP_WAIT_POLICY:-PASSIVE}"
+# tests of a file share what they set up, so a file stays in one process
+[ $# -gt 0 ] || set -- --numprocesses 2 --dist loadfile
 exec python -m pytest "$@"
