@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -50,7 +50,7 @@ from dcpose.skeleton import POSETRACK, Skeleton
 from dcpose.skeleton_files import read_skeleton
 from dcpose.structures import ClipBatch, PersonRecord, PosePrediction
 
-Split = str  # "train", "val" or "test"
+Split = Literal["train", "val", "test"]
 Model = DCPose | SingleFrame | PoseWarper
 
 _log = logging.getLogger(__name__)

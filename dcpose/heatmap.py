@@ -44,15 +44,18 @@ def encode(
     if not sigma > 0:
         raise ValueError(f"sigma must be positive, got {sigma}")
 
-    joints = joints.float()
+    # sizes stay numbers: a tensor made of them would let a GPU wait for its copy in every step
+    x, y = joints.float().unbind(dim=-1)
     # comparisons with NaN are False, so the test for the inside also removes undefined joints
-    inside = ((joints >= 0) & (joints <= joints.new_tensor(crop_wh))).all(dim=-1)
+    inside = (x >= 0) & (x <= crop_wh[0]) & (y >= 0) & (y <= crop_wh[1])
     weights = torch.where(inside, joint_weights.float(), 0.0)
 
-    stride = joints.new_tensor([c / h for c, h in zip(crop_wh, heatmap_wh, strict=True)])
-    peaks = torch.floor(torch.where(inside[..., None], joints, 0.0) / stride + 0.5)
-    along_x = _truncated_gaussian(peaks[..., 0], heatmap_wh[0], sigma)
-    along_y = _truncated_gaussian(peaks[..., 1], heatmap_wh[1], sigma)
+    along_x, along_y = (
+        _truncated_gaussian(
+            torch.floor(torch.where(inside, position, 0.0) / (side / length) + 0.5), length, sigma
+        )
+        for position, side, length in zip((x, y), crop_wh, heatmap_wh, strict=True)
+    )
     along_y = along_y * (weights > 0)[..., None]
     return along_y[..., :, None] * along_x[..., None, :], weights
 
@@ -85,7 +88,7 @@ def decode(heatmaps: Tensor) -> tuple[Tensor, Tensor]:
     inner = (x > 1) & (x < width - 1) & (y > 1) & (y < height - 1)
     # peaks at the border are moved inside for the look-up only, and masked afterwards
     center = y.clamp(1, height - 2) * width + x.clamp(1, width - 2)
-    around = center[..., None] + center.new_tensor([1, -1, width, -width])
+    around = torch.stack([center + 1, center - 1, center + width, center - width], dim=-1)
     right, left, below, above = flat.gather(-1, around).unbind(-1)
     shift = 0.25 * torch.stack([torch.sign(right - left), torch.sign(below - above)], dim=-1)
 

@@ -14,6 +14,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from dcpose.build import (
+    Split,
     annotations_dir,
     annotations_path,
     build_cached_train_loader,
@@ -343,7 +344,7 @@ def _refuse_other_videos(videos: Sequence[VideoAnnotation], predictions_dir: Pat
 def predict_split(
     cfg: Config,
     model: nn.Module,
-    split: str,
+    split: Split,
     predictions_dir: Path,
     device: torch.device,
     given: VideosAndPeople | None = None,

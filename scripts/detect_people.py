@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 import torchvision
 
-from dcpose.build import read_videos
+from dcpose.build import Split, read_videos
 from dcpose.cli import reports_user_errors
 from dcpose.config import load_config
 from dcpose.data.frames import read_ahead
@@ -82,7 +82,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     return args
 
 
-def images_of_split(config: str, overrides: Sequence[str], split: str) -> Images:
+def images_of_split(config: str, overrides: Sequence[str], split: Split) -> Images:
     """Return the images that the annotation files of a split list."""
     paths: dict[Key, Path] = {}
     for video in read_videos(load_config(config, overrides), split):
