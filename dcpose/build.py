@@ -28,7 +28,7 @@ from dcpose.engine.inference import HEATMAP_STRIDE, predict
 from dcpose.engine.logging import with_progress
 from dcpose.engine.optim import make_optimizer
 from dcpose.engine.precision import autocast, resolve_precision
-from dcpose.engine.trainer import TrainSettings
+from dcpose.engine.train_settings import TrainSettings
 from dcpose.models.blocks import residual_chain
 from dcpose.models.correction import PoseCorrectionNetwork
 from dcpose.models.dcpose import DCPose

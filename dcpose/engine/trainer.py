@@ -11,7 +11,6 @@ import logging
 import math
 import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -44,13 +43,15 @@ from dcpose.engine.distributed import (
 )
 from dcpose.engine.finite import FiniteGuard, NonFiniteLossError, gradient_norm
 from dcpose.engine.interruption import Interrupted, StopRequest
-from dcpose.engine.logging import LOGGER_NAME, Run, format_seconds, with_progress
+from dcpose.engine.logging import LOGGER_NAME, Run, with_progress
 from dcpose.engine.meter import EpochMeter
-from dcpose.engine.precision import Precision, resolve_precision
+from dcpose.engine.precision import resolve_precision
 from dcpose.engine.randomness import capture_rng, restore_rng
 from dcpose.engine.replay import save_step
 from dcpose.engine.resume_rules import check_changes
 from dcpose.engine.supervised import HeadOnly, SupervisedModel
+from dcpose.engine.train_settings import TrainSettings
+from dcpose.engine.training_log import Place, log_epoch, log_interval
 from dcpose.structures import ClipBatch, PersonRecord
 
 T = TypeVar("T")
@@ -68,49 +69,6 @@ class EpochSource(Protocol):
     """Gives the batches of an epoch, counted from 0, without the first `skip` ones."""
 
     def __call__(self, epoch: int, skip: int = 0) -> SizedBatches: ...
-
-
-@dataclass(frozen=True)
-class TrainSettings:
-    """Knobs of the loop.
-
-    Attributes:
-        epochs: passes over the training set.
-        precision: number format of the network; auto is bf16 on CUDA and fp32 on a CPU.
-        accumulate: batches per step.
-        clip_grad_norm: largest gradient norm; None does not clip.
-        ema_decay: decay of a moving average of the weights; None keeps none. Where it is kept,
-            validation and saved weights are the average.
-        validate_every: epochs between validations; 0 validates after the last epoch alone.
-        log_every: steps between log lines.
-        save_every: steps between checkpoints inside an epoch; 0 saves at its end alone.
-        nonfinite_limit: steps of the run that may be skipped because a loss or gradient is NaN or
-            infinite; one more ends it. With fp16 the scaler skips steps by itself.
-
-    Raises:
-        ValueError: for a value out of range.
-    """
-
-    epochs: int
-    precision: Precision = "auto"
-    accumulate: int = 1
-    clip_grad_norm: float | None = None
-    ema_decay: float | None = None
-    validate_every: int = 1
-    log_every: int = 50
-    save_every: int = 0
-    nonfinite_limit: int = 0
-
-    def __post_init__(self) -> None:
-        least = {"epochs": 1, "accumulate": 1, "validate_every": 0, "log_every": 1, "save_every": 0}
-        least["nonfinite_limit"] = 0
-        for name, smallest in least.items():
-            if getattr(self, name) < smallest:
-                raise ValueError(f"{name} must be at least {smallest}, got {getattr(self, name)}")
-        if self.clip_grad_norm is not None and not self.clip_grad_norm > 0:
-            raise ValueError(f"clip_grad_norm must be positive, got {self.clip_grad_norm}")
-        if self.ema_decay is not None and not 0 < self.ema_decay < 1:
-            raise ValueError(f"ema_decay must lie between 0 and 1, got {self.ema_decay}")
 
 
 class Trainer:
@@ -261,7 +219,13 @@ class Trainer:
     def log_step(self, meter: EpochMeter, done: int, steps: int) -> None:
         """Log the interval that ends with step `done` of the epoch's steps, if one does."""
         if done % self.settings.log_every == 0 or done == steps:
-            self._log_interval(meter, done, steps)
+            log_interval(
+                self.run,
+                meter,
+                Place(self.epoch + 1, self.settings.epochs, self.step),
+                steps=(done, steps),
+                lr=self.optimizer.param_groups[0]["lr"],
+            )
 
     def end_step(self, batches: int, is_last: bool) -> None:
         """Save if it is time to; end if a signal asked for it.
@@ -474,7 +438,8 @@ class Trainer:
             self.best_ap = score if is_best else self.best_ap
         state = self.state()
         if is_main():
-            self._log_epoch(values, summary, is_best)
+            place = Place(self.epoch, self.settings.epochs, self.step)
+            log_epoch(self.run, place, values, summary, is_best)
             if is_best:
                 save_checkpoint(self.run.checkpoints / "best.pt", state)
             save_checkpoint(self.run.last, state, previous=self.run.previous)
@@ -489,49 +454,6 @@ class Trainer:
                 len(states),
                 world_size(),
             )
-
-    def _log_interval(self, meter: EpochMeter, done: int, steps: int) -> None:
-        interval = meter.read()
-        values = {
-            "epoch": self.epoch + 1,
-            "loss": float(np.mean(gather_objects(interval.loss))),
-            "lr": self.optimizer.param_groups[0]["lr"],
-            "clips_per_s": interval.clips_per_s * world_size(),
-            "waiting": interval.waiting,
-        }
-        self.run.record("train", self.step, values)
-        shown = ("loss", "lr", "clips_per_s", "waiting")
-        self.run.plot(self.step, {f"train/{name}": values[name] for name in shown})
-        self.logger.info(
-            "epoch %d/%d step %d/%d: loss %.4e, lr %.1e, %.1f clips/s, %.0f%% waiting for data, "
-            "%s left in the epoch",
-            self.epoch + 1,
-            self.settings.epochs,
-            done,
-            steps,
-            values["loss"],
-            values["lr"],
-            values["clips_per_s"],
-            100 * interval.waiting,
-            format_seconds(meter.epoch_seconds / done * (steps - done)),
-        )
-
-    def _log_epoch(
-        self, values: dict[str, float], summary: dict[str, float], is_best: bool
-    ) -> None:
-        self.run.record("epoch", self.step, {"epoch": self.epoch, **values, **summary})
-        self.run.plot(self.step, {f"AP/{name}": value for name, value in summary.items()})
-        self.run.plot(self.step, {"train/epoch_loss": values["loss"]})
-        measured = f", AP {summary['AP']:.2f}{' (best)' if is_best else ''}" if summary else ""
-        self.logger.info(
-            "epoch %d/%d done: loss %.4e%s, trained in %s, about %s of training left",
-            self.epoch,
-            self.settings.epochs,
-            values["loss"],
-            measured,
-            format_seconds(values["train_s"]),
-            format_seconds(values["train_s"] * (self.settings.epochs - self.epoch)),
-        )
 
 
 def groups_of(items: Iterable[T], size: int) -> Iterator[list[T]]:

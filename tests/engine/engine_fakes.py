@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from dcpose.engine import optim
 from dcpose.engine.logging import Run
 from dcpose.engine.randomness import seed_everything
-from dcpose.engine.trainer import Trainer, TrainSettings
+from dcpose.engine.train_settings import TrainSettings
+from dcpose.engine.trainer import Trainer
 from dcpose.heatmap import encode
 from dcpose.structures import ClipBatch, PersonRecord
 

@@ -16,7 +16,7 @@ from dcpose.engine.finite import NonFiniteLossError
 from dcpose.engine.logging import LOGGER_NAME
 from dcpose.engine.meter import EpochMeter
 from dcpose.engine.randomness import seed_everything
-from dcpose.engine.trainer import TrainSettings
+from dcpose.engine.train_settings import TrainSettings
 
 PROGRAM = Path(__file__).parent / "engine_fakes.py"
 
