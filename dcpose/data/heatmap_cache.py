@@ -14,6 +14,7 @@ import io
 import json
 import logging
 import shutil
+import zipfile
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from torch.utils.data import DataLoader, Dataset
 from dcpose.data.dataset import PoseTrackClips
 from dcpose.data.loader import collate
 from dcpose.files import replacing, write_bytes, write_text
+from dcpose.safe_files import MAX_JSON_BYTES, parse_json, read_bounded
 from dcpose.structures import ClipBatch, ClipSample, PersonRecord
 
 Key = dict[str, Any]
@@ -153,15 +155,35 @@ class HeatmapCache:
             )
 
     def clips(self, people: Sequence[PersonRecord], seen: slice) -> "CachedClips":
-        """Return the data set of these people, with heatmaps of the frames that a model sees."""
-        draws = [
-            (
-                np.load(self._path(draw, "npy"), mmap_mode="r")[:, seen],
-                dict(np.load(self._path(draw, "npz"))),
-            )
-            for draw in range(self.draws)
-        ]
+        """Return the data set of these people, with heatmaps of the frames that a model sees.
+
+        Raises:
+            ValueError: if a file is missing or damaged.
+        """
+        draws = []
+        for draw in range(self.draws):
+            heatmaps = self._read(draw, "npy")
+            if heatmaps.ndim != 5 or len(heatmaps) != len(people):
+                raise self._damaged(draw, "npy", f"shape {heatmaps.shape} for {len(people)} people")
+            labels = self._read(draw, "npz")
+            draws.append((heatmaps[:, seen], labels))
         return CachedClips(people, draws)
+
+    def _read(self, draw: int, ending: str) -> Any:  # noqa: ANN401 - an array, or arrays by name
+        path = self._path(draw, ending)
+        try:
+            if ending == "npy":
+                return np.load(path, mmap_mode="r", allow_pickle=False)
+            with np.load(path, allow_pickle=False) as stored:
+                return {name: stored[name] for name in _LABELS}
+        except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile) as error:
+            raise self._damaged(draw, ending, str(error)) from error
+
+    def _damaged(self, draw: int, ending: str, found: str) -> ValueError:
+        return ValueError(
+            f"{self._path(draw, ending)}: not whole ({found}); remove {self.folder}, and the "
+            f"heatmaps are made again"
+        )
 
     def _path(self, draw: int, ending: str) -> Path:
         return self.folder / f"draw_{draw:03d}.{ending}"
@@ -176,11 +198,11 @@ class HeatmapCache:
                 )
             return
         try:
-            found = json.loads(path.read_text(encoding="utf-8"))
+            found = parse_json(read_bounded(path, MAX_JSON_BYTES))
         except ValueError:
             found = {}
         if found != self._key:
-            different = "; ".join(_differences(found, self._key))
+            different = "; ".join(_differences(found if isinstance(found, dict) else {}, self._key))
             raise ValueError(
                 f"train.cache_heatmaps: {self.folder} holds heatmaps of something else ({different}"
                 f"); remove the folder or name another one"

@@ -140,3 +140,30 @@ def test_key_is_plain_json(dataset, folder):
     fill(HeatmapCache(folder, {**KEY, "crop_wh": (32, 64)}, draws=1), dataset)
     assert json.loads((folder / "key.json").read_text())["crop_wh"] == [32, 64]
     HeatmapCache(folder, {**KEY, "crop_wh": (32, 64)}, draws=1)
+
+
+@pytest.mark.parametrize("ending", ["npy", "npz"])
+@pytest.mark.parametrize("damage", [lambda data: data[:200], lambda data: b"", lambda data: None])
+def test_damaged_files_are_refused(dataset, folder, ending, damage):
+    cache = HeatmapCache(folder, KEY, draws=2)
+    fill(cache, dataset)
+    path = folder / f"draw_001.{ending}"
+    left = damage(path.read_bytes())
+    path.unlink() if left is None else path.write_bytes(left)
+    with pytest.raises(ValueError, match=rf"draw_001\.{ending}: not whole .*; remove"):
+        cache.clips(dataset.people, slice(0, 3))
+
+
+def test_heatmaps_of_other_people_are_refused(dataset, folder):
+    cache = HeatmapCache(folder, KEY, draws=1)
+    fill(cache, dataset)
+    with pytest.raises(ValueError, match=r"shape \(5, 3, 2, 16, 8\) for 4 people"):
+        cache.clips(dataset.people[:4], slice(0, 3))
+
+
+@pytest.mark.parametrize("content", ["[1]", "7", "[" * 10_000])
+def test_a_key_that_is_no_object_is_another_one(folder, content):
+    folder.mkdir()
+    (folder / "key.json").write_text(content)
+    with pytest.raises(ValueError, match="something else"):
+        HeatmapCache(folder, KEY, draws=1)
