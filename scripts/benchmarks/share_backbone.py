@@ -53,7 +53,7 @@ DATA_OVERRIDES = [
 def measure_share_backbone(options: Options) -> list[Table]:
     """Compare the rows of Table 5; see `compare_variants`."""
     paths = sorted((CONFIGS / "ablations").glob("*.yaml"))
-    size = VideoSize(8, 12, people=2)
+    size = VideoSize(3, 40, people=2)
     if options.smoke:
         paths, size = paths[:2], VideoSize(2, 6, people=2, image_wh=(160, 120))
     overrides = [*DATA_OVERRIDES, *(SMOKE_OVERRIDES if options.smoke else [])]
@@ -194,6 +194,8 @@ def _trainer(
     model: Any = build_model(cfg).to(device)
     enliven(model.backbone)
     model.speed_up_training(resolve_precision(cfg.train.precision, device))
+    # its prepared copy is made once in a training, not in every few steps
+    model.train().image_heatmaps(torch.zeros(1, 3, 64, 64, device=device))
     optimizer = build_optimizer(cfg, model)
     loader = build_train_loader(cfg, pin_memory=device.type == "cuda")
 
