@@ -27,7 +27,7 @@ from dcpose.engine.distributed import barrier
 from dcpose.engine.inference import HEATMAP_STRIDE, predict
 from dcpose.engine.logging import with_progress
 from dcpose.engine.optim import make_optimizer
-from dcpose.engine.precision import autocast, resolve_precision
+from dcpose.engine.precision import Precision, autocast, resolve_precision
 from dcpose.engine.train_settings import TrainSettings
 from dcpose.models.blocks import residual_chain
 from dcpose.models.correction import PoseCorrectionNetwork
@@ -446,10 +446,13 @@ def build_predictor(
 
     It sees the weights as they are now: of a model that is trained on, build another one.
     """
-    precision = cfg.test.precision
-    if cfg.test.fast:
-        model = prepare_for_inference(model, resolve_precision(precision, device))
-        precision = "fp32"  # for what is left to `predict`: the prepared network has its own
+    precision: Precision = "fp32"  # for what is left to `predict`: a prepared network has its own
+    if cfg.test.precision == "mixed":
+        model = prepare_for_inference(model, torch.bfloat16, robust_parts_alone=True)
+    elif cfg.test.fast:
+        model = prepare_for_inference(model, resolve_precision(cfg.test.precision, device))
+    else:
+        precision = cfg.test.precision
     if cfg.test.cuda_graphs:
         if device.type != "cuda" or not cfg.test.fast:
             raise ValueError(

@@ -385,8 +385,9 @@ class TestConfig(Section):
     __test__ = False  # not a test class, whatever its name makes pytest think
 
     batch_size: Positive = 64
-    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
-    """auto: bf16 on CUDA, fp32 on a CPU."""
+    precision: Literal["auto", "fp32", "bf16", "fp16", "mixed"] = "auto"
+    """auto: bf16 on CUDA, fp32 on a CPU. mixed: bf16 in the last stage of an HRNet alone, which
+    keeps heatmaps within a percent of their peak and is worth it on a CPU with AMX."""
     joint_score: Literal["heatmap_times_box", "heatmap"] = "heatmap_times_box"
     """Score of a joint: its heatmap peak, times the box score or alone."""
     fast: bool = True
@@ -425,6 +426,18 @@ class Config(Section):
             raise ValueError(
                 f"data.layout is coco, which has single images, with model.name {self.model.name}, "
                 "which needs clips; set model.name=single_frame"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_mixed_precision(self) -> "Config":
+        if self.test.precision != "mixed":
+            return self
+        if not self.test.fast or self.model.backbone.name != "hrnet":
+            raise ValueError(
+                f"test.precision=mixed needs test.fast=true and an HRNet backbone, found "
+                f"test.fast={str(self.test.fast).lower()} and model.backbone.name="
+                f"{self.model.backbone.name}; use fp32 or bf16"
             )
         return self
 

@@ -234,7 +234,8 @@ def make_trainer(
 
 def _check_validation(cfg: Config, device: torch.device) -> VideosAndPeople:
     """Raise now what validation would raise after an epoch of training; return whom it needs."""
-    resolve_precision(cfg.test.precision, device)
+    if cfg.test.precision != "mixed":
+        resolve_precision(cfg.test.precision, device)
     videos, people = read_people(cfg, "val")
     build_stream(cfg, videos, people)
     return videos, people

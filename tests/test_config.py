@@ -144,6 +144,10 @@ def test_config_is_immutable(config_file):
             "model.backbone={name: simple_baseline, width: 3}",
             "model.backbone.width: unknown key",
         ),
+        (
+            "test={precision: mixed, fast: false}",
+            "mixed needs test.fast=true and an HRNet backbone, found test.fast=false",
+        ),
     ],
 )
 def test_refusals_name_key_value_and_way_out(config_file, override, message):
@@ -241,3 +245,9 @@ def _repeated(values, parent, cfg, prefix=""):
             yield from _repeated(value, parent[key], cfg[key], f"{prefix}{key}.")
         elif key in parent and parent[key] == cfg[key]:
             yield f"{prefix}{key}"
+
+
+def test_mixed_precision_needs_an_hrnet(config_file):
+    overrides = ["test.precision=mixed", "model.backbone={name: simple_baseline}"]
+    with pytest.raises(ConfigError, match=r"found test\.fast=true and .*name=simple_baseline"):
+        load_config(config_file, overrides)

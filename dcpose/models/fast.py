@@ -12,6 +12,7 @@ part of the predictions, and the deformable convolutions mix their search region
 """
 
 import copy
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -37,15 +38,20 @@ class FastNetwork(nn.Module):
             return self.network(images.to(self.dtype), *others).float()
 
 
-def prepare_for_inference(network: nn.Module, dtype: torch.dtype = torch.float32) -> FastNetwork:
+def prepare_for_inference(
+    network: nn.Module, dtype: torch.dtype = torch.float32, robust_parts_alone: bool = False
+) -> FastNetwork:
     """Return a copy of a network, or of a backbone, that computes the same faster.
 
     Args:
         network: in eval mode, on its device; stays as it is.
         dtype: number format of its convolutions.
+        robust_parts_alone: only convolutions in the `robust_parts` of the backbone (`HRNet`) have
+            that format, and what lies between them stays in float32, like all the rest.
 
     Raises:
-        ValueError: if the network is in training mode, where BatchNorm is no constant.
+        ValueError: if the network is in training mode, where BatchNorm is no constant; or its
+            backbone names no robust parts.
     """
     if any(module.training for module in network.modules()):
         raise ValueError("the network is in training mode, call eval() before preparing it")
@@ -55,10 +61,49 @@ def prepare_for_inference(network: nn.Module, dtype: torch.dtype = torch.float32
         for name, child in module.named_children():
             if isinstance(child, PoseCorrectionNetwork):
                 setattr(module, name, _MergedCorrection(child))
+    format_of_all = torch.float32 if robust_parts_alone else dtype
     for module in fast.modules():
         if isinstance(module, _Convolution):
-            module.to(dtype=dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return FastNetwork(fast, dtype)
+            module.to(dtype=format_of_all, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if robust_parts_alone:
+        for part in _robust_parts(fast):
+            _convert_convolutions(part, dtype)
+    return FastNetwork(fast, format_of_all)
+
+
+def _robust_parts(network: nn.Module) -> list[nn.Module]:
+    backbones = [module for module in network.modules() if hasattr(module, "robust_parts")]
+    if not backbones:
+        raise ValueError(
+            "precision mixed is for HRNet backbones, of which it is known where half precision "
+            "does little; use fp32 or bf16"
+        )
+    return [
+        backbone.get_submodule(name)
+        for backbone in backbones
+        for name in cast(tuple[str, ...], backbone.robust_parts)
+    ]
+
+
+def _convert_convolutions(part: nn.Module, dtype: torch.dtype) -> None:
+    """Let the convolutions of a part compute in a format, between maps in float32."""
+    for parent in list(part.modules()):
+        for name, child in list(parent.named_children()):
+            if isinstance(child, nn.Conv2d):
+                setattr(parent, name, _ConvolutionIn(child, dtype))
+
+
+class _ConvolutionIn(nn.Module):
+    """A convolution in another number format, from float32 to float32."""
+
+    def __init__(self, conv: nn.Conv2d, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.conv = conv.to(dtype=dtype)
+        self.dtype = dtype
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return maps in float32."""
+        return self.conv(x.to(self.dtype)).float()
 
 
 def fold_batch_norms(network: nn.Module) -> None:

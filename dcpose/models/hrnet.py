@@ -111,6 +111,11 @@ class HRNet(nn.Module):
             put out four times as many.
     """
 
+    robust_parts = ("stage4",)
+    """Parts whose convolutions may be in bfloat16: of the quick start's DCPose, that moves final
+    heatmaps by less than 1 % of their peak, as `stage2` and `stage3` do instead of it; all of the
+    network moves them by up to 5 % (docs/benchmarks)."""
+
     def __init__(
         self,
         width: int = 48,

@@ -36,7 +36,7 @@ from dcpose.jobs import VideosAndPeople
 from dcpose.models.fast import prepare_for_inference
 from dcpose.structures import PosePrediction
 
-FORMATS = {"fp32": torch.float32, "bf16": torch.bfloat16}
+FORMATS = ("fp32", "mixed", "bf16")
 NEAR = 0.5
 """Pixels of the image within which joints agree."""
 
@@ -129,7 +129,8 @@ def _heatmap_differences(
     cfg: Config, model: nn.Module, given: VideosAndPeople, options: Options, name: str
 ) -> np.ndarray:
     """Return (P,) largest differences of the heatmaps of each person, over the highest peak."""
-    fast = prepare_for_inference(model, FORMATS[name])
+    dtype = torch.float32 if name == "fp32" else torch.bfloat16
+    fast = prepare_for_inference(model, dtype, robust_parts_alone=name == "mixed")
     differences: list[Tensor] = []
     for host_batch in build_stream(cfg, *given):
         batch = host_batch.to(options.device)

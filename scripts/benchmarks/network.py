@@ -107,9 +107,11 @@ def _variants(
     """Return what to run and its number format; the reference first."""
     last = frames.movedim(2, -1).contiguous().movedim(-1, 2)  # as a batch comes out of the loader
     fast = {dtype: prepare_for_inference(model, dtype) for dtype in (torch.float32, torch.bfloat16)}
+    mixed = prepare_for_inference(model, torch.bfloat16, robust_parts_alone=True)
     variants: dict[str, tuple[Forward, str]] = {
         "reference: eager, fp32, channels first": (partial(model, frames, gaps), "fp32"),
         "fast, fp32": (partial(fast[torch.float32], last, gaps), "fp32"),
+        "fast, mixed": (partial(mixed, last, gaps), "fp32"),
         "fast, bf16": (partial(fast[torch.bfloat16], last, gaps), "bf16"),
     }
     if device.type == "cuda":

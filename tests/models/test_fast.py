@@ -68,6 +68,21 @@ def test_half_precision_stays_out_of_sampling(small_dcpose, clips, formula_weigh
     assert 0 < relative(heatmaps, model(*clips)) < 0.05  # 8 bits, 20 layers
 
 
+@torch.inference_mode()
+def test_robust_parts_alone(small_dcpose, clips, formula_weights):
+    model = lively(small_dcpose(), formula_weights)
+    fast = prepare_for_inference(model, torch.bfloat16, robust_parts_alone=True)
+    half = {n for n, p in fast.named_parameters() if p.dtype == torch.bfloat16}
+    assert half
+    assert half == {n for n, _ in fast.named_parameters() if "stage4" in n}
+    everywhere = prepare_for_inference(model, torch.bfloat16)
+    heatmaps, expected = fast(*clips), model(*clips)
+    assert heatmaps.dtype == torch.float32
+    assert 0 < relative(heatmaps, expected) < relative(everywhere(*clips), expected)
+    with pytest.raises(ValueError, match="mixed is for HRNet backbones"):
+        prepare_for_inference(SimpleBaseline(18, 3, 8).eval(), robust_parts_alone=True)
+
+
 def test_one_convolution_per_dilation(small_dcpose, clips):
     calls = []
     fast = prepare_for_inference(small_dcpose(dilations=(1, 2, 3)).eval())
