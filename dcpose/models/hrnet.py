@@ -113,8 +113,8 @@ class HRNet(nn.Module):
 
     robust_parts = ("stage4",)
     """Parts whose convolutions may be in bfloat16: of the quick start's DCPose, that moves final
-    heatmaps by less than 1 % of their peak, as `stage2` and `stage3` do instead of it; all of the
-    network moves them by up to 5 % (docs/benchmarks)."""
+    heatmaps by less than 1 % of their peak, the whole network in bfloat16 by up to 5 %
+    (docs/benchmarks/agreement_cpu.md)."""
 
     def __init__(
         self,

@@ -7,6 +7,7 @@ with it on the val set of the run.
 
 from __future__ import annotations
 
+import copy
 import tempfile
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -16,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from benchmarks.machine import clock
 from benchmarks.measure import Options, Row, Table, Timing, side_by_side
 from benchmarks.network import CONFIG, SMOKE, enliven
 from benchmarks.reference import predict_one_by_one
@@ -37,6 +39,8 @@ from dcpose.models.fast import prepare_for_inference
 from dcpose.structures import PosePrediction
 
 FORMATS = ("fp32", "mixed", "bf16")
+PARTS = ("layer1", "stage2", "stage3", "stage4")
+"""Of an HRNet."""
 NEAR = 0.5
 """Pixels of the image within which joints agree."""
 
@@ -63,7 +67,8 @@ def measure_agreement(options: Options) -> list[Table]:
                 raise ValueError(f"{weights}: no such file; name the folder of a finished run")
             cfg = load_config(options.run / "config.yaml")
             model = build_model(cfg, weights)
-        return [_compare(cfg, model.eval().to(options.device), folder, options)]
+        model = model.eval().to(options.device)
+        return [_compare(cfg, model, folder, options), _compare_parts(cfg, model, options)]
 
 
 def _compare(cfg: Config, model: nn.Module, folder: Path, options: Options) -> Table:
@@ -81,7 +86,10 @@ def _compare(cfg: Config, model: nn.Module, folder: Path, options: Options) -> T
         fast = partial(_fast, cfg, model, given, options, name)
         variants[name] = partial(keep, name, fast)
     timings = side_by_side(variants, options, warm_up=0)
-    heatmaps = {name: _heatmap_differences(cfg, model, given, options, name) for name in FORMATS}
+    heatmaps = {
+        name: _heatmap_differences(cfg, model, _prepare(model, name), given, options)
+        for name in FORMATS
+    }
 
     def row(name: str, timing: Timing) -> Row:
         _write(folder / name, given, poses[name])
@@ -124,13 +132,36 @@ def _fast(
     return build_predictor(fast, model, options.device)(build_stream(fast, *given))
 
 
+def _compare_parts(cfg: Config, model: nn.Module, options: Options) -> Table:
+    """Measure what bfloat16 does in one part of the backbone alone."""
+    given = read_people(cfg, "val")
+    rows: list[Row] = []
+    for part in PARTS:
+        changed = copy.deepcopy(model)
+        changed.backbone.robust_parts = (part,)  # type: ignore[union-attr]
+        start = clock(options.device)
+        off = _heatmap_differences(cfg, model, _prepare(changed, "mixed"), given, options)
+        rows.append(
+            {
+                "convolutions_in_bf16": part,
+                "heatmap_off_median": float(np.median(off)),
+                "heatmap_off_max": float(off.max()),
+                "seconds": clock(options.device) - start,
+            }
+        )
+    return Table("one part of the backbone in bf16, everything else in fp32", rows)
+
+
+def _prepare(model: nn.Module, name: str) -> nn.Module:
+    dtype = torch.float32 if name == "fp32" else torch.bfloat16
+    return prepare_for_inference(model, dtype, robust_parts_alone=name == "mixed")
+
+
 @torch.inference_mode()
 def _heatmap_differences(
-    cfg: Config, model: nn.Module, given: VideosAndPeople, options: Options, name: str
+    cfg: Config, model: nn.Module, fast: nn.Module, given: VideosAndPeople, options: Options
 ) -> np.ndarray:
     """Return (P,) largest differences of the heatmaps of each person, over the highest peak."""
-    dtype = torch.float32 if name == "fp32" else torch.bfloat16
-    fast = prepare_for_inference(model, dtype, robust_parts_alone=name == "mixed")
     differences: list[Tensor] = []
     for host_batch in build_stream(cfg, *given):
         batch = host_batch.to(options.device)
