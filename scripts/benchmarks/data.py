@@ -25,7 +25,7 @@ from torchvision.io import ImageReadMode
 from torchvision.io import decode_jpeg as torchvision_decode
 
 from benchmarks.measure import Options, Row, Table, Timing, side_by_side
-from benchmarks.reference import ReferenceSample, load_sample, network_input, predict_one_by_one
+from benchmarks.reference import ReferenceSample, load_sample, network_input, write_one_by_one
 from benchmarks.video_set import VideoSize, write_video_set
 from dcpose.build import (
     build_augmentation,
@@ -159,9 +159,7 @@ def _inference(title: str, cfg: Config, costs: dict[str, float], options: Option
     clip_options = build_clip_options(cfg, training=False)
 
     def reference() -> None:
-        for video in videos:
-            poses = predict_one_by_one(model, [video], people, clip_options, cfg.data.sigma, cpu)
-            write_predictions(out / f"{video.name}.json", video.images, list(poses))
+        write_one_by_one(model, videos, people, clip_options, cfg.data.sigma, cpu, out)
 
     def ours() -> None:
         poses: dict[str, list[PosePrediction]] = {video.name: [] for video in videos}

@@ -79,6 +79,17 @@ class Timing:
         return statistics.median(self.cpu)
 
 
+def speed_columns(timing: Timing, reference: Timing, clips: int) -> Row:
+    """Return the columns of a table that say how fast a variant handles clips."""
+    return {
+        "seconds": timing.seconds,
+        "cpu_seconds": timing.cpu_seconds,
+        "clips_per_s": clips / timing.seconds,
+        "times_reference": reference.seconds / timing.seconds,
+        "times_reference_by_cpu_time": reference.cpu_seconds / timing.cpu_seconds,
+    }
+
+
 def side_by_side(
     variants: Mapping[str, Callable[[], object]], options: Options, warm_up: int = 1
 ) -> dict[str, Timing]:

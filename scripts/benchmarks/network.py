@@ -9,7 +9,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from benchmarks.measure import Options, Row, Table, side_by_side
+from benchmarks.measure import Options, Row, Table, side_by_side, speed_columns
 from dcpose.build import build_model
 from dcpose.config import load_config
 from dcpose.engine.cuda_graphs import GraphedNetwork
@@ -80,11 +80,7 @@ def _compare(model: nn.Module, crop_wh: tuple[int, int], clips: int, options: Op
         rows.append(
             {
                 "what": name,
-                "seconds": timing.seconds,
-                "cpu_seconds": timing.cpu_seconds,
-                "clips_per_s": clips / timing.seconds,
-                "times_reference": reference.seconds / timing.seconds,
-                "times_reference_by_cpu_time": reference.cpu_seconds / timing.cpu_seconds,
+                **speed_columns(timing, reference, clips),
                 "difference_of_peak": float(
                     (heatmaps[name] - expected).abs().max() / expected.abs().max()
                 ),

@@ -23,6 +23,7 @@ from dcpose.data.augment import Augmentation, random_view
 from dcpose.data.clip import ClipOptions, sample_clip
 from dcpose.data.crop import crop_matrix, visible_box
 from dcpose.data.posetrack import VideoAnnotation
+from dcpose.evaluation.predictions import write_predictions
 from dcpose.geometry import apply_affine, invert_affine
 from dcpose.skeleton import POSETRACK
 from dcpose.structures import IMAGE_MEAN, IMAGE_STD, PersonRecord, PosePrediction
@@ -151,6 +152,21 @@ def predict_one_by_one(
             joints, scores = decode_one_by_one(heatmaps)
             crop = apply_affine(STRIDE * joints, sample.crop_to_image)
             yield PosePrediction(sample.person, crop, scores)
+
+
+def write_one_by_one(
+    model: nn.Module,
+    videos: Sequence[VideoAnnotation],
+    people: Mapping[str, Sequence[PersonRecord]],
+    options: ClipOptions,
+    sigma: float,
+    device: torch.device,
+    out: Path,
+) -> None:
+    """Write `out`/<video>.json for every video; the rest as for `predict_one_by_one`."""
+    for video in videos:
+        poses = predict_one_by_one(model, [video], people, options, sigma, device)
+        write_predictions(out / f"{video.name}.json", video.images, list(poses))
 
 
 def decode_one_by_one(heatmaps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from benchmarks.machine import clock
 from benchmarks.measure import Options, Table, side_by_side
-from benchmarks.network import enliven
+from benchmarks.network import SMOKE, enliven
 from benchmarks.video_set import VideoSize, write_video_set
 from dcpose.build import (
     build_model,
@@ -36,10 +36,6 @@ from dcpose.losses import JointsMSELoss
 from dcpose.structures import ClipBatch
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
-SMOKE_OVERRIDES = [
-    "data.crop_wh=[64,64]", "model.backbone.width=4", "model.backbone.modules=[1,1,1]",
-    "model.backbone.blocks=1", "model.backbone.stem_channels=4",
-]  # fmt: skip
 CLIPS = {"cuda": 32, "cpu": 4}
 """Clips in a step, by device."""
 STEPS = {"cuda": 4, "cpu": 1}
@@ -56,7 +52,7 @@ def measure_share_backbone(options: Options) -> list[Table]:
     size = VideoSize(3, 40, people=2)
     if options.smoke:
         paths, size = paths[:2], VideoSize(2, 6, people=2, image_wh=(160, 120))
-    overrides = [*DATA_OVERRIDES, *(SMOKE_OVERRIDES if options.smoke else [])]
+    overrides = [*DATA_OVERRIDES, *(SMOKE if options.smoke else [])]
     with tempfile.TemporaryDirectory() as root:
         write_video_set(Path(root), size)
         overrides += [f"data.root={root}", f"train.batch_size={CLIPS[options.device.type]}"]

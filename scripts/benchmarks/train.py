@@ -8,7 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from benchmarks.measure import Options, Row, Table, side_by_side
+from benchmarks.measure import Options, Row, Table, side_by_side, speed_columns
 from benchmarks.network import count_work, lively_model
 from dcpose.engine.optim import make_optimizer
 from dcpose.engine.precision import resolve_precision
@@ -55,11 +55,7 @@ def measure_train(options: Options) -> list[Table]:
     rows: list[Row] = [
         {
             "what": name,
-            "seconds": timing.seconds,
-            "cpu_seconds": timing.cpu_seconds,
-            "clips_per_s": clips / timing.seconds,
-            "times_reference": reference.seconds / timing.seconds,
-            "times_reference_by_cpu_time": reference.cpu_seconds / timing.cpu_seconds,
+            **speed_columns(timing, reference, clips),
             "seconds_floor": options.roofline.floor(0, total[name] * clips, formats[name]),
         }
         for name, timing in timings.items()

@@ -11,11 +11,10 @@ from torch import nn
 
 from benchmarks.measure import Options, Row, Table, side_by_side
 from benchmarks.network import CONFIG, SMOKE, enliven
-from benchmarks.reference import predict_one_by_one
+from benchmarks.reference import write_one_by_one
 from benchmarks.video_set import VideoSize, write_video_set
 from dcpose.build import build_clip_options, build_model, read_people
 from dcpose.config import Config, load_config
-from dcpose.evaluation.predictions import write_predictions
 from dcpose.jobs import predict_split
 
 PUBLISHED = {1: 150, 3: 204, 5: 292, 10: 431, 20: 721}
@@ -68,10 +67,6 @@ def _rows(root: Path, people: int, frames: int, options: Options) -> list[Row]:
 
 
 def _reference(cfg: Config, model: nn.Module, root: Path, options: Options) -> None:
-    videos, people = read_people(cfg, "val")
     clip_options = build_clip_options(cfg, training=False)
-    for video in videos:
-        poses = predict_one_by_one(
-            model, [video], people, clip_options, cfg.data.sigma, options.device
-        )
-        write_predictions(root / f"{video.name}.json", video.images, list(poses))
+    given = read_people(cfg, "val")
+    write_one_by_one(model, *given, clip_options, cfg.data.sigma, options.device, root)
