@@ -439,6 +439,13 @@ def build_stream(
     )
 
 
+def resolve_test_precision(cfg: Config, device: torch.device) -> torch.dtype:
+    """Return the lowest number format of inference; see `resolve_precision`."""
+    if cfg.test.precision == "mixed":
+        return torch.bfloat16
+    return resolve_precision(cfg.test.precision, device)
+
+
 def build_predictor(
     cfg: Config, model: nn.Module, device: torch.device
 ) -> Callable[[Iterable[ClipBatch]], Iterator[PosePrediction]]:
@@ -447,11 +454,11 @@ def build_predictor(
     It sees the weights as they are now: of a model that is trained on, build another one.
     """
     precision: Precision = "fp32"  # for what is left to `predict`: a prepared network has its own
-    if cfg.test.precision == "mixed":
-        model = prepare_for_inference(model, torch.bfloat16, robust_parts_alone=True)
-    elif cfg.test.fast:
-        model = prepare_for_inference(model, resolve_precision(cfg.test.precision, device))
-    else:
+    if cfg.test.fast:
+        dtype = resolve_test_precision(cfg, device)
+        mixed = cfg.test.precision == "mixed"
+        model = prepare_for_inference(model, dtype, robust_parts_alone=mixed)
+    elif cfg.test.precision != "mixed":  # the config makes sure
         precision = cfg.test.precision
     if cfg.test.cuda_graphs:
         if device.type != "cuda" or not cfg.test.fast:

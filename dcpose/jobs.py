@@ -30,6 +30,7 @@ from dcpose.build import (
     build_train_settings,
     describe_boxes,
     read_people,
+    resolve_test_precision,
 )
 from dcpose.config import Config, config_to_dict
 from dcpose.data.dataset import PoseTrackClips
@@ -234,8 +235,7 @@ def make_trainer(
 
 def _check_validation(cfg: Config, device: torch.device) -> VideosAndPeople:
     """Raise now what validation would raise after an epoch of training; return whom it needs."""
-    if cfg.test.precision != "mixed":
-        resolve_precision(cfg.test.precision, device)
+    resolve_test_precision(cfg, device)
     videos, people = read_people(cfg, "val")
     build_stream(cfg, videos, people)
     return videos, people
