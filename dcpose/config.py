@@ -386,8 +386,8 @@ class TestConfig(Section):
 
     batch_size: Positive = 64
     precision: Literal["auto", "fp32", "bf16", "fp16", "mixed"] = "auto"
-    """auto: bf16 on CUDA, fp32 on a CPU. mixed: bf16 in the last stage of an HRNet alone, which
-    keeps heatmaps within a percent of their peak and is worth it on a CPU with AMX."""
+    """auto: bf16 on CUDA, fp32 on a CPU. mixed: bf16 in the parts of an HRNet that bear it best,
+    which keeps heatmaps within a percent of their peak and is worth it on a CPU with AMX."""
     joint_score: Literal["heatmap_times_box", "heatmap"] = "heatmap_times_box"
     """Score of a joint: its heatmap peak, times the box score or alone."""
     fast: bool = True

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from dcpose.models.blocks import BasicBlock, Bottleneck
 from dcpose.models.correction import PoseCorrectionNetwork
 
 _Convolution = nn.Conv2d | nn.ConvTranspose2d
@@ -46,8 +47,8 @@ def prepare_for_inference(
     Args:
         network: in eval mode, on its device; stays as it is.
         dtype: number format of its convolutions.
-        robust_parts_alone: only convolutions in the `robust_parts` of the backbone (`HRNet`) have
-            that format, and what lies between them stays in float32, like all the rest.
+        robust_parts_alone: only the blocks in the `robust_parts` of the backbone (`HRNet`) have
+            that format; their shortcuts stay in float32, like all the rest.
 
     Raises:
         ValueError: if the network is in training mode, where BatchNorm is no constant; or its
@@ -66,8 +67,9 @@ def prepare_for_inference(
         if isinstance(module, _Convolution):
             module.to(dtype=format_of_all, memory_format=torch.channels_last)  # type: ignore[call-overload]
     if robust_parts_alone:
-        for part in _robust_parts(fast):
-            _convert_convolutions(part, dtype)
+        for chain in _robust_parts(fast):
+            for name, block in chain.named_children():
+                setattr(chain, name, _BlockIn(cast(BasicBlock | Bottleneck, block), dtype))
     return FastNetwork(fast, format_of_all)
 
 
@@ -85,25 +87,32 @@ def _robust_parts(network: nn.Module) -> list[nn.Module]:
     ]
 
 
-def _convert_convolutions(part: nn.Module, dtype: torch.dtype) -> None:
-    """Let the convolutions of a part compute in a format, between maps in float32."""
-    for parent in list(part.modules()):
-        for name, child in list(parent.named_children()):
-            if isinstance(child, nn.Conv2d):
-                setattr(parent, name, _ConvolutionIn(child, dtype))
+class _BlockIn(nn.Module):
+    """A residual block whose convolutions compute in another number format.
 
+    Its shortcut and its sum stay in float32, so that what rounding does is not carried along.
 
-class _ConvolutionIn(nn.Module):
-    """A convolution in another number format, from float32 to float32."""
+    Args:
+        block: `BasicBlock` or `Bottleneck`, its BatchNorms folded.
+        dtype: of the convolutions.
+    """
 
-    def __init__(self, conv: nn.Conv2d, dtype: torch.dtype) -> None:
+    def __init__(self, block: BasicBlock | Bottleneck, dtype: torch.dtype) -> None:
         super().__init__()
-        self.conv = conv.to(dtype=dtype)
+        convs = [conv for conv in block.children() if isinstance(conv, nn.Conv2d)]
+        self.convs = nn.ModuleList(convs).to(dtype)
+        self.downsample = block.downsample.to(dtype)
         self.dtype = dtype
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return maps in float32."""
-        return self.conv(x.to(self.dtype)).float()
+        """Return maps in float32, of maps in float32."""
+        out = rounded = x.to(self.dtype)
+        for conv in self.convs[:-1]:
+            out = conv(out).relu_()
+        out = self.convs[-1](out)
+        projected = not isinstance(self.downsample, nn.Identity)
+        shortcut = self.downsample(rounded).float() if projected else x
+        return (out + shortcut).relu_()
 
 
 def fold_batch_norms(network: nn.Module) -> None:

@@ -111,11 +111,6 @@ class HRNet(nn.Module):
             put out four times as many.
     """
 
-    robust_parts = ("stage4",)
-    """Parts whose convolutions may be in bfloat16: of the quick start's DCPose, that moves final
-    heatmaps by less than 1 % of their peak, the whole network in bfloat16 by up to 5 %
-    (docs/benchmarks/agreement_cpu.md)."""
-
     def __init__(
         self,
         width: int = 48,
@@ -144,6 +139,8 @@ class HRNet(nn.Module):
         self.transition3 = Transition(widths[:3], widths)
         self.stage4 = _stage(widths, modules[2], blocks, num_outputs=1)
         self.final_layer = nn.Conv2d(width, num_joints, 1)
+        deepest = (f"stage4.{module}.branches.3" for module in range(modules[2]))
+        self.robust_parts = "layer1", *deepest
 
     def forward(self, images: Tensor) -> Tensor:
         """Return heatmaps (N, J, H / 4, W / 4) of normalised RGB images (N, 3, H, W).

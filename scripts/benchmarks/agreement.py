@@ -8,6 +8,7 @@ with it on the val set of the run.
 from __future__ import annotations
 
 import copy
+import re
 import tempfile
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -39,8 +40,14 @@ from dcpose.models.fast import prepare_for_inference
 from dcpose.structures import PosePrediction
 
 FORMATS = ("fp32", "mixed", "bf16")
-PARTS = ("layer1", "stage2", "stage3", "stage4")
-"""Of an HRNet."""
+PARTS = {
+    "first stage": "layer1",
+    "stage 2": r"stage2\.\d\.branches\.\d",
+    "stage 3": r"stage3\.\d\.branches\.\d",
+    "stage 4": r"stage4\.\d\.branches\.\d",
+    "deepest branch": r"stage4\.\d\.branches\.3",
+}
+"""Chains of blocks of an HRNet, by the pattern of their names."""
 NEAR = 0.5
 """Pixels of the image within which joints agree."""
 
@@ -136,14 +143,17 @@ def _compare_parts(cfg: Config, model: nn.Module, options: Options) -> Table:
     """Measure what bfloat16 does in one part of the backbone alone."""
     given = read_people(cfg, "val")
     rows: list[Row] = []
-    for part in PARTS:
+    for part, pattern in PARTS.items():
         changed = copy.deepcopy(model)
-        changed.backbone.robust_parts = (part,)  # type: ignore[union-attr]
+        names = (name for name, _ in model.backbone.named_modules())  # type: ignore[union-attr]
+        changed.backbone.robust_parts = tuple(  # type: ignore[union-attr]
+            name for name in names if re.fullmatch(pattern, name)
+        )
         start = clock(options.device)
         off = _heatmap_differences(cfg, model, _prepare(changed, "mixed"), given, options)
         rows.append(
             {
-                "convolutions_in_bf16": part,
+                "blocks_in_bf16": part,
                 "heatmap_off_median": float(np.median(off)),
                 "heatmap_off_max": float(off.max()),
                 "seconds": clock(options.device) - start,

@@ -73,14 +73,28 @@ def test_robust_parts_alone(small_dcpose, clips, formula_weights):
     model = lively(small_dcpose(), formula_weights)
     fast = prepare_for_inference(model, torch.bfloat16, robust_parts_alone=True)
     half = {n for n, p in fast.named_parameters() if p.dtype == torch.bfloat16}
-    assert half
-    assert half == {n for n, _ in fast.named_parameters() if "stage4" in n}
+    parts = "network.backbone.layer1.", "network.backbone.stage4.0.branches.3."
+    in_parts = {n for n, _ in fast.named_parameters() if n.startswith(parts)}
+    assert half == in_parts
+    assert all(any(name.startswith(part) for name in half) for part in parts)
     everywhere = prepare_for_inference(model, torch.bfloat16)
     heatmaps, expected = fast(*clips), model(*clips)
     assert heatmaps.dtype == torch.float32
     assert 0 < relative(heatmaps, expected) < relative(everywhere(*clips), expected)
     with pytest.raises(ValueError, match="mixed is for HRNet backbones"):
         prepare_for_inference(SimpleBaseline(18, 3, 8).eval(), robust_parts_alone=True)
+
+
+@torch.inference_mode()
+def test_shortcuts_of_robust_parts_stay_in_float32(small_dcpose, formula_weights):
+    """Of blocks whose convolutions add nothing, what is given comes out to the last bit."""
+    backbone = lively(small_dcpose(), formula_weights).backbone
+    chain = backbone.stage4[0].branches[3]
+    for parameter in chain.parameters():
+        parameter.zero_()
+    fast = prepare_for_inference(backbone, torch.bfloat16, robust_parts_alone=True)
+    x = torch.rand(1, 32, 2, 3, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(fast.network.stage4[0].branches[3](x), x)
 
 
 def test_one_convolution_per_dilation(small_dcpose, clips):
