@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from dcpose.models import fast as fast_module
 from dcpose.models.fast import fold_batch_norms, prepare_for_inference
 from dcpose.models.hrnet import HRNet
 from dcpose.models.posewarper import HeatmapWarper, PoseWarper
@@ -95,6 +96,26 @@ def test_shortcuts_of_robust_parts_stay_in_float32(small_dcpose, formula_weights
     fast = prepare_for_inference(backbone, torch.bfloat16, robust_parts_alone=True)
     x = torch.rand(1, 32, 2, 3, generator=torch.Generator().manual_seed(0))
     assert torch.equal(fast.network.stage4[0].branches[3](x), x)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+@torch.inference_mode()
+def test_a_cpu_sees_a_few_images_at_a_time(
+    small_dcpose, clips, formula_weights, threads, monkeypatch
+):
+    monkeypatch.setattr(fast_module, "PIXELS_AT_ONCE", 3 * 64 * 96 + 1)  # one clip
+    fast = prepare_for_inference(lively(small_dcpose(), formula_weights))
+    frames, gaps = (torch.cat([x, x.flip(0)]) for x in clips)
+    sizes = []
+    fast.network.register_forward_hook(lambda network, args, out: sizes.append(len(out)))
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        heatmaps = fast(frames, gaps)
+    finally:
+        torch.set_num_threads(before)
+    assert sizes == ([4] if threads > 4 else [1, 1, 1, 1])  # fewer pieces than threads: together
+    torch.testing.assert_close(heatmaps, fast.network(frames, gaps))
 
 
 def test_one_convolution_per_dilation(small_dcpose, clips):
