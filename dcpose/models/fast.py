@@ -47,7 +47,7 @@ class FastNetwork(nn.Module):
         inputs = images, *others
         if images.device.type != "cpu":
             return self._heatmaps(inputs)
-        at_once = max(1, 3 * PIXELS_AT_ONCE // images[0].numel())
+        at_once = max(1, 3 * PIXELS_AT_ONCE // images.shape[1:].numel())
         pieces = list(zip(*(x.split(at_once) for x in inputs), strict=True))
         if len(pieces) < torch.get_num_threads():  # the threads share the work of each layer
             return self._heatmaps(inputs)

@@ -144,3 +144,9 @@ def test_training_mode_is_refused(small_dcpose):
 def test_a_lonely_batch_norm_is_refused():
     with pytest.raises(ValueError, match=r"Sequential\.1 follows no convolution"):
         fold_batch_norms(nn.Sequential(nn.ReLU(), nn.BatchNorm2d(2)).eval())
+
+
+@torch.inference_mode()
+def test_no_clips_are_fine(small_dcpose, clips):
+    fast = prepare_for_inference(small_dcpose().eval())
+    assert fast(*(x[:0] for x in clips)).shape == (0, 3, 16, 24)
