@@ -27,7 +27,7 @@ from dcpose.engine.distributed import barrier
 from dcpose.engine.inference import HEATMAP_STRIDE, predict
 from dcpose.engine.logging import with_progress
 from dcpose.engine.optim import make_optimizer
-from dcpose.engine.precision import Precision, autocast, resolve_precision
+from dcpose.engine.precision import Precision, autocast, precision_name, resolve_precision
 from dcpose.engine.train_settings import TrainSettings
 from dcpose.models.blocks import residual_chain
 from dcpose.models.correction import PoseCorrectionNetwork
@@ -444,6 +444,13 @@ def resolve_test_precision(cfg: Config, device: torch.device) -> torch.dtype:
     if cfg.test.precision == "mixed":
         return torch.bfloat16
     return resolve_precision(cfg.test.precision, device)
+
+
+def describe_test_precision(cfg: Config, device: torch.device) -> str:
+    """Return the name of the number format of inference, for the protocol."""
+    if cfg.test.precision == "mixed":
+        return "mixed"
+    return precision_name(resolve_test_precision(cfg, device))
 
 
 def build_predictor(

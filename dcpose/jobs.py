@@ -29,6 +29,7 @@ from dcpose.build import (
     build_train_loader,
     build_train_settings,
     describe_boxes,
+    describe_test_precision,
     read_people,
     resolve_test_precision,
 )
@@ -278,6 +279,7 @@ def validate(
         flip=cfg.test.flip,
         oks_nms=cfg.test.oks_nms,
         decoding=DECODING,
+        precision=describe_test_precision(cfg, device),
         crop_wh=cfg.data.crop_wh,
         clip_frames=clip.num_frames,
         max_gap=clip.max_gap if clip.num_frames > 1 else None,

@@ -24,6 +24,11 @@ def resolve_precision(precision: Precision, device: torch.device) -> torch.dtype
     return _DTYPES[precision]
 
 
+def precision_name(dtype: torch.dtype) -> str:
+    """Return the name that configs have for a dtype: fp32, bf16 or fp16."""
+    return next(name for name, known in _DTYPES.items() if known == dtype)
+
+
 def autocast(device: torch.device, dtype: torch.dtype) -> torch.autocast:
     """Return a context in which layers compute in `dtype`; float32 leaves them alone."""
     return torch.autocast(device.type, dtype=dtype, enabled=dtype != torch.float32)

@@ -32,6 +32,7 @@ class Protocol:
         flip: whether heatmaps of the mirrored clip were averaged in.
         oks_nms: OKS over which a pose is dropped for a better one of its frame; None drops none.
         decoding: how joints are read off heatmaps.
+        precision: number format of the network: fp32, bf16, fp16 or mixed.
         crop_wh: network input in pixels.
         clip_frames: frames that the model sees for each pose.
         max_gap: T, frames to the farthest neighbour; None for a single-frame model.
@@ -50,6 +51,7 @@ class Protocol:
     flip: bool
     oks_nms: float | None
     decoding: str
+    precision: str
     crop_wh: tuple[int, int]
     clip_frames: int
     max_gap: int | None
@@ -77,6 +79,7 @@ class Protocol:
                 f"flip: {'on' if self.flip else 'off'}",
                 f"OKS-NMS: {'off' if self.oks_nms is None else self.oks_nms}",
                 f"decoding: {self.decoding}",
+                f"precision: {self.precision}",
                 f"crop {self.crop_wh[0]}x{self.crop_wh[1]}",
                 clip,
                 f"weights: {self.weights} {self.weights_hash}",

@@ -23,6 +23,7 @@ _PROTOCOL_NAMES = {
     "flip": "flip test",
     "oks_nms": "OKS-NMS",
     "decoding": "decoding",
+    "precision": "precision",
     "crop_wh": "crop",
     "clip_frames": "frames seen",
     "max_gap": "T",

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from dcpose.engine.precision import autocast, resolve_precision
+from dcpose.engine.precision import autocast, precision_name, resolve_precision
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda", 0)
 
@@ -20,6 +20,7 @@ CPU, CUDA = torch.device("cpu"), torch.device("cuda", 0)
 )
 def test_resolution(name, device, expected):
     assert resolve_precision(name, device) is expected
+    assert precision_name(expected) in ({"bf16", "fp32"} if name == "auto" else {name})
 
 
 def test_fp16_on_a_cpu_is_refused():
