@@ -139,8 +139,11 @@ class HRNet(nn.Module):
         self.transition3 = Transition(widths[:3], widths)
         self.stage4 = _stage(widths, modules[2], blocks, num_outputs=1)
         self.final_layer = nn.Conv2d(width, num_joints, 1)
-        deepest = (f"stage4.{module}.branches.3" for module in range(modules[2]))
-        self.robust_parts = "layer1", *deepest
+        self.robust_parts = (
+            *(f"stage2.{module}.branches.{i}" for module in range(modules[0]) for i in range(2)),
+            *(f"stage3.0.branches.{i}" for i in range(3)),
+            *(f"stage4.{module}.branches.3" for module in range(modules[2])),
+        )
 
     def forward(self, images: Tensor) -> Tensor:
         """Return heatmaps (N, J, H / 4, W / 4) of normalised RGB images (N, 3, H, W).

@@ -43,6 +43,7 @@ FORMATS = ("fp32", "mixed", "bf16")
 PARTS = {
     "first stage": "layer1",
     "stage 2": r"stage2\.\d\.branches\.\d",
+    "stage 3, first module": r"stage3\.0\.branches\.\d",
     "stage 3": r"stage3\.\d\.branches\.\d",
     "stage 4": r"stage4\.\d\.branches\.\d",
     "deepest branch": r"stage4\.\d\.branches\.3",

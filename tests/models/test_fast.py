@@ -74,7 +74,8 @@ def test_robust_parts_alone(small_dcpose, clips, formula_weights):
     model = lively(small_dcpose(), formula_weights)
     fast = prepare_for_inference(model, torch.bfloat16, robust_parts_alone=True)
     half = {n for n, p in fast.named_parameters() if p.dtype == torch.bfloat16}
-    parts = "network.backbone.layer1.", "network.backbone.stage4.0.branches.3."
+    chains = [f"stage{2 + k}.0.branches.{i}" for k in range(2) for i in range(2 + k)]
+    parts = tuple(f"network.backbone.{chain}." for chain in [*chains, "stage4.0.branches.3"])
     in_parts = {n for n, _ in fast.named_parameters() if n.startswith(parts)}
     assert half == in_parts
     assert all(any(name.startswith(part) for name in half) for part in parts)
