@@ -56,7 +56,11 @@ class WinogradBlocks(nn.Module):
     def __init__(self, blocks: Iterable[BasicBlock]) -> None:
         super().__init__()
         convs = [conv for block in blocks for conv in (block.conv1, block.conv2)]
-        self.register_buffer("kernels", torch.stack([_kernel(conv.weight) for conv in convs]))
+        channels = convs[0].out_channels
+        kernels = _empty(len(convs), INPUTS**2, channels, channels)
+        for kernel, conv in zip(kernels, convs, strict=True):
+            kernel.copy_(_kernel(conv.weight))
+        self.register_buffer("kernels", kernels)
         self.register_buffer("biases", torch.stack([_bias(conv) for conv in convs]))
         into, _, out_of = (matrix.float() for matrix in transforms())
         # First rows, then columns: fewer operations than one matrix for both, as `out_of` is, where
@@ -148,12 +152,17 @@ class _Maps:
         self._padded[:, :, width + 1 :] = 0
 
 
-class _Memory(threading.local):
-    """Memory that a thread uses again and again, so that the system need not find it anew.
+def _empty(*shape: int) -> Tensor:
+    """Return float32 memory of NumPy, which asks for large pages.
 
-    A process gets memory in pages, cleared one by one as they are touched first; for what is
-    computed here that can take as long as the computing. NumPy asks for large pages.
+    A process gets memory in pages, cleared one by one as they are touched first; in small pages
+    that can take as long as what is computed here.
     """
+    return torch.from_numpy(np.empty(shape, np.float32))
+
+
+class _Memory(threading.local):
+    """Memory that a thread uses again and again, so that the system need not find it anew."""
 
     def __init__(self) -> None:
         self._tensors: dict[str, Tensor] = {}
@@ -163,7 +172,7 @@ class _Memory(threading.local):
         numbers = math.prod(shape)
         if role not in self._tensors or len(self._tensors[role]) < numbers:
             with torch.inference_mode(False):  # or it would be of no use outside of that mode
-                self._tensors[role] = torch.from_numpy(np.empty(numbers, np.float32))
+                self._tensors[role] = _empty(numbers)
         return self._tensors[role][:numbers].view(*shape)
 
 
@@ -202,7 +211,7 @@ def _kernel(weight: Tensor) -> Tensor:
     _, one_side, _ = transforms()
     squares = weight.detach().double().flatten(2).permute(2, 1, 0)
     domain = torch.kron(one_side, one_side) @ squares.flatten(1)
-    return domain.view(-1, *squares.shape[1:]).to(weight.dtype)
+    return domain.view(-1, *squares.shape[1:])
 
 
 def _bias(conv: nn.Conv2d) -> Tensor:
