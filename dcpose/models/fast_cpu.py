@@ -18,17 +18,21 @@ _IMAGES_FOR_ONEDNN = 16
 def speed_up_on_cpu(network: nn.Module) -> None:
     """Replace modules of a network by faster ones, in place; BatchNorms are folded already.
 
-    Blocks that compute in another number format stay as they are.
+    Chains of blocks that compute in another number format are not for Winograd's way.
     """
     for module in list(network.modules()):
         for name, child in list(module.named_children()):
-            if isinstance(child, nn.Conv2d) and child.kernel_size == (1, 1):
+            if isinstance(child, nn.Conv2d) and _is_pointwise(child):
                 setattr(module, name, _PointwiseConv(child))
         if isinstance(module, HRModule):
             for i, branch in enumerate(module.branches[:_WINOGRAD_BRANCHES]):
                 blocks = [block for block in branch.children() if isinstance(block, BasicBlock)]
                 if blocks and blocks[0].conv1.in_channels >= _WINOGRAD_CHANNELS:
                     module.branches[i] = WinogradBlocks(blocks)
+
+
+def _is_pointwise(conv: nn.Conv2d) -> bool:
+    return conv.kernel_size == conv.stride == (1, 1) and conv.padding == (0, 0)
 
 
 class _PointwiseConv(nn.Module):
@@ -46,7 +50,7 @@ class _PointwiseConv(nn.Module):
         """Return (N, O, H, W) of (N, C, H, W)."""
         num, channels, height, width = x.shape
         last = x.is_contiguous(memory_format=torch.channels_last)
-        if not last or self.conv.stride != (1, 1) or num >= _IMAGES_FOR_ONEDNN:
+        if not last or num >= _IMAGES_FOR_ONEDNN:
             return self.conv(x)
         rows = x.permute(0, 2, 3, 1).view(num * height, 1, width, channels).permute(0, 3, 1, 2)
         out = self.conv(rows).permute(0, 2, 3, 1)

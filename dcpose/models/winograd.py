@@ -56,13 +56,15 @@ class WinogradBlocks(nn.Module):
     def __init__(self, blocks: Iterable[BasicBlock]) -> None:
         super().__init__()
         convs = [conv for block in blocks for conv in (block.conv1, block.conv2)]
+        into, kernel_side, out_of = transforms()
+        into, out_of = into.float(), out_of.float()
+        both_sides = torch.kron(kernel_side, kernel_side)
         channels = convs[0].out_channels
         kernels = _empty(len(convs), INPUTS**2, channels, channels)
         for kernel, conv in zip(kernels, convs, strict=True):
-            kernel.copy_(_kernel(conv.weight))
+            kernel.copy_(_kernel(conv.weight, both_sides))
         self.register_buffer("kernels", kernels)
         self.register_buffer("biases", torch.stack([_bias(conv) for conv in convs]))
-        into, _, out_of = (matrix.float() for matrix in transforms())
         # First rows, then columns: fewer operations than one matrix for both, as `out_of` is, where
         # it makes no difference.
         self.register_buffer("into_rows", into)
@@ -206,11 +208,10 @@ def transforms() -> tuple[Tensor, Tensor, Tensor]:
     return torch.from_numpy(into), torch.from_numpy(kernel), torch.from_numpy(out_of)
 
 
-def _kernel(weight: Tensor) -> Tensor:
-    """Return weights (O, C, 3, 3) in the domain, (64, C, O), computed in float64."""
-    _, one_side, _ = transforms()
+def _kernel(weight: Tensor, transform: Tensor) -> Tensor:
+    """Return weights (O, C, 3, 3) in the domain, (64, C, O), by G on both sides (64, 9)."""
     squares = weight.detach().double().flatten(2).permute(2, 1, 0)
-    domain = torch.kron(one_side, one_side) @ squares.flatten(1)
+    domain = transform @ squares.flatten(1)
     return domain.view(-1, *squares.shape[1:])
 
 
