@@ -6,17 +6,18 @@ Public names are loaded when first used, so that importing dcpose does not impor
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dcpose.build import build_model
-    from dcpose.config import Config, load_config
-    from dcpose.estimator import PoseEstimator
+    from dcpose.build.model import build_model
+    from dcpose.config.loading import load_config
+    from dcpose.config.schema import Config
+    from dcpose.estimator.estimator import PoseEstimator
 
 __all__ = ["Config", "PoseEstimator", "build_model", "load_config"]
 
 _HOME_OF = {
-    "Config": "dcpose.config",
-    "load_config": "dcpose.config",
-    "build_model": "dcpose.build",
-    "PoseEstimator": "dcpose.estimator",
+    "Config": "dcpose.config.schema",
+    "load_config": "dcpose.config.loading",
+    "build_model": "dcpose.build.model",
+    "PoseEstimator": "dcpose.estimator.estimator",
 }
 
 

@@ -24,15 +24,19 @@ from typing import Any
 import torch
 import yaml
 
-from dcpose import jobs
-from dcpose.build import count_trainable
+from dcpose.build.model import count_trainable
 from dcpose.cli import reports_user_errors
-from dcpose.config import Config, config_to_dict, load_config
-from dcpose.engine.checkpoint import config_differences
+from dcpose.config.loading import config_to_dict, load_config
+from dcpose.config.schema import Config
+from dcpose.engine.devices import default_device
 from dcpose.engine.distributed import process_group
-from dcpose.evaluation.ablation_plot import to_svg
-from dcpose.evaluation.ablation_table import Row, to_json_dict, to_markdown
-from dcpose.files import write_text
+from dcpose.engine.run.checkpoint import config_differences
+from dcpose.files.writing import write_text
+from dcpose.jobs.together import shared_part, train_together
+from dcpose.jobs.train import train
+from dcpose.jobs.validate import validate
+from dcpose.report.ablation_chart import to_svg
+from dcpose.report.ablation_table import Row, to_json_dict, to_markdown
 
 
 @dataclass(frozen=True)
@@ -93,10 +97,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(listing(trials))
         return 0
     args.out.mkdir(parents=True, exist_ok=True)
-    with process_group(args.device or jobs.default_device()) as device:
+    with process_group(args.device or default_device()) as device:
         to_do = [trial for trial in trials if not trial.results.exists()]
         for group in groups_that_share(to_do) if args.share_backbone else [[t] for t in to_do]:
-            train(group, device, args.out)
+            train_group(group, device, args.out)
             for trial in group:
                 measure(trial, device)
                 write_table(trials, args.out)
@@ -193,7 +197,7 @@ def groups_that_share(trials: Sequence[Trial]) -> list[list[Trial]]:
     """Return groups of trials that can train on one backbone pass; of one where none can."""
     groups: list[tuple[dict[str, Any] | None, list[Trial]]] = []
     for trial in trials:
-        common = jobs.shared_part(trial.cfg)
+        common = shared_part(trial.cfg)
         fitting = [group for other, group in groups if common is not None and other == common]
         if fitting:
             fitting[0].append(trial)
@@ -202,19 +206,19 @@ def groups_that_share(trials: Sequence[Trial]) -> list[list[Trial]]:
     return [group for _, group in groups]
 
 
-def train(group: Sequence[Trial], device: torch.device, out: Path) -> None:
+def train_group(group: Sequence[Trial], device: torch.device, out: Path) -> None:
     """Train a group of trials from where they stopped, together if there are several."""
     if len(group) == 1:
-        jobs.train(group[0].cfg, device, group[0].run_dir, resume=True)
+        train(group[0].cfg, device, group[0].run_dir, resume=True)
         return
     log_file = out / f"together_{group[0].cfg.experiment}_seed{group[0].cfg.seed}.log"
-    jobs.train_together([(trial.cfg, trial.run_dir) for trial in group], device, log_file)
+    train_together([(trial.cfg, trial.run_dir) for trial in group], device, log_file)
 
 
 def measure(trial: Trial, device: torch.device) -> None:
     """Validate the weights of the last epoch; the best ones were chosen by the val AP itself."""
     weights = trial.run_dir / "checkpoints" / "last.pt"
-    jobs.validate(trial.cfg, device, str(weights), trial.run_dir)
+    validate(trial.cfg, device, str(weights), trial.run_dir)
 
 
 def write_table(trials: Sequence[Trial], out: Path) -> str:

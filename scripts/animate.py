@@ -11,7 +11,7 @@ import cv2
 from PIL import Image
 
 from dcpose.cli import reports_user_errors
-from dcpose.files import replacing
+from dcpose.files.writing import replacing
 from dcpose.video.opening import open_source
 
 

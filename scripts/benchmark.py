@@ -31,7 +31,7 @@ from benchmarks.share_backbone import measure_share_backbone
 from benchmarks.train import measure_train
 from benchmarks.video import measure_video
 from dcpose.cli import reports_user_errors
-from dcpose.jobs import default_device
+from dcpose.engine.devices import default_device
 
 SUITES: dict[str, Suite] = {
     "data": measure_data,

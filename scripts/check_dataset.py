@@ -21,17 +21,18 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
+from dcpose.check.cache import default_cache_dir
+from dcpose.check.findings import CODES
+from dcpose.check.layout import SplitFiles
+from dcpose.check.run import CheckOptions, check_data_set
 from dcpose.cli import reports_user_errors
-from dcpose.config import Config, load_config
-from dcpose.data.check import CheckOptions, check_data_set
-from dcpose.data.check_cache import default_cache_dir
-from dcpose.data.check_layout import SplitFiles
-from dcpose.data.check_report import CODES
+from dcpose.config.loading import load_config
+from dcpose.config.schema import Config
 from dcpose.data.frames import FrameError, read_frame
-from dcpose.data.posetrack import VideoAnnotation, read_annotations, read_video
-from dcpose.files import write_text
+from dcpose.files.writing import write_text
+from dcpose.formats.posetrack.records import VideoAnnotation, read_annotations, read_video
+from dcpose.formats.skeleton_yaml import read_skeleton
 from dcpose.skeleton import POSETRACK, Skeleton
-from dcpose.skeleton_files import read_skeleton
 from dcpose.structures import PersonRecord
 from dcpose.visualize import comparison_sheet, draw_pose
 

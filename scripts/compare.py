@@ -18,9 +18,9 @@ import numpy as np
 
 from dcpose.cli import reports_user_errors
 from dcpose.data.frames import read_frame
-from dcpose.data.posetrack import VideoAnnotation, read_annotations
 from dcpose.evaluation.matching import DISTANCE_LIMIT, HEAD_FACTOR
 from dcpose.evaluation.subsets import in_order, title_of
+from dcpose.formats.posetrack.records import VideoAnnotation, read_annotations
 from dcpose.geometry import apply_affine, paired_iou
 from dcpose.skeleton import POSETRACK
 from dcpose.structures import PersonRecord

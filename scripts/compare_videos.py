@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 
 from dcpose.cli import reports_user_errors
-from dcpose.engine.logging import set_up_logging, with_progress
-from dcpose.results.reading import read_people
+from dcpose.engine.run.folder import set_up_logging, with_progress
+from dcpose.estimator.reading import read_people
+from dcpose.formats.skeleton_yaml import read_skeleton
 from dcpose.skeleton import POSETRACK
-from dcpose.skeleton_files import read_skeleton
 from dcpose.video.opening import DEFAULT_IMAGE_RATE, open_source
 from dcpose.video.writer import VideoWriter
 from dcpose.visualize.people import draw_people, draw_title

@@ -16,13 +16,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dcpose.cli import reports_user_errors
-from dcpose.data.detections import DetectionKey, rekey_detections
-from dcpose.data.posetrack import read_annotations
-from dcpose.evaluation.coco_results import coco_results
-from dcpose.evaluation.conversion import describe_losses
-from dcpose.evaluation.convert_folder import convert_folder
 from dcpose.evaluation.evaluator import json_files
-from dcpose.evaluation.predictions import load_json, parse_poses, write_json
+from dcpose.formats.coco_results import coco_results
+from dcpose.formats.detections import DetectionKey, rekey_detections
+from dcpose.formats.posetrack.convert import describe_losses
+from dcpose.formats.posetrack.convert_folder import convert_folder
+from dcpose.formats.posetrack.predictions import load_json, parse_poses, write_json
+from dcpose.formats.posetrack.records import read_annotations
 
 TARGETS = {
     "annotations": ("posetrack17", "posetrack18"),

@@ -22,12 +22,13 @@ from pydantic import ValidationError
 from safetensors.torch import save_file
 
 from dcpose.cli import reports_user_errors
-from dcpose.config import ModelConfig, load_config
-from dcpose.files import replacing, write_text
-from dcpose.models.weight_files import check_hash, sha256_of
-from dcpose.models.weight_inspection import Inspection, inspect_weights
-from dcpose.models.weight_layouts import Source
-from dcpose.models.weights import WITHOUT
+from dcpose.config.loading import load_config
+from dcpose.config.models import ModelConfig
+from dcpose.files.writing import replacing, write_text
+from dcpose.weights.inspection import Inspection, inspect_weights
+from dcpose.weights.layouts import Source
+from dcpose.weights.loading import WITHOUT
+from dcpose.weights.reading import check_hash, sha256_of
 
 CARD_FORMAT = "dcpose-weights-card-1"
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"

@@ -19,8 +19,8 @@ from dcpose.cli import reports_user_errors
 from dcpose.evaluation.evaluator import APResult, evaluate_folders
 from dcpose.evaluation.mota import evaluate_tracks
 from dcpose.evaluation.subsets import text_table
-from dcpose.evaluation.video_poses import EvaluationInputError
-from dcpose.files import write_text
+from dcpose.files.writing import write_text
+from dcpose.formats.posetrack.video_poses import EvaluationInputError
 from dcpose.skeleton import EVALUATION_JOINTS, POSETRACK, Skeleton
 
 TOLERANCE = 1e-9  # percent; differences up to here are rounding
@@ -62,7 +62,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def load_skeleton(path: Path) -> Skeleton:
     """Read a skeleton file; without one the script works where PyYAML is not installed."""
-    from dcpose.skeleton_files import read_skeleton
+    from dcpose.formats.skeleton_yaml import read_skeleton
 
     return read_skeleton(path)
 

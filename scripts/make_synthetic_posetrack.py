@@ -1,11 +1,11 @@
-"""Render PoseTrack-format videos of articulated people; see dcpose/data/synthetic.py."""
+"""Render PoseTrack-format videos of articulated people; see dcpose/synthetic/generate.py."""
 
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
 from dcpose.cli import reports_user_errors
-from dcpose.data.synthetic import generate
+from dcpose.synthetic.generate import generate
 
 
 @reports_user_errors

@@ -15,14 +15,16 @@ import cv2
 import numpy as np
 import torch
 
-from dcpose.build import build_model, build_skeleton, build_stream, read_people
+from dcpose.build.data import build_skeleton, read_people
+from dcpose.build.inference import build_stream
+from dcpose.build.model import build_model
 from dcpose.cli import config_parser, reports_user_errors, require_weights
-from dcpose.config import load_config
-from dcpose.data.posetrack import VideoAnnotation
+from dcpose.config.loading import load_config
 from dcpose.engine.inference import HEATMAP_STRIDE
+from dcpose.formats.posetrack.records import VideoAnnotation
 from dcpose.geometry import apply_affine, invert_affine
 from dcpose.heatmap import decode
-from dcpose.models.dcpose import DCPose
+from dcpose.models.dcpose.network import DCPose
 from dcpose.skeleton import Skeleton
 from dcpose.structures import ClipBatch, PersonRecord
 from dcpose.visualize import JointSamples, JointStages, stages_sheet

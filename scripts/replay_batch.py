@@ -17,14 +17,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dcpose import jobs
-from dcpose.build import build_model, build_target_encoder
+from dcpose.build.model import build_model
+from dcpose.build.training import build_target_encoder
 from dcpose.cli import reports_user_errors
-from dcpose.config import config_from_dict
-from dcpose.engine.checkpoint import load_model_state
-from dcpose.engine.finite import gradient_norm
+from dcpose.config.loading import config_from_dict
+from dcpose.engine.devices import default_device
+from dcpose.engine.faults.finite import gradient_norm
 from dcpose.engine.precision import resolve_precision
-from dcpose.engine.replay import load_step
+from dcpose.engine.run.checkpoint import load_model_state
+from dcpose.engine.run.replay import load_step
 from dcpose.engine.supervised import SupervisedModel
 from dcpose.losses import JointsMSELoss
 
@@ -34,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("step", type=Path, help="file in RUN_DIR/nonfinite")
-    parser.add_argument("--device", choices=("cpu", "cuda"), default=jobs.default_device())
+    parser.add_argument("--device", choices=("cpu", "cuda"), default=default_device())
     parser.add_argument("--precision", choices=("fp32", "bf16", "fp16"), help="default: the run's")
     args = parser.parse_args(argv)
     saved = load_step(args.step)

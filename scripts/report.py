@@ -18,14 +18,17 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from dcpose.build import annotations_dir, build_model, build_skeleton, build_stream, read_videos
+from dcpose.build.data import annotations_dir, build_skeleton, read_videos
+from dcpose.build.inference import build_stream
+from dcpose.build.model import build_model
 from dcpose.cli import reports_user_errors
-from dcpose.config import Config, load_config
+from dcpose.config.loading import load_config
+from dcpose.config.schema import Config
 from dcpose.data.frames import FrameError, read_frame
-from dcpose.data.posetrack import VideoAnnotation
 from dcpose.evaluation.curves import Curves, measure_curves, read_matchings
 from dcpose.evaluation.matching import Matching
-from dcpose.files import write_text
+from dcpose.files.writing import write_text
+from dcpose.formats.posetrack.records import VideoAnnotation
 from dcpose.report.assemble import (
     check_comparable,
     make_charts,

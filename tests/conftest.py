@@ -13,6 +13,8 @@ import pytest
 import torch
 import yaml
 
+pytest_plugins = ["fixtures.data_folder", "fixtures.networks", "fixtures.posetrack_files"]
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 SAMPLE = REPOSITORY / "datasets" / "sample"
 

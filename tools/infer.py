@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
-from dcpose.boxes_file import read_boxes
 from dcpose.cli import EXIT_INTERRUPTED, reports_user_errors
-from dcpose.engine.logging import set_up_logging
-from dcpose.engine.stopwatch import Stopwatch
-from dcpose.estimator import PoseEstimator
-from dcpose.infer_job import draw_result, infer
+from dcpose.engine.run.folder import set_up_logging
+from dcpose.estimator.boxes_file import read_boxes
+from dcpose.estimator.estimator import PoseEstimator
+from dcpose.estimator.stopwatch import Stopwatch
+from dcpose.jobs.infer import draw_result, infer
 from dcpose.video.camera import Camera
 from dcpose.video.opening import DEFAULT_IMAGE_RATE, open_source
 

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from dcpose import jobs
 from dcpose.cli import config_parser, reports_user_errors, require_weights
-from dcpose.config import load_config
+from dcpose.config.loading import load_config
+from dcpose.engine.devices import default_device
 from dcpose.engine.distributed import process_group
+from dcpose.jobs.test import make_submission
 
 
 @reports_user_errors
@@ -25,8 +26,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_intermixed_args(argv)
     cfg = load_config(args.cfg, args.overrides)
     weights = require_weights(args.weights)
-    with process_group(args.device or jobs.default_device()) as device:
-        zip_path = jobs.test(cfg, device, weights, args.out, args.format)
+    with process_group(args.device or default_device()) as device:
+        zip_path = make_submission(cfg, device, weights, args.out, args.format)
     if zip_path is not None:
         print(zip_path)
     return 0

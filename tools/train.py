@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from dcpose import jobs
 from dcpose.cli import config_parser, reports_user_errors
-from dcpose.config import load_config
+from dcpose.config.loading import load_config
+from dcpose.engine.devices import default_device
 from dcpose.engine.distributed import process_group
+from dcpose.jobs.train import train
 
 
 @reports_user_errors
@@ -26,8 +27,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     args = parser.parse_intermixed_args(argv)
     cfg = load_config(args.cfg, args.overrides)
-    with process_group(args.device or jobs.default_device(), cfg.train.timeout_s) as device:
-        jobs.train(cfg, device, args.run_dir, resume=args.resume, weights=args.weights)
+    with process_group(args.device or default_device(), cfg.train.timeout_s) as device:
+        train(cfg, device, args.run_dir, resume=args.resume, weights=args.weights)
     return 0
 
 

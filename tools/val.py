@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from dcpose import jobs
 from dcpose.cli import config_parser, reports_user_errors, require_weights
-from dcpose.config import load_config
+from dcpose.config.loading import load_config
+from dcpose.engine.devices import default_device
 from dcpose.engine.distributed import process_group
-from dcpose.evaluation.report import text
+from dcpose.jobs.validate import validate
+from dcpose.report.results import text
 
 
 @reports_user_errors
@@ -20,8 +21,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_intermixed_args(argv)
     cfg = load_config(args.cfg, args.overrides)
     weights = require_weights(args.weights)
-    with process_group(args.device or jobs.default_device()) as device:
-        measured = jobs.validate(cfg, device, weights, args.run_dir)
+    with process_group(args.device or default_device()) as device:
+        measured = validate(cfg, device, weights, args.run_dir)
     if measured is not None:
         print(text(*measured))
     return 0

@@ -15,7 +15,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from dcpose.data.frames import FrameError
-from dcpose.data.posetrack import VideoAnnotation
+from dcpose.formats.posetrack.records import VideoAnnotation
 
 MissingNeighbors = Literal["error", "repeat"]
 ClipFrames = Literal["cur", "prev_cur_next", "support_cur", "window"]

@@ -14,7 +14,7 @@ from dcpose.data.augment import Augmentation, CropView, random_view
 from dcpose.data.clip import Clip, ClipOptions, choose_clip, usable_frames
 from dcpose.data.crop import crop_matrix, visible_box, warp_frames
 from dcpose.data.frames import check_frame_wh, frame_wh, read_frame
-from dcpose.data.posetrack import VideoAnnotation, training_people
+from dcpose.formats.posetrack.records import VideoAnnotation, training_people
 from dcpose.geometry import invert_affine
 from dcpose.skeleton import POSETRACK, Skeleton
 from dcpose.structures import ClipSample, PersonRecord

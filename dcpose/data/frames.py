@@ -10,14 +10,8 @@ import cv2
 import numpy as np
 from simplejpeg import decode_jpeg
 
-from dcpose.data.check_jpeg import (
-    MAX_BYTES,
-    MAX_PIXELS,
-    MAX_SCANS,
-    frame_size,
-    too_many_pixels,
-)
-from dcpose.safe_files import read_bounded
+from dcpose.data.jpeg import MAX_BYTES, MAX_PIXELS, MAX_SCANS, frame_size, too_many_pixels
+from dcpose.files.reading import read_bounded
 
 # Annotations count pixels as they are stored, so a rotation tag in the file must not act.
 _DECODE_FLAGS = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION

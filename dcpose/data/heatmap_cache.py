@@ -26,8 +26,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from dcpose.data.dataset import PoseTrackClips
 from dcpose.data.loader import collate
-from dcpose.files import replacing, write_bytes, write_text
-from dcpose.safe_files import MAX_JSON_BYTES, parse_json, read_bounded
+from dcpose.files.reading import MAX_JSON_BYTES, parse_json, read_bounded
+from dcpose.files.writing import replacing, write_bytes, write_text
 from dcpose.structures import ClipBatch, ClipSample, PersonRecord
 
 Key = dict[str, Any]

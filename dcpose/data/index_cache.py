@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from dcpose.data.check_cache import cache_name, stamp_of, write_atomically
-from dcpose.data.image_place import ImagePlace
-from dcpose.data.posetrack import VideoAnnotation, read_annotations
+from dcpose.check.cache import cache_name, stamp_of, write_atomically
+from dcpose.formats.posetrack.images import ImagePlace
+from dcpose.formats.posetrack.records import VideoAnnotation, read_annotations
 from dcpose.skeleton import POSETRACK, Skeleton
 from dcpose.structures import PersonRecord
 

@@ -13,7 +13,7 @@ from dcpose.data.clip import Clip, ClipOptions, choose_clip, usable_frames
 from dcpose.data.crop import crop_matrix, visible_box, warp_frames
 from dcpose.data.frames import check_frame_wh, frame_wh, read_frame
 from dcpose.data.loader import collate
-from dcpose.data.posetrack import VideoAnnotation
+from dcpose.formats.posetrack.records import VideoAnnotation
 from dcpose.geometry import invert_affine
 from dcpose.structures import ClipBatch, ClipSample, PersonRecord
 

@@ -1,0 +1,1 @@
+"""Training and inference loops; they take models, data and settings as arguments."""

@@ -9,7 +9,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from dcpose.engine.finite import FiniteGuard
+from dcpose.engine.faults.finite import FiniteGuard
 from dcpose.structures import PersonRecord
 
 T = TypeVar("T")

@@ -20,9 +20,9 @@ import torch
 from torch import Tensor
 
 from dcpose.engine.distributed import world_size
-from dcpose.engine.interruption import Interrupted
-from dcpose.engine.logging import with_progress
+from dcpose.engine.faults.interruption import Interrupted
 from dcpose.engine.precision import autocast
+from dcpose.engine.run.folder import with_progress
 from dcpose.engine.supervised import HeadOnly, SupervisedModel
 from dcpose.engine.trainer import Trainer, groups_of
 from dcpose.structures import ClipBatch, normalise

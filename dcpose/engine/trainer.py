@@ -22,15 +22,6 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import MultiStepLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from dcpose.engine.checkpoint import (
-    CheckpointError,
-    load_model_state,
-    load_newest_checkpoint,
-    load_optimizer_state,
-    optimizer_state,
-    restore_previous,
-    save_checkpoint,
-)
 from dcpose.engine.distributed import (
     Agreement,
     barrier,
@@ -41,17 +32,26 @@ from dcpose.engine.distributed import (
     world_size,
     wrap_model,
 )
-from dcpose.engine.finite import FiniteGuard, NonFiniteLossError, gradient_norm
-from dcpose.engine.interruption import Interrupted, StopRequest
-from dcpose.engine.logging import LOGGER_NAME, Run, with_progress
+from dcpose.engine.faults.finite import FiniteGuard, NonFiniteLossError, gradient_norm
+from dcpose.engine.faults.interruption import Interrupted, StopRequest
 from dcpose.engine.meter import EpochMeter
 from dcpose.engine.precision import resolve_precision
-from dcpose.engine.randomness import capture_rng, restore_rng
-from dcpose.engine.replay import save_step
-from dcpose.engine.resume_rules import check_changes
+from dcpose.engine.run.checkpoint import (
+    CheckpointError,
+    load_model_state,
+    load_newest_checkpoint,
+    load_optimizer_state,
+    optimizer_state,
+    restore_previous,
+    save_checkpoint,
+)
+from dcpose.engine.run.folder import LOGGER_NAME, Run, with_progress
+from dcpose.engine.run.randomness import capture_rng, restore_rng
+from dcpose.engine.run.replay import save_step
+from dcpose.engine.run.resume_rules import check_changes
+from dcpose.engine.run.training_log import Place, log_epoch, log_interval
 from dcpose.engine.supervised import HeadOnly, SupervisedModel
 from dcpose.engine.train_settings import TrainSettings
-from dcpose.engine.training_log import Place, log_epoch, log_interval
 from dcpose.structures import ClipBatch, PersonRecord
 
 T = TypeVar("T")

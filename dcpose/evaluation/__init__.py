@@ -1,1 +1,1 @@
-"""PoseTrack AP, predictions files and leaderboard files (NumPy only: works without torch)."""
+"""PoseTrack AP, COCO AP and tracking measures (NumPy only: works without torch)."""

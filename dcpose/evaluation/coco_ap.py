@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from dcpose.evaluation.coco_results import coco_results
 from dcpose.evaluation.evaluator import json_files
-from dcpose.evaluation.predictions import JointScore, load_json
-from dcpose.evaluation.video_poses import EvaluationInputError
+from dcpose.formats.coco_results import coco_results
+from dcpose.formats.posetrack.predictions import JointScore, load_json
+from dcpose.formats.posetrack.video_poses import EvaluationInputError
 from dcpose.skeleton import COCO, POSETRACK, Skeleton
 
 STATISTICS = ("AP", "AP50", "AP75", "AP-M", "AP-L", "AR", "AR50", "AR75", "AR-M", "AR-L")

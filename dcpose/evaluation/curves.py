@@ -14,7 +14,7 @@ import numpy as np
 from dcpose.evaluation.average_precision import best_from_here, ranked_curve
 from dcpose.evaluation.evaluator import json_files
 from dcpose.evaluation.matching import Matching, joint_distances, match_people
-from dcpose.evaluation.predictions import read_poses
+from dcpose.formats.posetrack.predictions import read_poses
 from dcpose.skeleton import POSETRACK, Skeleton
 
 PCKH_LIMITS = np.linspace(0.0, 1.0, 51)

@@ -17,10 +17,10 @@ import numpy as np
 
 from dcpose.evaluation.average_precision import average_precision
 from dcpose.evaluation.matching import Detections, match_people
-from dcpose.evaluation.predictions import read_poses
 from dcpose.evaluation.subsets import in_order, split_by_condition
-from dcpose.evaluation.video_poses import EvaluationInputError, VideoPoses
-from dcpose.frame_names import order_mismatch
+from dcpose.formats.posetrack.names import order_mismatch
+from dcpose.formats.posetrack.predictions import read_poses
+from dcpose.formats.posetrack.video_poses import EvaluationInputError, VideoPoses
 from dcpose.skeleton import POSETRACK, Skeleton
 
 TITLE_OF = {

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from dcpose.evaluation.video_poses import Complaint, RowError, number_rows
+from dcpose.formats.posetrack.video_poses import Complaint, RowError, number_rows
 
 # rounding error of the 2 x 2 determinant of coordinate differences (Shewchuk, Adaptive Precision
 # Floating-Point Arithmetic, 1997, "ccwerrboundA"); smaller products may have underflowed

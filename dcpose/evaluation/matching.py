@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from dcpose.evaluation.ignore_regions import inside_any_ring
-from dcpose.evaluation.video_poses import Complaint, EvaluationInputError, VideoPoses
+from dcpose.formats.posetrack.video_poses import Complaint, EvaluationInputError, VideoPoses
 
 DISTANCE_LIMIT = 0.5
 """A joint is right up to this distance, in head sizes (PCKh@0.5)."""

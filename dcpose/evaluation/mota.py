@@ -23,8 +23,8 @@ import numpy as np
 
 from dcpose.evaluation.evaluator import mean_of_defined, paired_files
 from dcpose.evaluation.matching import DISTANCE_LIMIT, evaluated_people, joint_distances
-from dcpose.evaluation.predictions import read_poses
-from dcpose.evaluation.video_poses import EvaluationInputError, VideoPoses
+from dcpose.formats.posetrack.predictions import read_poses
+from dcpose.formats.posetrack.video_poses import EvaluationInputError, VideoPoses
 from dcpose.geometry import box_iou
 from dcpose.skeleton import POSETRACK, Skeleton
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from dcpose.evaluation.coco_results import person_scores
+from dcpose.formats.coco_results import person_scores
 from dcpose.skeleton import POSETRACK, Skeleton
 from dcpose.structures import PosePrediction
 

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dcpose.evaluation.matching import Detections, Matching, pairs_in_frames
-from dcpose.evaluation.video_poses import CLEAN, VideoPoses
+from dcpose.formats.posetrack.video_poses import CLEAN, VideoPoses
 from dcpose.geometry import paired_iou
 
 if TYPE_CHECKING:

@@ -1,1 +1,1 @@
-"""Networks: backbones, the parts of DCPose, and how their weights are read."""
+"""Networks: backbones and what works on them."""

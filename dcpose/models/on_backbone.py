@@ -7,7 +7,7 @@ heatmap pixels.
 import torch
 from torch import Tensor, nn
 
-from dcpose.models.fast import prepare_for_inference
+from dcpose.deploy.fast import prepare_for_inference
 from dcpose.threads import one_thread_each
 
 IMAGES_PER_CALL = 4

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dcpose.safe_files import parse_json
-from dcpose.yaml_files import read_yaml
+from dcpose.files.reading import parse_json
+from dcpose.files.yaml_text import read_yaml
 
 EVALUATIONS = ("", "val")
 """Where under a run the files of tools/val.py may be: beside its checkpoints, or in a subfolder."""

@@ -23,20 +23,15 @@ from benchmarks.measure import Options, Row, Table, Timing, side_by_side
 from benchmarks.network import CONFIG, SMOKE, enliven
 from benchmarks.reference import predict_one_by_one
 from benchmarks.video_set import VideoSize, write_video_set
-from dcpose.build import (
-    annotations_dir,
-    build_clip_options,
-    build_model,
-    build_predictor,
-    build_skeleton,
-    build_stream,
-    read_people,
-)
-from dcpose.config import Config, load_config
+from dcpose.build.data import annotations_dir, build_clip_options, build_skeleton, read_people
+from dcpose.build.inference import build_predictor, build_stream
+from dcpose.build.model import build_model
+from dcpose.config.loading import load_config
+from dcpose.config.schema import Config
+from dcpose.deploy.fast import prepare_for_inference
 from dcpose.evaluation.evaluator import evaluate_folders
-from dcpose.evaluation.predictions import write_predictions
-from dcpose.jobs import VideosAndPeople
-from dcpose.models.fast import prepare_for_inference
+from dcpose.formats.posetrack.predictions import write_predictions
+from dcpose.jobs.predict import VideosAndPeople
 from dcpose.structures import PosePrediction
 
 FORMATS = ("fp32", "mixed", "bf16")

@@ -27,20 +27,16 @@ from torchvision.io import decode_jpeg as torchvision_decode
 from benchmarks.measure import Options, Row, Table, Timing, side_by_side
 from benchmarks.reference import ReferenceSample, load_sample, network_input, write_one_by_one
 from benchmarks.video_set import VideoSize, write_video_set
-from dcpose.build import (
-    build_augmentation,
-    build_clip_options,
-    build_stream,
-    build_target_encoder,
-    build_train_loader,
-    read_people,
-)
-from dcpose.config import Config, load_config
+from dcpose.build.data import build_augmentation, build_clip_options, read_people
+from dcpose.build.inference import build_stream
+from dcpose.build.training import build_target_encoder, build_train_loader
+from dcpose.config.loading import load_config
+from dcpose.config.schema import Config
 from dcpose.data.crop import crop_matrix
 from dcpose.data.frames import read_frame
-from dcpose.evaluation.predictions import write_predictions
+from dcpose.formats.posetrack.predictions import write_predictions
 from dcpose.heatmap import decode, heatmap_to_image
-from dcpose.jobs import predict_split
+from dcpose.jobs.predict import predict_split
 from dcpose.structures import PosePrediction
 
 CONFIG = Path(__file__).resolve().parents[2] / "configs" / "posetrack18" / "dcpose_hrnet_w48.yaml"

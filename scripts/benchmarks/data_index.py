@@ -11,11 +11,11 @@ from pathlib import Path
 
 from benchmarks.evaluation_set import SetSize, write_evaluation_set, write_frames
 from benchmarks.measure import Options, Table
-from dcpose.data.check import CheckOptions, check_data_set
-from dcpose.data.check_jpeg import inspect_jpeg
-from dcpose.data.check_layout import SplitFiles
+from dcpose.check.layout import SplitFiles
+from dcpose.check.run import CheckOptions, check_data_set
 from dcpose.data.frames import read_frame
 from dcpose.data.index_cache import read_annotations_cached
+from dcpose.data.jpeg import inspect_jpeg
 
 
 def measure_data_index(options: Options) -> list[Table]:

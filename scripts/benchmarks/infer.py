@@ -15,14 +15,15 @@ import numpy as np
 import torch
 
 from benchmarks.measure import Options, Row, Table
-from dcpose.build import build_model
-from dcpose.config import Config, load_config
-from dcpose.engine.stopwatch import Stopwatch
-from dcpose.estimator import PoseEstimator
-from dcpose.infer_job import Outcome, draw_result, infer
-from dcpose.live_poses import Boxes
-from dcpose.person_detectors import make_detector
-from dcpose.results.frame_result import FrameResult
+from dcpose.build.model import build_model
+from dcpose.config.loading import load_config
+from dcpose.config.schema import Config
+from dcpose.detection.detectors import make_detector
+from dcpose.estimator.estimator import PoseEstimator
+from dcpose.estimator.frame_result import FrameResult
+from dcpose.estimator.live_poses import Boxes
+from dcpose.estimator.stopwatch import Stopwatch
+from dcpose.jobs.infer import Outcome, draw_result, infer
 from dcpose.video.reader import VideoFile
 from dcpose.video.source import VideoFrame
 

@@ -12,8 +12,8 @@ import torch
 from benchmarks.measure import Options, Row, Table
 from benchmarks.process import measure_command
 from benchmarks.video_set import VideoSize, write_video_set
-from dcpose.config import load_config
-from dcpose.jobs import predict_split
+from dcpose.config.loading import load_config
+from dcpose.jobs.predict import predict_split
 
 SCRIPTS = Path(__file__).resolve().parents[1]
 CONFIG = SCRIPTS.parent / "configs" / "posetrack18" / "dcpose_hrnet_w48.yaml"

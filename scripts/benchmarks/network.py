@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.measure import Options, Row, Table, side_by_side, speed_columns
-from dcpose.build import build_model
-from dcpose.config import load_config
-from dcpose.engine.cuda_graphs import GraphedNetwork
-from dcpose.models.fast import prepare_for_inference
+from dcpose.build.model import build_model
+from dcpose.config.loading import load_config
+from dcpose.deploy.cuda_graphs import GraphedNetwork
+from dcpose.deploy.fast import prepare_for_inference
 
 CONFIG = "configs/posetrack18/dcpose_hrnet_w48.yaml"
 SMOKE = [

@@ -22,8 +22,8 @@ from torchvision.transforms.functional import normalize, to_tensor
 from dcpose.data.augment import Augmentation, random_view
 from dcpose.data.clip import ClipOptions, sample_clip
 from dcpose.data.crop import crop_matrix, visible_box
-from dcpose.data.posetrack import VideoAnnotation
-from dcpose.evaluation.predictions import write_predictions
+from dcpose.formats.posetrack.predictions import write_predictions
+from dcpose.formats.posetrack.records import VideoAnnotation
 from dcpose.geometry import apply_affine, invert_affine
 from dcpose.skeleton import POSETRACK
 from dcpose.structures import IMAGE_MEAN, IMAGE_STD, PersonRecord, PosePrediction

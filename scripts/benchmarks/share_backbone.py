@@ -18,18 +18,19 @@ from benchmarks.machine import clock
 from benchmarks.measure import Options, Table, side_by_side
 from benchmarks.network import SMOKE, enliven
 from benchmarks.video_set import VideoSize, write_video_set
-from dcpose.build import (
-    build_model,
+from dcpose.build.model import build_model
+from dcpose.build.training import (
     build_optimizer,
     build_target_encoder,
     build_train_loader,
     build_train_settings,
 )
-from dcpose.config import Config, load_config
+from dcpose.config.loading import load_config
+from dcpose.config.schema import Config
 from dcpose.data.loader import EpochBatches
-from dcpose.engine.logging import LOGGER_NAME, Run
 from dcpose.engine.optim import make_scheduler
 from dcpose.engine.precision import resolve_precision
+from dcpose.engine.run.folder import LOGGER_NAME, Run
 from dcpose.engine.shared_backbone import Member, train_one_epoch
 from dcpose.engine.trainer import Trainer
 from dcpose.losses import JointsMSELoss

@@ -13,9 +13,11 @@ from benchmarks.measure import Options, Row, Table, side_by_side
 from benchmarks.network import CONFIG, SMOKE, enliven
 from benchmarks.reference import write_one_by_one
 from benchmarks.video_set import VideoSize, write_video_set
-from dcpose.build import build_clip_options, build_model, read_people
-from dcpose.config import Config, load_config
-from dcpose.jobs import predict_split
+from dcpose.build.data import build_clip_options, read_people
+from dcpose.build.model import build_model
+from dcpose.config.loading import load_config
+from dcpose.config.schema import Config
+from dcpose.jobs.predict import predict_split
 
 PUBLISHED = {1: 150, 3: 204, 5: 292, 10: 431, 20: 721}
 """Milliseconds a frame of the original on an A800, by people (README of PAVE-Net, 2511.13208)."""

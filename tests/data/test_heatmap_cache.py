@@ -13,7 +13,7 @@ from dcpose.data.clip import ClipOptions
 from dcpose.data.dataset import PoseTrackClips
 from dcpose.data.heatmap_cache import HeatmapCache, hash_clips, hash_weights
 from dcpose.data.loader import collate
-from dcpose.files import WriteError
+from dcpose.files.writing import WriteError
 
 OPTIONS = ClipOptions(crop_wh=(32, 64))
 KEY = {"weights": "a" * 64, "seed": 0, "data": {"max_gap": 1, "draws": 2}}

@@ -8,7 +8,7 @@ import pytest
 
 from dcpose.data import index_cache
 from dcpose.data.index_cache import read_annotations_cached
-from dcpose.data.posetrack import read_annotations
+from dcpose.formats.posetrack.records import read_annotations
 
 
 def comparable(videos):

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from dcpose.engine import optim
-from dcpose.engine.logging import Run
-from dcpose.engine.randomness import seed_everything
+from dcpose.engine.run.folder import Run
+from dcpose.engine.run.randomness import seed_everything
 from dcpose.engine.train_settings import TrainSettings
 from dcpose.engine.trainer import Trainer
 from dcpose.heatmap import encode

@@ -11,11 +11,11 @@ import torch
 from engine_fakes import TinyModel, epoch_batches, make_batch, make_trainer
 from torch import nn
 
-from dcpose.engine.checkpoint import CheckpointError
-from dcpose.engine.finite import NonFiniteLossError
-from dcpose.engine.logging import LOGGER_NAME
+from dcpose.engine.faults.finite import NonFiniteLossError
 from dcpose.engine.meter import EpochMeter
-from dcpose.engine.randomness import seed_everything
+from dcpose.engine.run.checkpoint import CheckpointError
+from dcpose.engine.run.folder import LOGGER_NAME
+from dcpose.engine.run.randomness import seed_everything
 from dcpose.engine.train_settings import TrainSettings
 
 PROGRAM = Path(__file__).parent / "engine_fakes.py"

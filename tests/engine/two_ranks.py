@@ -16,10 +16,10 @@ from engine_fakes import make_batch, make_trainer
 
 from dcpose.cli import reports_user_errors
 from dcpose.engine.distributed import process_group, rank
-from dcpose.engine.faults import explained_faults
-from dcpose.engine.interruption import StopRequest
-from dcpose.engine.logging import set_up_logging
-from dcpose.engine.randomness import seed_everything
+from dcpose.engine.faults.interruption import StopRequest
+from dcpose.engine.faults.lost import explained_faults
+from dcpose.engine.run.folder import set_up_logging
+from dcpose.engine.run.randomness import seed_everything
 
 
 class Disturbed(list):

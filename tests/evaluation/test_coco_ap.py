@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from dcpose.evaluation.coco_ap import STATISTICS, evaluate_coco
-from dcpose.evaluation.video_poses import EvaluationInputError
+from dcpose.formats.posetrack.video_poses import EvaluationInputError
 from dcpose.skeleton import COCO, POSETRACK
 
 pytest.importorskip("pycocotools")

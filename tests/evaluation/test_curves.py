@@ -13,7 +13,7 @@ from dcpose.evaluation.curves import (
     precision_envelope,
     read_matchings,
 )
-from dcpose.evaluation.video_poses import EvaluationInputError
+from dcpose.formats.posetrack.video_poses import EvaluationInputError
 
 
 def test_envelope_of_three_detections():

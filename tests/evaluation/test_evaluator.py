@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from dcpose.evaluation.evaluator import APResult, Evaluator, evaluate_folders
-from dcpose.evaluation.video_poses import EvaluationInputError
+from dcpose.formats.posetrack.video_poses import EvaluationInputError
 from dcpose.skeleton import EVALUATION_JOINTS
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -104,7 +104,7 @@ def test_runs_without_torch_and_opencv(build, write, tmp_path):
         "import sys, runpy\n"
         "for name in ('torch', 'torchvision', 'cv2', 'pydantic', 'yaml'):\n"
         "    sys.modules[name] = None\n"  # importing it raises ImportError
-        "import dcpose.evaluation.export\n"
+        "import dcpose.formats.posetrack.leaderboard\n"
         f"sys.argv = ['x', '--annotations', {str(tmp_path / 'gt')!r}, "
         f"'--predictions', {str(tmp_path / 'pred')!r}]\n"
         f"runpy.run_path({str(REPOSITORY / 'scripts' / 'evaluate_ap.py')!r}, run_name='__main__')\n"

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dcpose.evaluation.ignore_regions import inside_any_ring, read_ring
-from dcpose.evaluation.video_poses import Complaint, EvaluationInputError
+from dcpose.formats.posetrack.video_poses import Complaint, EvaluationInputError
 
 SQUARE = np.array([[0, 0], [4, 0], [4, 4], [0, 4]], dtype=float)
 C_SHAPE = np.array([[0, 0], [6, 0], [6, 2], [2, 2], [2, 4], [6, 4], [6, 6], [0, 6]], dtype=float)

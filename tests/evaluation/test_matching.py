@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from dcpose.evaluation.evaluator import Evaluator
 from dcpose.evaluation.matching import _CHUNK_PAIRS, _assign, match_video
-from dcpose.evaluation.predictions import read_poses
-from dcpose.evaluation.video_poses import EvaluationInputError
+from dcpose.formats.posetrack.predictions import read_poses
+from dcpose.formats.posetrack.video_poses import EvaluationInputError
 from dcpose.skeleton import EVALUATION_JOINTS, POSETRACK
 
 NOSE = EVALUATION_JOINTS.index("nose")

@@ -9,8 +9,8 @@ import pytest
 
 from dcpose.evaluation.matching import evaluated_people
 from dcpose.evaluation.mota import accumulate_joints, evaluate_tracks
-from dcpose.evaluation.predictions import read_poses
-from dcpose.evaluation.video_poses import EvaluationInputError
+from dcpose.formats.posetrack.predictions import read_poses
+from dcpose.formats.posetrack.video_poses import EvaluationInputError
 
 motmetrics = pytest.importorskip("motmetrics")
 

@@ -7,10 +7,10 @@ import pytest
 import yaml
 
 from dcpose.evaluation.evaluator import evaluate_folders
-from dcpose.evaluation.export import check_submission, export_submission
 from dcpose.evaluation.matching import match_video
-from dcpose.evaluation.predictions import read_poses
-from dcpose.evaluation.video_poses import EvaluationInputError
+from dcpose.formats.posetrack.leaderboard import check_submission, export_submission
+from dcpose.formats.posetrack.predictions import read_poses
+from dcpose.formats.posetrack.video_poses import EvaluationInputError
 from dcpose.skeleton import Skeleton
 
 HANDS = Skeleton(

@@ -11,8 +11,8 @@ import pytest
 
 from dcpose.evaluation.evaluator import Evaluator, evaluate_folders
 from dcpose.evaluation.matching import match_people
-from dcpose.evaluation.predictions import read_poses
 from dcpose.evaluation.subsets import in_order, owners, split_by_condition, title_of
+from dcpose.formats.posetrack.predictions import read_poses
 from dcpose.skeleton import POSETRACK
 
 REPOSITORY = Path(__file__).resolve().parents[2]

@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from dcpose.config import load_config
-from dcpose.skeleton_files import read_skeleton
+from dcpose.config.loading import load_config
+from dcpose.formats.skeleton_yaml import read_skeleton
 
 MINIMAL = "experiment: tiny\ndata: {root: data}\n"
 SKELETON = """

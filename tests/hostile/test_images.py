@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from dcpose.data.check_jpeg import MAX_BYTES, MAX_SCANS, inspect_jpeg
 from dcpose.data.frames import FrameError, read_frame
+from dcpose.data.jpeg import MAX_BYTES, MAX_SCANS, inspect_jpeg
 
 FRAME = np.random.default_rng(0).integers(0, 255, (48, 64, 3), np.uint8)
 JPEG = cv2.imencode(".jpg", FRAME)[1].tobytes()

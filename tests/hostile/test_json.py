@@ -5,11 +5,11 @@ import json
 
 import pytest
 
-from dcpose.data.coco import read_coco
-from dcpose.data.detections import read_detections
-from dcpose.data.posetrack import read_annotations
-from dcpose.evaluation.conversion import to_posetrack17
-from dcpose.evaluation.predictions import read_poses
+from dcpose.formats.coco import read_coco
+from dcpose.formats.detections import read_detections
+from dcpose.formats.posetrack.convert import to_posetrack17
+from dcpose.formats.posetrack.predictions import read_poses
+from dcpose.formats.posetrack.records import read_annotations
 from dcpose.skeleton import POSETRACK
 
 VIDEO = "000342_mpii_test"

@@ -5,13 +5,13 @@ import os
 
 import pytest
 
-from dcpose.data.check import CheckOptions, SplitFiles, check_data_set
+from dcpose.check.run import CheckOptions, SplitFiles, check_data_set
 from dcpose.data.clip import ClipOptions, usable_frames
-from dcpose.data.coco import read_coco
-from dcpose.data.image_place import name_fault
 from dcpose.data.index_cache import read_annotations_cached
-from dcpose.data.merged import write_videos
-from dcpose.data.posetrack import read_annotations
+from dcpose.formats.coco import read_coco
+from dcpose.formats.posetrack.images import name_fault
+from dcpose.formats.posetrack.merged import write_videos
+from dcpose.formats.posetrack.records import read_annotations
 from dcpose.skeleton import POSETRACK
 
 VIDEO = "000342_mpii_test"

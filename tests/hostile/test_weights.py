@@ -10,8 +10,8 @@ import pytest
 import torch
 from safetensors.torch import save
 
-from dcpose.models.weight_files import read_weights
-from dcpose.models.weight_inspection import inspect_weights
+from dcpose.weights.inspection import inspect_weights
+from dcpose.weights.reading import read_weights
 
 STATE = {"stage2.weight": torch.arange(6.0).view(2, 3)}
 TENSORS = save(STATE)

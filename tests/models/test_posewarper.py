@@ -5,10 +5,10 @@ import json
 import pytest
 import torch
 
-from dcpose.models.hrnet import HRNet
+from dcpose.models.backbones.hrnet import HRNet
+from dcpose.models.backbones.simple_baseline import SimpleBaseline
 from dcpose.models.posewarper import AGGREGATION, HeatmapWarper, PoseWarper
-from dcpose.models.simple_baseline import SimpleBaseline
-from dcpose.models.weight_layouts import POSEWARPER
+from dcpose.weights.layouts import POSEWARPER
 
 
 def small(backbone=None, **flags):

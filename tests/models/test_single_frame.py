@@ -2,7 +2,7 @@
 
 import torch
 
-from dcpose.models.hrnet import HRNet
+from dcpose.models.backbones.hrnet import HRNet
 from dcpose.models.single_frame import SingleFrame
 
 

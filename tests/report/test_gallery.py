@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from dcpose.evaluation.matching import match_people
-from dcpose.evaluation.video_poses import VideoPoses
+from dcpose.formats.posetrack.video_poses import VideoPoses
 from dcpose.report.gallery import LOST, draw_person, to_data_uri, worst_people
 from dcpose.skeleton import POSETRACK
 

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from dcpose.config import load_config
+from dcpose.config.loading import load_config
+from dcpose.engine.run.folder import Run
 
 ROWS = ("complete", "no_ptm_current", "no_next")
 
@@ -36,7 +37,7 @@ def test_sweep_writes_a_table_and_repeats_nothing(
 ):
     arguments = [*rows, "train.batch_size=100", "--on", str(tiny_cfg), "--out", "out"]
     arguments += ["--seeds", "0", "1", "--device", "cpu"]
-    train, trained = script.jobs.train, []
+    train, trained = script.train, []
 
     def train_three(cfg, *args, **kwargs):
         if len(trained) == 3:
@@ -44,14 +45,14 @@ def test_sweep_writes_a_table_and_repeats_nothing(
         trained.append((cfg.experiment, cfg.seed))
         return train(cfg, *args, **kwargs)
 
-    monkeypatch.setattr(script.jobs, "train", train_three)
+    monkeypatch.setattr(script, "train", train_three)
     assert script.main(arguments) == 2
     assert script.main([*arguments, "--dry-run"]) == 0
     states = [line.split()[1] for line in capsys.readouterr().out.splitlines() if "seed" in line]
     assert states == ["done", "done", "done", "to", "to", "to"]
 
     monkeypatch.setattr(
-        script.jobs,
+        script,
         "train",
         lambda cfg, *a, **k: (trained.append((cfg.experiment, cfg.seed)), train(cfg, *a, **k)),
     )
@@ -74,11 +75,11 @@ def test_shared_backbone_trains_in_groups(
 ):
     together, alone = [], []
     monkeypatch.setattr(
-        script.jobs,
+        script,
         "train_together",
         lambda runs, *_: together.append([c.experiment for c, _ in runs]),
     )
-    monkeypatch.setattr(script.jobs, "train", lambda cfg, *_, **__: alone.append(cfg.experiment))
+    monkeypatch.setattr(script, "train", lambda cfg, *_, **__: alone.append(cfg.experiment))
     monkeypatch.setattr(script, "measure", lambda *_: None)
     rows = [*rows, rows[0].replace("complete", "interval_2")]
     arguments = ["model.backbone.frozen=true", "--on", str(tiny_cfg), "--out", "out"]
@@ -117,7 +118,7 @@ def test_baselines_stay_as_their_configs_say(script, rows, tiny_cfg, tmp_path):
 def test_folder_of_another_config_is_refused(script, rows, tiny_cfg, run_here, capsys):
     cfg = load_config(rows[0], on=tiny_cfg)
     folder = run_here / "out" / cfg.experiment / "seed0"
-    script.jobs.Run(folder, script.config_to_dict(cfg)).describe({})
+    Run(folder, script.config_to_dict(cfg)).describe({})
     arguments = [rows[0], "--on", str(tiny_cfg), "--out", "out", "--dry-run"]
     assert script.main(arguments) == 0
     assert script.main([*arguments, "train.epochs=2"]) == 2

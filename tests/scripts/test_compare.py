@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from dcpose.data.posetrack import read_annotations
+from dcpose.formats.posetrack.records import read_annotations
 from dcpose.skeleton import POSETRACK
 
 SAMPLE = Path(__file__).resolve().parents[2] / "datasets" / "sample"

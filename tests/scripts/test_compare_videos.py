@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dcpose.results.frame_result import FrameResult, People
-from dcpose.results.posetrack_file import PoseTrackFile
-from dcpose.results.reading import read_people
+from dcpose.estimator.frame_result import FrameResult, People
+from dcpose.estimator.posetrack_file import PoseTrackFile
+from dcpose.estimator.reading import read_people
 from dcpose.skeleton import POSETRACK
 from dcpose.video.reader import VideoFile
 

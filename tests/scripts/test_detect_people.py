@@ -105,7 +105,7 @@ def test_weights_that_cannot_be_had(load_command, monkeypatch, tmp_path, capsys)
         raise OSError("no network")
 
     monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", refuse)
-    monkeypatch.setattr("dcpose.models.detector.get_model", lambda *a, **k: Stub())
+    monkeypatch.setattr("dcpose.detection.torchvision.get_model", lambda *a, **k: Stub())
     script = load_command("scripts/detect_people.py")
     arguments = ["--images", str(SAMPLE / "images"), "--out", str(tmp_path / "x.json")]
     assert script.main(arguments) == 2

@@ -4,7 +4,8 @@ import cv2
 import pytest
 
 from dcpose import build_model, load_config
-from dcpose.build import build_stream, read_people
+from dcpose.build.data import read_people
+from dcpose.build.inference import build_stream
 from dcpose.engine.inference import predict
 from dcpose.geometry import apply_affine
 from dcpose.skeleton import POSETRACK

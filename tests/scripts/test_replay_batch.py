@@ -3,8 +3,9 @@
 import pytest
 import torch
 
-from dcpose import jobs, load_config
-from dcpose.engine.finite import NonFiniteLossError
+from dcpose import load_config
+from dcpose.engine.faults.finite import NonFiniteLossError
+from dcpose.jobs.train import train
 
 
 @pytest.fixture
@@ -20,7 +21,7 @@ def test_a_step_is_repeated(replay, tiny_cfg, tiny_weights, run_here, capsys):
     cfg = load_config(tiny_cfg, ["train.batch_size=4"])
     cpu = torch.device("cpu")
     with pytest.raises(NonFiniteLossError, match="loss is nan at step 1; ") as caught:
-        jobs.train(cfg, cpu, run_here / "run", weights="bad.pth")
+        train(cfg, cpu, run_here / "run", weights="bad.pth")
     (saved,) = (run_here / "run" / "nonfinite").iterdir()
     assert str(saved) in str(caught.value)
     capsys.readouterr()

@@ -8,8 +8,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 
-from dcpose import jobs, load_config
+from dcpose import load_config
+from dcpose.jobs.validate import validate
 from dcpose.report import charts
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
@@ -55,7 +57,7 @@ def run_dir(tmp_path_factory, tiny_cfg, tiny_weights):
     """A run of tools/val.py on the sample, with a log as training writes it."""
     folder = tmp_path_factory.mktemp("run")
     cfg = load_config(tiny_cfg)
-    jobs.validate(cfg, jobs.torch.device("cpu"), str(tiny_weights), folder)
+    validate(cfg, torch.device("cpu"), str(tiny_weights), folder)
     (folder / "checkpoints").mkdir(exist_ok=True)
     shutil.copy(tiny_weights, folder / "checkpoints" / tiny_weights.name)
     lines = [{"kind": "train", "step": s, "loss": 1 / s} for s in range(1, 9)]

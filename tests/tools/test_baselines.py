@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from dcpose import build_model, load_config
-from dcpose.build import build_model_to_train
-from dcpose.engine.checkpoint import load_checkpoint
+from dcpose.build.model import build_model_to_train
+from dcpose.engine.run.checkpoint import load_checkpoint
 
 SMALL_WARPER = "model.warper={blocks: 2, channels: 8, dilations: [1, 3]}"
 SMALL_RESNET = "model.backbone={name: simple_baseline, depth: 18, deconv_channels: 8}"

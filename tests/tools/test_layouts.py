@@ -8,10 +8,10 @@ import pytest
 import yaml
 
 from dcpose import load_config
-from dcpose.build import annotations_dir, read_people, read_videos
-from dcpose.evaluation.conversion import to_posetrack17
+from dcpose.build.data import annotations_dir, read_people, read_videos
 from dcpose.evaluation.evaluator import evaluate_folders
-from dcpose.evaluation.predictions import write_predictions
+from dcpose.formats.posetrack.convert import to_posetrack17
+from dcpose.formats.posetrack.predictions import write_predictions
 from dcpose.skeleton import POSETRACK
 from dcpose.structures import PosePrediction
 

@@ -9,7 +9,7 @@ import torch
 import yaml
 
 from dcpose import load_config
-from dcpose.engine.checkpoint import load_checkpoint
+from dcpose.engine.run.checkpoint import load_checkpoint
 
 KILL_AFTER_EPOCH_1 = """
 import importlib.util, os, signal, sys

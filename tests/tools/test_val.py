@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from dcpose import load_config
-from dcpose.build import read_people
+from dcpose.build.data import read_people
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dcpose.evaluation.mota import evaluate_tracks
-from dcpose.evaluation.predictions import write_predictions
+from dcpose.formats.posetrack.predictions import write_predictions
 from dcpose.structures import PersonRecord, PosePrediction
 from dcpose.tracking.video import track_people
 

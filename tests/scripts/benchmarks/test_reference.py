@@ -11,9 +11,9 @@ from dcpose.data.augment import Augmentation
 from dcpose.data.clip import ClipOptions
 from dcpose.data.dataset import PoseTrackClips
 from dcpose.data.loader import collate
-from dcpose.data.posetrack import read_annotations
 from dcpose.data.stream import ClipStream
 from dcpose.engine.inference import predict
+from dcpose.formats.posetrack.records import read_annotations
 from dcpose.heatmap import decode, encode
 
 OPTIONS = ClipOptions(crop_wh=(64, 96))

@@ -7,7 +7,7 @@ import yaml
 from benchmarks.machine import Roofline
 from benchmarks.measure import Options
 from benchmarks.share_backbone import compare_variants
-from dcpose.config import load_config
+from dcpose.config.loading import load_config
 
 CPU = torch.device("cpu")
 

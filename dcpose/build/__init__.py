@@ -1,0 +1,1 @@
+"""The only room that turns a config into objects."""

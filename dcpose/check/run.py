@@ -1,0 +1,212 @@
+"""Everything that is wrong with a data set, found before a run stops at it.
+
+Every file is looked at once and what was found is kept (`check.cache`), so that a check after a
+mend looks at the mended files only. At the end the reader of the package reads the annotation
+files as a run would: a set it refuses is never called healthy.
+"""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from dcpose.check.annotations import AnnotationFacts, inspect_folder_file, inspect_merged_file
+from dcpose.check.cache import FactCache, cache_name, stamp_of
+from dcpose.check.detections import check_detections, findings_to_json
+from dcpose.check.findings import Finding, Report, SplitSummary
+from dcpose.check.frames import NeighborNeeds, check_frames
+from dcpose.check.layout import (
+    SplitFiles,
+    check_counts,
+    check_digits,
+    check_folders,
+    check_splits,
+    check_unannotated,
+    describe_tree,
+)
+from dcpose.data.index_cache import read_annotations_cached
+from dcpose.formats.posetrack.images import ImagePlace
+from dcpose.formats.posetrack.records import FRAME_DIGITS
+from dcpose.skeleton import POSETRACK, Skeleton
+
+Progress = Callable[[str, int, int], None]
+"""Told (what is being checked, videos done, videos in all)."""
+
+_THREADS = 8  # files wait for the disk or the network, not for a core
+
+
+@dataclass(frozen=True)
+class CheckOptions:
+    """What a run will ask of the data set.
+
+    Attributes:
+        layout: the data set, one of `posetrack.FRAME_DIGITS`.
+        max_gap: a neighbour is at most this many frames away; 0 if the model needs none.
+        missing_neighbors: what a run does without one: stop (error) or take the frame (repeat).
+        min_box_score: detections under this score are left out.
+        skeleton: joints of the files.
+    """
+
+    layout: str = "posetrack18"
+    max_gap: int = 1
+    missing_neighbors: Literal["error", "repeat"] = "error"
+    min_box_score: float = 0.2
+    skeleton: Skeleton = POSETRACK
+
+
+def check_data_set(
+    root: Path,
+    splits: Sequence[SplitFiles],
+    options: CheckOptions,
+    cache_dir: Path | None = None,
+    progress: Progress = lambda stage, done, total: None,
+) -> Report:
+    """Check a data set and collect everything that is wrong with it.
+
+    Args:
+        root: folder that image paths in annotation files are relative to.
+        splits: the splits to check, each once.
+        options: what a run will ask for.
+        cache_dir: folder for what was found; None keeps nothing.
+        progress: called while frames and files are looked at.
+
+    Raises:
+        ValueError: if the root is no folder, or the layout is not one of videos.
+    """
+    if not root.is_dir():
+        dead = ", a dead link" if root.is_symlink() else ""
+        raise ValueError(f"data.root: no such folder: {root}{dead}; link the data set there")
+    if options.layout not in FRAME_DIGITS:
+        raise ValueError(
+            f"data.layout: found {options.layout!r}, but only sets of videos are checked: "
+            f"{', '.join(FRAME_DIGITS)}"
+        )
+    path = None
+    if cache_dir is not None:
+        path = cache_dir / f"{cache_name('check', str(root.resolve()))}.json"
+    cache = FactCache(path)
+    check = _Check(root, options, cache, cache_dir, progress)
+    report = check.run(splits)
+    cache.save()
+    return report
+
+
+@dataclass(frozen=True)
+class _Check:
+    root: Path
+    options: CheckOptions
+    cache: FactCache
+    cache_dir: Path | None
+    progress: Progress
+
+    def run(self, splits: Sequence[SplitFiles]) -> Report:
+        layout = check_folders(self.root, splits)
+        present = [files for files in splits if files.sources]
+        facts = {files.split: self._annotations(files) for files in present}
+        folders = {files.split: files.annotations for files in splits}
+        inside = [f for videos in facts.values() for video in videos for f in video.findings]
+        labels, counts = check_counts(self.root, self.options.layout, facts, folders)
+        findings = [*layout, *inside, *check_splits(facts, folders), *counts]
+        places = {files.split: ImagePlace(self.root, files.images) for files in present}
+        findings += check_digits(self.options.layout, facts)
+        findings += check_unannotated(facts, places)
+        summaries = []
+        for files in present:
+            videos = facts[files.split]
+            found, usable = self._frames(files.split, videos, places[files.split])
+            boxes, num_boxes = self._detections(files, videos)
+            findings += [*found, *boxes]
+            summaries.append(_summarise(files.split, videos, usable, num_boxes))
+        findings += [f for files in present for f in self._read_strictly(files, findings)]
+        tree = describe_tree(self.root, splits) if layout else None
+        # the same frames can serve val and test
+        return Report(str(self.root), labels, summaries, list(dict.fromkeys(findings)), tree)
+
+    def _annotations(self, files: SplitFiles) -> list[AnnotationFacts]:
+        merged = files.annotations.is_file()
+        sources = files.sources
+        inspected: list[AnnotationFacts] = []
+        for done, source in enumerate(sources, 1):
+            inspected += self._inspect(source, merged)
+            self.progress(f"{files.split} annotations", done, len(sources))
+        return inspected
+
+    def _inspect(self, source: Path, merged: bool) -> list[AnnotationFacts]:
+        stamp = [*stamp_of(source.stat()), merged, repr(self.options.skeleton)]
+        kept = self.cache.get(str(source), stamp)
+        if kept is not None:
+            try:
+                return [AnnotationFacts.from_json(video) for video in kept]
+            except (KeyError, TypeError, IndexError):
+                pass  # damaged: look again
+        inspect = inspect_merged_file if merged else inspect_folder_file
+        facts = inspect(source, self.options.skeleton)
+        self.cache.put(str(source), stamp, [video.to_json() for video in facts])
+        return facts
+
+    def _frames(
+        self, split: str, videos: Sequence[AnnotationFacts], place: ImagePlace
+    ) -> tuple[list[Finding], int]:
+        stops = self.options.missing_neighbors == "error"
+        needs = NeighborNeeds(self.options.max_gap, "problem" if stops else "note")
+        findings, usable = [], 0
+        with ThreadPoolExecutor(_THREADS) as pool:
+            checks = pool.map(lambda v: check_frames(v, place, needs, self.cache), videos)
+            for done, (found, count) in enumerate(checks, 1):
+                findings += found
+                usable += count
+                self.progress(f"{split} frames", done, len(videos))
+        return findings, usable
+
+    def _detections(
+        self, files: SplitFiles, videos: Sequence[AnnotationFacts]
+    ) -> tuple[list[Finding], int | None]:
+        path = files.detections
+        if path is None:
+            return [], None
+        if not path.is_file():
+            found = "no such file of person boxes"
+            mend = f"put it there, or set data.{files.split}_detections, relative to data.root"
+            return [Finding("detections-file", str(path), found, mend)], None
+        stamp = [stamp_of(p.stat()) for p in (path, *files.sources)] + [self.options.min_box_score]
+        kept = self.cache.get(str(path), stamp)
+        if kept is not None:
+            try:
+                return [Finding(**finding) for finding in kept[0]], int(kept[1])
+            except (KeyError, TypeError, IndexError):
+                pass  # damaged: look again
+        findings, count = check_detections(path, videos, self.options.min_box_score)
+        self.cache.put(str(path), stamp, [findings_to_json(findings), count])
+        return findings, count
+
+    def _read_strictly(self, files: SplitFiles, findings: Sequence[Finding]) -> list[Finding]:
+        """Read the split as a run does, unless what is wrong with it has been found already."""
+        folder = str(files.annotations)
+        if any(f.level == "problem" and f.where.startswith(folder) for f in findings):
+            return []
+        try:
+            read_annotations_cached(
+                files.annotations,
+                self.root,
+                self.cache_dir,
+                self.options.skeleton,
+                files.images,
+            )
+        except ValueError as error:
+            return [Finding("reader", folder, str(error), "mend the file it names")]
+        return []
+
+
+def _summarise(
+    split: str, videos: Sequence[AnnotationFacts], usable: int, boxes: int | None
+) -> SplitSummary:
+    return SplitSummary(
+        split=split,
+        videos=len(videos),
+        frames=sum(len(video.frames) for video in videos),
+        labelled_frames=sum(len(video.labelled) for video in videos),
+        people=sum(frame.people for video in videos for frame in video.frames),
+        usable_frames=usable,
+        boxes=boxes,
+    )

@@ -1,0 +1,1 @@
+"""The typed configuration: schema, layers of YAML files and overrides, error texts."""

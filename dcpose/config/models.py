@@ -1,0 +1,217 @@
+"""The model sections of the config: which network, and its sizes."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    Discriminator,
+    Tag,
+    field_validator,
+    model_validator,
+)
+
+from dcpose.config.layers import Alternatives
+from dcpose.config.section import YAML_TUPLE, Integers, Neighbors, Positive, Section
+
+
+class BackboneSection(Section):
+    """What all networks that give the initial heatmaps of each frame have in common."""
+
+    weights: str | None = None
+    """File to start training from: its pose or ImageNet weights, or our own checkpoint."""
+    frozen: bool = True
+    """Train the heads alone; must be false for `single_frame`."""
+    frozen_bn: bool = True
+    """Keep BatchNorm statistics of a frozen backbone; false lets them drift, as the release did."""
+
+
+class HRNetConfig(BackboneSection):
+    """HRNet."""
+
+    name: Literal["hrnet"] = "hrnet"
+    width: Positive = 48
+    """Channels of the highest resolution."""
+    modules: Annotated[tuple[Positive, Positive, Positive], YAML_TUPLE] = (1, 4, 3)
+    """Exchange modules of stages 2, 3 and 4; smaller for tiny runs."""
+    blocks: Positive = 4
+    """Residual blocks per branch of a module."""
+    stem_channels: Positive = 64
+    """Channels of the stem, a quarter of what the first stage gives."""
+
+
+class SimpleBaselineConfig(BackboneSection):
+    """ResNet with transposed convolutions."""
+
+    name: Literal["simple_baseline"]
+    depth: Literal[18, 34, 50, 101, 152] = 50
+    """Layers of the ResNet."""
+    deconv_channels: Positive = 256
+    """Channels of the transposed convolutions; fewer for tiny runs."""
+
+
+def _backbone_name(section: Any) -> str:  # noqa: ANN401 - whatever stands in the YAML
+    default = HRNetConfig.model_fields["name"].default
+    if isinstance(section, dict):
+        return str(section.get("name", default))
+    return getattr(section, "name", default)
+
+
+BackboneConfig = Annotated[
+    Annotated[HRNetConfig, Tag("hrnet")] | Annotated[SimpleBaselineConfig, Tag("simple_baseline")],
+    Discriminator(_backbone_name),
+]
+"""The network that gives the initial heatmaps of each frame; its name decides the other keys."""
+
+
+class PrfConfig(Section):
+    """Pose Residual Fusion: a chain of residual-steps blocks, or what replaces it in Table 5."""
+
+    replaced_by: Literal["sum_conv"] | None = None
+    """sum_conv: the sum of the residuals and a 3x3 convolution; blocks and channels are null."""
+    blocks: Positive | None = 2
+    channels: Positive | None = 34
+    """Output channels."""
+    second_residual: Literal["cur_minus_next", "next_minus_cur"] = "cur_minus_next"
+    """Sign of the residual to the next frame: as released, or as the paper's Eq. 4 has it."""
+
+    @model_validator(mode="after")
+    def _check_replaced(self) -> "PrfConfig":
+        _check_size_of_replaced("model.prf", self.replaced_by, self.blocks, self.channels)
+        return self
+
+
+class PtmConfig(Section):
+    """Pose Temporal Merger: a chain of residual-steps blocks, or what replaces it in Table 5."""
+
+    replaced_by: Literal["sum_conv", "current"] | None = None
+    """sum_conv: the sum of the frames' heatmaps and a 3x3 convolution; current: the heatmaps of
+    the current frame as they are; with either, blocks and channels are null."""
+    blocks: Positive | None = 1
+    channels: Positive | None = 17
+    """Output channels, the maps that the correction resamples; one per joint in the release."""
+
+    @model_validator(mode="after")
+    def _check_replaced(self) -> "PtmConfig":
+        _check_size_of_replaced("model.ptm", self.replaced_by, self.blocks, self.channels)
+        return self
+
+
+def _check_size_of_replaced(
+    section: str, replaced_by: str | None, blocks: int | None, channels: int | None
+) -> None:
+    sizes = {f"{section}.blocks": blocks, f"{section}.channels": channels}
+    if replaced_by is None:
+        absent = [key for key, value in sizes.items() if value is None]
+        if absent:
+            raise ValueError(f"{absent[0]} is null, expected an integer greater than 0")
+        return
+    present = {key: value for key, value in sizes.items() if value is not None}
+    if present:
+        found = ", ".join(f"{key}={value}" for key, value in present.items())
+        nulls = " ".join(f"{key}=null" for key in present)
+        raise ValueError(
+            f"{section}.replaced_by={replaced_by} removes the module, but its size is set: "
+            f"{found}; set {nulls}, or keep the module with {section}.replaced_by=null"
+        )
+
+
+class FusionConfig(Section):
+    """Joint trunk in front of offsets and masks: a chain of residual-steps blocks."""
+
+    blocks: Positive = 2
+    channels: Positive = 64
+    """Output channels."""
+
+
+def check_dilations(dilations: Integers) -> Integers:
+    """Return the dilations; raise ValueError if there is none, or one twice."""
+    if not dilations or len(set(dilations)) != len(dilations):
+        raise ValueError("expected at least one dilation, each once")
+    return dilations
+
+
+class PcnConfig(Section):
+    """Pose Correction Network."""
+
+    dilations: Integers = (3, 6, 9, 12, 15)
+    """One deformable convolution each."""
+    deform_conv: Literal["auto", "torchvision", "gather", "mmcv"] = "auto"
+    """Implementation of the deformable convolution; auto takes the fastest for the device."""
+    masks: Literal["raw", "sigmoid"] = "raw"
+    """raw: as released; sigmoid: between 0 and 1, as in DCNv2. The paper does not say."""
+
+    @field_validator("dilations")
+    @classmethod
+    def _check_dilations(cls, dilations: Integers) -> Integers:
+        return check_dilations(dilations)
+
+
+class WarperConfig(Section):
+    """PoseWarper: a chain of residual blocks, and deformable convolutions."""
+
+    blocks: Positive = 20
+    channels: Positive = 128
+    """Channels of the chain."""
+    dilations: Integers = (3, 6, 12, 18, 24)
+    """One deformable convolution each."""
+
+    @field_validator("dilations")
+    @classmethod
+    def _check_dilations(cls, dilations: Integers) -> Integers:
+        return check_dilations(dilations)
+
+
+class ModelConfig(Section):
+    """The network."""
+
+    name: Literal["dcpose", "single_frame", "posewarper"] = "dcpose"
+    """single_frame: the backbone alone, stage one of training and the baseline; posewarper: pairs
+    of frames in training, frames t-2 to t+2 in val and test."""
+    num_joints: Positive = 17
+    neighbors: Neighbors = ("prev", "next")
+    """Frames that DCPose looks at besides the current one; the backbone does not see the others."""
+    grouping: Literal["dense", "joint"] = "dense"
+    """Convolutions of PTM and PRF: dense mixes the joints, as released; joint has a group per
+    joint, as the paper's text says (Sec. 3.1)."""
+    backbone: BackboneConfig = HRNetConfig()
+    prf: PrfConfig = PrfConfig()
+    ptm: PtmConfig = PtmConfig()
+    fusion: FusionConfig = FusionConfig()
+    pcn: PcnConfig = PcnConfig()
+    warper: WarperConfig = WarperConfig()
+
+    @model_validator(mode="after")
+    def _check_combinations(self) -> "ModelConfig":
+        if self.name == "single_frame" and self.backbone.frozen:
+            raise ValueError(
+                "model.name is single_frame with model.backbone.frozen true, which leaves nothing "
+                "to train; set model.backbone.frozen=false"
+            )
+        if self.name == "dcpose":
+            self._check_neighbors()
+            self._check_grouping()
+        return self
+
+    def _check_neighbors(self) -> None:
+        if not self.neighbors:
+            raise ValueError(
+                "model.neighbors is empty, but the PRF fuses differences to neighbours; keep prev "
+                "or next, or take the backbone alone with model.name=single_frame"
+            )
+        if len(set(self.neighbors)) < len(self.neighbors):
+            raise ValueError(
+                f"model.neighbors: found {list(self.neighbors)}, expected prev and next, each once"
+            )
+
+    def _check_grouping(self) -> None:
+        if self.grouping == "dense":
+            return
+        for name, channels in (("ptm", self.ptm.channels), ("prf", self.prf.channels)):
+            if channels is not None and channels % self.num_joints:
+                raise ValueError(
+                    f"model.{name}.channels is {channels}, expected a multiple of "
+                    f"model.num_joints={self.num_joints} with model.grouping=joint"
+                )
+
+
+ALTERNATIVES = {"model.backbone": Alternatives("hrnet", frozenset(BackboneSection.model_fields))}
+"""Sections whose `name` decides which other keys they have."""

@@ -1,0 +1,233 @@
+"""The typed configuration: schema, YAML files with `base:`, overrides, dump.
+
+A config file holds only the keys that differ from its parent; `base:` names the parent relative to
+the file. Command-line overrides come last, as `key=value` or `key value`; values are YAML. Unknown
+keys and wrong types are errors that name the file, the key, the value and what was expected.
+
+Paths inside a config (`data.root`, weights) are relative to the working directory.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import (
+    Field,
+    field_validator,
+    model_validator,
+)
+
+from dcpose.config.models import ModelConfig
+from dcpose.config.section import Count, Integers, Positive, Probability, Section, Size
+
+
+class AugmentConfig(Section):
+    """Random changes of training clips (dcpose/data/augment.py); zero switches one off."""
+
+    flip_prob: Probability = 0.5
+    """Probability of a mirrored clip."""
+    rotation_deg: Annotated[float, Field(ge=0, le=90)] = 45.0
+    """Standard deviation of the rotation, in degrees; clipped at twice this."""
+    rotation_prob: Probability = 0.6
+    """Probability of any rotation."""
+    scale: Annotated[float, Field(ge=0, lt=1)] = 0.35
+    """Standard deviation of the box scale around 1; clipped at 1 +- this."""
+    half_body_prob: Probability = 0.3
+    """Probability of a box around the upper or lower body alone."""
+    half_body_min_joints: Count = 8
+    """Only people with more visible joints than this are cut in half."""
+
+    @property
+    def is_off(self) -> bool:
+        """Whether every clip stays as it is."""
+        rotates = self.rotation_prob > 0 and self.rotation_deg > 0
+        return not (self.flip_prob or rotates or self.scale or self.half_body_prob)
+
+
+class DataConfig(Section):
+    """Where the data lie and how a clip is cut from them."""
+
+    layout: Literal["posetrack17", "posetrack18", "posetrack21", "coco"] = "posetrack18"
+    """Data set: 2017 names frames by eight digits, 2018 and 2021 by six, from 000000; coco has
+    single images, one annotation file per split."""
+    root: str
+    """Folder that the other paths of this section, and image paths in files, are relative to."""
+    skeleton: str | None = None
+    """YAML of another joint set, as configs/skeletons/posetrack.yaml; null takes PoseTrack's."""
+    train_annotations: str = "annotations/train"
+    """Folder of per-video JSON files, or one JSON file of all videos."""
+    val_annotations: str = "annotations/val"
+    """Folder of per-video JSON files, or one JSON file of all videos."""
+    test_annotations: str = "annotations/test"
+    """Folder of per-video JSON files, or one JSON file of all videos; images alone are enough."""
+    train_images: str | None = None
+    """Folder in place of the `images` that image names begin with; null takes names as they are.
+    For coco: what file names are relative to."""
+    val_images: str | None = None
+    """As train_images."""
+    test_images: str | None = None
+    """As train_images."""
+    val_detections: str | None = None
+    """JSON of person boxes; null takes the ground-truth boxes."""
+    test_detections: str | None = "detections/test.json"
+    """JSON of person boxes; null takes the boxes of the annotation files, if they have any."""
+    min_box_score: float = 0.2
+    """Detections below this score are left out."""
+    crop_wh: Size = (288, 384)
+    """Network input, (width, height), multiples of 32."""
+    box_enlarge: Annotated[float, Field(gt=0)] = 1.25
+    """Factor on the person box after padding it to the aspect of the crop."""
+    max_gap: Positive = 1
+    """T of the paper: a neighbour is at most this many frames away; for PoseWarper, in training."""
+    missing_neighbors: Literal["error", "repeat"] = "error"
+    """What to do when a neighbour the clip should have is not on disk."""
+    sigma: Annotated[float, Field(gt=0)] = 3.0
+    """Standard deviation of target Gaussians, in heatmap pixels."""
+    workers: Count = 4
+    """Loader processes in training; 0 loads in the main process."""
+    group_frames: Count = 1
+    """Training: people of this many neighbouring frames stand together in the shuffled order, so
+    that a batch decodes their frames once (dcpose/data/epoch_order.py); 0 shuffles one by one."""
+    draws: Positive | None = None
+    """Sets of training views and neighbours that are drawn; the epochs take turns with them. null
+    draws anew in every epoch."""
+    augment: AugmentConfig = AugmentConfig()
+
+    @field_validator("crop_wh")
+    @classmethod
+    def _check_multiples_of_32(cls, crop_wh: Size) -> Size:
+        if any(side % 32 for side in crop_wh):
+            nearest = [max(32, round(side / 32) * 32) for side in crop_wh]
+            raise ValueError(
+                f"both sides must be multiples of 32 (HRNet halves them five times); "
+                f"the nearest size is {nearest}"
+            )
+        return crop_wh
+
+
+class TrainConfig(Section):
+    """The training loop."""
+
+    epochs: Positive = 20
+    batch_size: Positive = 32
+    """Clips per process and step."""
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    """auto: bf16 on CUDA, fp32 on a CPU."""
+    accumulate: Positive = 1
+    """Batches per optimizer step."""
+    clip_grad_norm: Annotated[float, Field(gt=0)] | None = None
+    """Largest gradient norm; null does not clip."""
+    ema_decay: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """Decay of an exponential moving average of the weights; null keeps none."""
+    validate_every: Count = 1
+    """Epochs between validations by AP; 0 validates after the last epoch only."""
+    cache_heatmaps: str | None = None
+    """Folder for the heatmaps that a frozen backbone gives the training clips (fp16), so that
+    later epochs and other heads skip it; needs views that repeat (data.draws, or no augmentation).
+    null keeps none."""
+    log_every: Positive = 50
+    """Steps between lines of log and TensorBoard points."""
+    save_every: Count = 500
+    """Steps between checkpoints inside an epoch; 0 saves at the ends of epochs alone."""
+    timeout_s: Positive = 1800
+    """Seconds to wait for a batch of the loader, or for another process, before the run ends."""
+    nonfinite_limit: Count = 0
+    """Steps of a run that may be skipped because a loss or gradient is NaN or infinite."""
+
+
+class OptimConfig(Section):
+    """Optimizer and learning rate."""
+
+    name: Literal["adam", "adamw", "sgd"] = "adam"
+    lr: Annotated[float, Field(gt=0)] = 1e-4
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    milestones: Integers = (4, 8, 12, 16)
+    """Epochs after which the rate is multiplied by gamma."""
+    gamma: Annotated[float, Field(gt=0, le=1)] = 0.1
+
+    @field_validator("milestones")
+    @classmethod
+    def _check_rising(cls, milestones: Integers) -> Integers:
+        if list(milestones) != sorted(set(milestones)):
+            raise ValueError("expected rising epochs")
+        return milestones
+
+
+class TestConfig(Section):
+    """Inference in val and test."""
+
+    __test__ = False  # not a test class, whatever its name makes pytest think
+
+    batch_size: Positive = 64
+    precision: Literal["auto", "fp32", "bf16", "fp16", "mixed"] = "auto"
+    """auto: bf16 on CUDA, fp32 on a CPU. mixed: bf16 in the parts of an HRNet that bear it best,
+    which keeps heatmaps within a percent of their peak and is worth it on a CPU with AMX."""
+    joint_score: Literal["heatmap_times_box", "heatmap"] = "heatmap_times_box"
+    """Score of a joint: its heatmap peak, times the box score or alone."""
+    fast: bool = True
+    """Run a copy of the network that is made ready for inference (dcpose/deploy/fast.py); false
+    runs it as it is trained, the reference."""
+    cuda_graphs: bool = False
+    """On CUDA: record the fast network once for each of a few batch sizes, and replay it."""
+    flip: bool = False
+    """Average with the heatmaps of the mirrored clip."""
+    oks_nms: Annotated[float, Field(gt=0, le=1)] | None = None
+    """Drop poses that resemble a better one of their frame more than this OKS; null drops none."""
+    track: bool = False
+    """Write track ids that follow people through the video; else ids are unique in a frame only."""
+
+
+class Config(Section):
+    """Everything that defines a run."""
+
+    experiment: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    """Name of the run folder's parent: letters, digits, dot, dash, underscore."""
+    seed: Count = 0
+    data: DataConfig
+    model: ModelConfig = ModelConfig()
+    train: TrainConfig = TrainConfig()
+    optim: OptimConfig = OptimConfig()
+    test: TestConfig = TestConfig()
+
+    @model_validator(mode="after")
+    def _check_single_images(self) -> "Config":
+        if self.data.layout == "coco" and self.test.track:
+            raise ValueError(
+                "data.layout is coco, which has single images: there is nobody to follow; set "
+                "test.track=false"
+            )
+        if self.data.layout == "coco" and self.model.name != "single_frame":
+            raise ValueError(
+                f"data.layout is coco, which has single images, with model.name {self.model.name}, "
+                "which needs clips; set model.name=single_frame"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_mixed_precision(self) -> "Config":
+        if self.test.precision != "mixed":
+            return self
+        if not self.test.fast or self.model.backbone.name != "hrnet":
+            raise ValueError(
+                f"test.precision=mixed needs test.fast=true and an HRNet backbone, found "
+                f"test.fast={str(self.test.fast).lower()} and model.backbone.name="
+                f"{self.model.backbone.name}; use fp32 or bf16"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_cached_heatmaps(self) -> "Config":
+        if self.train.cache_heatmaps is None:
+            return self
+        backbone = self.model.backbone
+        if self.model.name != "dcpose" or not (backbone.frozen and backbone.frozen_bn):
+            raise ValueError(
+                "train.cache_heatmaps keeps what a backbone gives that never changes; set "
+                "model.name=dcpose, model.backbone.frozen=true and model.backbone.frozen_bn=true, "
+                "or train.cache_heatmaps=null"
+            )
+        if self.data.draws is None and not (self.data.augment.is_off and self.data.max_gap == 1):
+            raise ValueError(
+                "train.cache_heatmaps needs training clips that come again, but they are drawn "
+                "anew in every epoch; set data.draws=K for K sets of them, or switch everything "
+                "in data.augment off with data.max_gap=1"
+            )
+        return self

@@ -1,0 +1,1 @@
+"""What is done to a trained network so that it runs faster or elsewhere."""

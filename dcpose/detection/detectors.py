@@ -1,0 +1,116 @@
+"""Images to person boxes: the detectors that need no file of boxes.
+
+A detector is any function from an (H, W, 3) uint8 RGB image to (N, 4) boxes left, top, width,
+height in pixels and their (N,) scores, best first.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal, get_args
+
+import cv2
+import numpy as np
+import torch
+from torchvision.ops import nms
+
+from dcpose.detection.batches import detect_people
+from dcpose.detection.torchvision import DETECTORS, build_detector
+
+PersonDetector = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+DetectorName = Literal["torchvision", "hog", "whole-frame"]
+
+_HOG_LONG_SIDE = 960
+"""Larger images are searched at this size; smaller people than 96 pixels high are not found."""
+_HOG_MARGIN = 16 / 64, 16 / 128
+"""Of the detector's window of 64 x 128 pixels, this share lies outside the person, both sides
+together (Dalal and Triggs, 2005: 16 pixels around the person, less across)."""
+_HOG_EVEN_MARGIN = 0.4
+"""Distance from the SVM's plane that gets score 0.5; nearer ones are often posts and doors."""
+
+
+def make_detector(
+    name: str,
+    device: torch.device,
+    min_score: float,
+    nms_iou: float = 0.5,
+    weights: Path | None = None,
+) -> PersonDetector:
+    """Build a detector by name.
+
+    Args:
+        name: "torchvision", its Faster R-CNN v2; "hog", OpenCV's, which needs no weights and
+            finds people who stand; or "whole-frame", one person as large as the image.
+        device: where a network runs.
+        min_score: boxes below this are dropped.
+        nms_iou: of two boxes that overlap more than this, the better one stays.
+        weights: state dict of torchvision's model; None takes its download.
+
+    Raises:
+        ValueError: for an unknown name, or if weights cannot be had.
+    """
+    if name == "torchvision":
+        return TorchvisionDetector(device, min_score, nms_iou, weights)
+    if name == "hog":
+        return HogDetector(min_score, nms_iou)
+    if name == "whole-frame":
+        return whole_frame
+    known = ", ".join(get_args(DetectorName))
+    raise ValueError(f"detector: found {name!r}, expected one of {known}")
+
+
+class TorchvisionDetector:
+    """Faster R-CNN v2 with COCO weights; see `make_detector`."""
+
+    def __init__(
+        self, device: torch.device, min_score: float, nms_iou: float, weights: Path | None
+    ) -> None:
+        model, self.source = build_detector(DETECTORS[0], weights, min_score, nms_iou)
+        self._model = model.to(device)
+        self._device = device
+
+    def __call__(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Find the people of one image."""
+        return next(detect_people(self._model, [image], batch_size=1, device=self._device))
+
+
+class HogDetector:
+    """OpenCV's histogram of oriented gradients with its linear SVM; see `make_detector`."""
+
+    def __init__(self, min_score: float, nms_iou: float) -> None:
+        self._hog = cv2.HOGDescriptor()
+        self._hog.setSVMDetector(np.array(cv2.HOGDescriptor.getDefaultPeopleDetector()))
+        self._min_score = min_score
+        self._nms_iou = nms_iou
+
+    def __call__(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Find the people of one image; scores are logistic in the distance from the plane."""
+        height, width = image.shape[:2]
+        scale = min(1.0, _HOG_LONG_SIDE / max(height, width))
+        size = max(round(width * scale), 1), max(round(height * scale), 1)
+        small = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+        if scale < 1:
+            small = cv2.resize(small, size, interpolation=cv2.INTER_AREA)
+        if size[0] < 64 or size[1] < 128:  # the window
+            return np.zeros((0, 4)), np.zeros(0)
+        found, margins = self._hog.detectMultiScale(
+            small, winStride=(8, 8), padding=(8, 8), scale=1.05, groupThreshold=0
+        )
+        distances = np.asarray(margins, np.float64).reshape(-1)
+        scores = 1 / (1 + np.exp(_HOG_EVEN_MARGIN - distances))
+        boxes = np.asarray(found, np.float64).reshape(-1, 4) / scale
+        kept = np.flatnonzero(scores >= self._min_score)
+        boxes, scores = boxes[kept], scores[kept]
+        corners = torch.from_numpy(np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], 1))
+        best = nms(corners, torch.from_numpy(scores), self._nms_iou).numpy()
+        return _without_margin(boxes[best]), scores[best]
+
+
+def whole_frame(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Take the whole image for one person."""
+    height, width = image.shape[:2]
+    return np.array([[0.0, 0.0, width, height]]), np.ones(1)
+
+
+def _without_margin(boxes: np.ndarray) -> np.ndarray:
+    margin = boxes[:, 2:] * _HOG_MARGIN
+    return np.concatenate([boxes[:, :2] + margin / 2, boxes[:, 2:] - margin], axis=1)

@@ -1,0 +1,1 @@
+"""What can end a run too early, and what is told then."""

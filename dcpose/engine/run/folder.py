@@ -1,0 +1,265 @@
+"""What a run writes while it works: the run folder, log lines, TensorBoard, progress.
+
+    runs/<experiment>/<time>/
+        config.yaml  environment.json  log.jsonl  train.log  tensorboard/  checkpoints/
+
+Only the main process writes; in the others the same calls do nothing.
+"""
+
+import json
+import logging
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import cv2
+import numpy as np
+import torch
+import torchvision
+import yaml
+from torch.utils.tensorboard import SummaryWriter
+from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
+
+from dcpose.engine.distributed import is_main
+from dcpose.files.writing import naming, remove_unfinished, write_text
+
+T = TypeVar("T")
+
+LOGGER_NAME = "dcpose"
+
+_LINE_EVERY_S = 5.0
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+"""The checkout, whose git commit a run records."""
+
+
+def set_up_logging(log_file: Path | None = None) -> None:
+    """Send the package's log lines to stderr and, if given, to the end of a file.
+
+    Call it once in a tool; a second call replaces the first. Processes other than the main one
+    say warnings only, and write no file.
+    """
+    logger = logging.getLogger(LOGGER_NAME)
+    for handler in list(logger.handlers):
+        logger.removeHandler(handler)
+        handler.close()
+    logger.propagate = False
+    logger.setLevel(logging.INFO if is_main() else logging.WARNING)
+    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
+    if log_file is not None and is_main():
+        handlers.append(logging.FileHandler(log_file, encoding="utf-8"))
+    for handler in handlers:
+        handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S"))
+        logger.addHandler(handler)
+
+
+def new_run_dir(experiment_dir: Path) -> Path:
+    """Return a path in `experiment_dir`, named by the time, at which nothing exists yet."""
+    stamp = datetime.now().strftime("%Y%m%d_%H%M%S")
+    path, number = experiment_dir / stamp, 2
+    while path.exists():
+        path, number = experiment_dir / f"{stamp}_{number}", number + 1
+    return path
+
+
+def find_latest_run(experiment_dir: Path) -> Path:
+    """Return the run whose `checkpoints/last.pt` was written last.
+
+    Raises:
+        ValueError: if there is none.
+    """
+    checkpoints = list(experiment_dir.glob("*/checkpoints/last.pt"))
+    if not checkpoints:
+        raise ValueError(
+            f"{experiment_dir}: no run with checkpoints/last.pt to resume; start one without "
+            f"--resume, or name its folder with --run-dir"
+        )
+    # names break ties of file systems with coarse times
+    latest = max(checkpoints, key=lambda path: (path.stat().st_mtime_ns, str(path)))
+    return latest.parents[1]
+
+
+def describe_environment(device: torch.device, repository: Path = REPOSITORY) -> dict[str, Any]:
+    """Return what a result may depend on besides config and seed, as JSON-safe values.
+
+    Args:
+        device: where the run computes.
+        repository: folder whose git commit is recorded; null if it is not under git.
+    """
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor()
+    return {
+        "python": platform.python_version(),
+        "torch": str(torch.__version__),
+        "torchvision": str(torchvision.__version__),
+        "numpy": np.__version__,
+        "cv2": cv2.__version__,
+        "cuda": torch.version.cuda if device.type == "cuda" else None,
+        "device": str(device),
+        "device_name": name or platform.machine(),
+        "cpu_count": os.cpu_count(),
+        "platform": platform.platform(),
+        "git_commit": _git_commit(repository),
+        "command_line": sys.argv,
+    }
+
+
+def _git_commit(repository: Path) -> str | None:
+    git = shutil.which("git")
+    if git is None:
+        return None
+    command = [git, "-C", str(repository), "rev-parse", "HEAD"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    return result.stdout.strip() if result.returncode == 0 else None
+
+
+class Run:
+    """The folder of one training run, and the writers into it.
+
+    Args:
+        path: run folder; created with its subfolders if it does not exist.
+        config: resolved config as a plain dict; written to `config.yaml` and into checkpoints.
+    """
+
+    def __init__(self, path: Path, config: Mapping[str, Any]) -> None:
+        self.path = path
+        self.config = dict(config)
+        self._tensorboard: SummaryWriter | None = None
+        if is_main():
+            self.checkpoints.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of `last.pt`, `previous.pt` and `best.pt`."""
+        return self.path / "checkpoints"
+
+    @property
+    def last(self) -> Path:
+        """The newest checkpoint."""
+        return self.checkpoints / "last.pt"
+
+    @property
+    def previous(self) -> Path:
+        """The checkpoint before `last`, for the case that a disk damages that one."""
+        return self.checkpoints / "previous.pt"
+
+    @property
+    def train_log(self) -> Path:
+        """File for `set_up_logging`."""
+        return self.path / "train.log"
+
+    @property
+    def _log(self) -> Path:
+        return self.path / "log.jsonl"
+
+    def describe(self, environment: Mapping[str, Any]) -> None:
+        """Write `config.yaml` and `environment.json`."""
+        if not is_main():
+            return
+        text = yaml.safe_dump(self.config, sort_keys=False, default_flow_style=None)
+        write_text(self.path / "config.yaml", text)
+        text = json.dumps(dict(environment), indent=2)
+        write_text(self.path / "environment.json", text + "\n")
+
+    def rewind(self, step: int) -> None:
+        """Forget what was logged after optimizer step `step`, which a resumed run repeats.
+
+        Files that a killed process had not finished are removed.
+        """
+        if not is_main():
+            return
+        self.close()
+        remove_unfinished(self.path)
+        self._tensorboard = SummaryWriter(str(self.path / "tensorboard"), purge_step=step + 1)
+        if self._log.exists():
+            kept = [line for line in self._log.read_text("utf-8").splitlines() if _upto(line, step)]
+            write_text(self._log, "".join(f"{line}\n" for line in kept))
+
+    def record(self, kind: str, step: int, values: Mapping[str, float]) -> None:
+        """Add a line `{"kind", "step", "time", **values}` to `log.jsonl`; NaN becomes null."""
+        if not is_main():
+            return
+        line: dict[str, object] = {"kind": kind, "step": step, "time": round(time.time(), 3)}
+        line |= {key: value if np.isfinite(value) else None for key, value in values.items()}
+        with naming(self._log), self._log.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line, allow_nan=False) + "\n")
+
+    def plot(self, step: int, values: Mapping[str, float]) -> None:
+        """Add one point to each TensorBoard curve."""
+        if not is_main():
+            return
+        for tag, value in values.items():
+            self._writer().add_scalar(tag, value, step)
+
+    def show(self, step: int, pictures: Mapping[str, np.ndarray]) -> None:
+        """Add (H, W, 3) uint8 RGB pictures to TensorBoard."""
+        if not is_main():
+            return
+        for tag, picture in pictures.items():
+            self._writer().add_image(tag, picture, step, dataformats="HWC")
+        self._writer().flush()
+
+    def close(self) -> None:
+        """Write out what TensorBoard still holds."""
+        if self._tensorboard is not None:
+            self._tensorboard.close()
+            self._tensorboard = None
+
+    def _writer(self) -> SummaryWriter:
+        if self._tensorboard is None:
+            self._tensorboard = SummaryWriter(str(self.path / "tensorboard"))
+        return self._tensorboard
+
+
+def _upto(line: str, step: int) -> bool:
+    try:
+        return bool(json.loads(line)["step"] <= step)
+    except (ValueError, KeyError, TypeError):
+        return False  # the line that was being written when the run was killed
+
+
+def with_progress(items: Iterable[T], title: str, total: int | None) -> Iterator[T]:
+    """Pass items on, and say how far it is and how long it will take.
+
+    A bar on a terminal; elsewhere a log line every few seconds. Silent outside the main process.
+
+    Args:
+        items: anything iterable.
+        title: what is being done, for example `epoch 3/20`.
+        total: number of items; None if unknown. More may come.
+    """
+    if not is_main():
+        yield from items
+        return
+    logger = logging.getLogger(LOGGER_NAME)
+    if sys.stderr.isatty():
+        with logging_redirect_tqdm([logger]):
+            yield from tqdm(items, desc=title, total=total, dynamic_ncols=True, leave=False)
+        return
+    start = last_line = time.monotonic()
+    for done, item in enumerate(items, start=1):
+        yield item
+        now = time.monotonic()
+        if now - last_line < _LINE_EVERY_S:
+            continue
+        if total is None:
+            logger.info("%s: %d, %.1f/s", title, done, done / (now - start))
+            last_line = now
+        elif done < total:
+            left = (now - start) / done * (total - done)
+            logger.info("%s: %d/%d, %s left", title, done, total, format_seconds(left))
+            last_line = now
+
+
+def format_seconds(seconds: float) -> str:
+    """Return h:mm:ss."""
+    minutes, second = divmod(round(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02d}:{second:02d}"

@@ -1,0 +1,103 @@
+"""A step of training on disk: what made a loss or gradient that is not finite, to be repeated.
+
+Content (a dict that `torch.load(weights_only=True)` reads):
+    format      `FORMAT`
+    model       the weights that met the step
+    batches     tensors of each batch by name, and its people as {video, image_id, frame, box_xywh}
+    epoch, step     finished epochs; the step, counted from 1
+    config      the resolved config as a plain dict
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from dcpose.engine.run.checkpoint import CheckpointError
+from dcpose.files.writing import replacing
+from dcpose.structures import ClipBatch, PersonRecord
+
+FORMAT = "dcpose-step-1"
+_TENSORS = ("frames", "gaps", "crop_to_image", "joints", "joint_weights", "initial")
+
+
+@dataclass(frozen=True)
+class SavedStep:
+    """What `save_step` wrote."""
+
+    model: Mapping[str, Tensor]
+    batches: list[ClipBatch]
+    epoch: int
+    step: int
+    config: dict[str, Any]
+
+
+def save_step(
+    path: Path,
+    *,
+    model: nn.Module,
+    batches: Sequence[ClipBatch],
+    epoch: int,
+    step: int,
+    config: Mapping[str, Any],
+) -> None:
+    """Write a step in one file; see the head of this one."""
+    content = {
+        "format": FORMAT,
+        "model": model.state_dict(),
+        "batches": [
+            {
+                **{name: getattr(batch, name) for name in _TENSORS},
+                "people": [_person_to_dict(person) for person in batch.people],
+            }
+            for batch in batches
+        ],
+        "epoch": epoch,
+        "step": step,
+        "config": dict(config),
+    }
+    with replacing(path) as unfinished:
+        torch.save(content, unfinished)
+
+
+def load_step(path: Path) -> SavedStep:
+    """Read a step onto the CPU; no code from the file is run.
+
+    Raises:
+        CheckpointError: if the file is missing, damaged or of another kind.
+    """
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        if content["format"] != FORMAT:
+            raise KeyError(FORMAT)
+        batches = [
+            ClipBatch(
+                people=[_person_from_dict(person) for person in batch["people"]],
+                **{name: batch[name] for name in _TENSORS},
+            )
+            for batch in content["batches"]
+        ]
+        names = ("model", "epoch", "step", "config")
+        return SavedStep(batches=batches, **{name: content[name] for name in names})
+    except Exception as error:
+        raise CheckpointError(
+            f"{path}: not a saved step ({type(error).__name__}); training writes one to "
+            f"RUN_DIR/nonfinite when a loss or gradient is not finite"
+        ) from error
+
+
+def _person_to_dict(person: PersonRecord) -> dict[str, Any]:
+    return {
+        "video": person.video,
+        "image_id": person.image_id,
+        "frame": person.frame,
+        "box_xywh": [float(value) for value in person.box_xywh],
+    }
+
+
+def _person_from_dict(values: Mapping[str, Any]) -> PersonRecord:
+    return PersonRecord(**{**values, "box_xywh": np.array(values["box_xywh"])})

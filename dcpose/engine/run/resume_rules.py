@@ -1,0 +1,64 @@
+"""What may change between a run and its continuation.
+
+A continued run gives what it would have given uninterrupted. So the network, the training data,
+the batches and the optimizer stay; what only says where files lie, how fast or how often
+something is done, or how validation measures, may change.
+"""
+
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+from typing import Any
+
+from dcpose.engine.run.checkpoint import CheckpointError, flat_config
+
+MAY_CHANGE = (
+    "experiment",
+    "data.root",
+    "data.train_images",
+    "data.val_*",
+    "data.test_*",
+    "data.min_box_score",
+    "data.workers",
+    "model.backbone.weights",  # in the checkpoint by now
+    "model.pcn.deform_conv",
+    "train.epochs",
+    "train.precision",  # after a loss that is not finite, or on another device
+    "train.validate_every",
+    "train.log_every",
+    "train.save_every",
+    "train.timeout_s",
+    "train.nonfinite_limit",
+    "test.*",
+)
+"""Dotted config keys, `*` for any rest."""
+
+
+def check_changes(saved: Mapping[str, Any], current: Mapping[str, Any], origin: str) -> list[str]:
+    """Return a line `key: saved -> current` for each value that changed.
+
+    A key that one of the two lacks, because another version of the program wrote it, is told and
+    not refused.
+
+    Args:
+        saved: config of the checkpoint, as a plain dict.
+        current: config of the run.
+        origin: file that messages name.
+
+    Raises:
+        CheckpointError: if a key changed that may not.
+    """
+    before, now = flat_config(saved), flat_config(current)
+    absent = "(absent)"
+    keys = [key for key in sorted(before.keys() | now.keys()) if before.get(key) != now.get(key)]
+    lines = {key: f"{key}: {before.get(key, absent)} -> {now.get(key, absent)}" for key in keys}
+    refused = [lines[key] for key in keys if key in before and key in now and not _may_change(key)]
+    if refused:
+        raise CheckpointError(
+            f"{origin}: with another {'; '.join(refused)} it would be another run; continue with "
+            f"the values that it began with, or start a new one from its weights with --weights"
+        )
+    return list(lines.values())
+
+
+def _may_change(key: str) -> bool:
+    return any(fnmatchcase(key, pattern) for pattern in MAY_CHANGE)

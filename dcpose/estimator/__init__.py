@@ -1,0 +1,1 @@
+"""Poses of people in somebody's own video."""

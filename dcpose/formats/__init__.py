@@ -1,0 +1,1 @@
+"""Forms of annotation, detection and result files (NumPy only: works without torch)."""

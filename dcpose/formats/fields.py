@@ -1,0 +1,101 @@
+"""Typed access to parsed JSON: every error names the place, what was found and what was expected.
+
+`where` is the start of a message, such as `annotations/val/000522.json: images[3]`.
+"""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dcpose.files.reading import MAX_JSON_BYTES, parse_json, read_bounded
+
+
+def read_json(path: Path) -> Any:  # noqa: ANN401 - JSON can hold anything
+    """Parse a JSON file.
+
+    Raises:
+        ValueError: if the file is missing, no file or too large, or is not JSON (see `parse_json`);
+            the message starts with the path.
+    """
+    try:
+        return parse_json(read_bounded(path, MAX_JSON_BYTES))
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read ({error.strerror})") from error
+    except ValueError as error:
+        raise ValueError(f"{path}: not valid JSON ({error})") from error
+
+
+def kind(value: object) -> str:
+    """Name the JSON type of a value, with the value itself when it is short."""
+    names = {dict: "an object", list: "a list", str: "text", bool: "a truth value"}
+    name = "null" if value is None else names.get(type(value), "a number")
+    shown = repr(value) if isinstance(value, str | bool | int | float) else ""
+    return f"{name} {shown[:40]}".rstrip()
+
+
+def get(entry: object, key: str, where: str) -> Any:  # noqa: ANN401
+    """Return `entry[key]`; ValueError if `entry` is no object or lacks the key."""
+    if not isinstance(entry, dict):
+        raise ValueError(f"{where}: expected an object, found {kind(entry)}")
+    if key not in entry:
+        raise ValueError(f"{where}: {key} is missing")
+    return entry[key]
+
+
+def get_list(entry: object, key: str, where: str) -> list[Any]:
+    """Return a list; ValueError for anything else."""
+    value = get(entry, key, where)
+    if not isinstance(value, list):
+        raise ValueError(f"{where}: {key} must be a list, found {kind(value)}")
+    return value
+
+
+def get_str(entry: object, key: str, where: str) -> str:
+    """Return a text; ValueError for anything else."""
+    value = get(entry, key, where)
+    if not isinstance(value, str):
+        raise ValueError(f"{where}: {key} must be text, found {kind(value)}")
+    return value
+
+
+def get_int(entry: object, key: str, where: str) -> int:
+    """Return a whole number of 64 bits; ValueError for anything else, `true` and 1.5 included."""
+    value = get(entry, key, where)
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != value // 1:
+        raise ValueError(f"{where}: {key} must be a whole number, found {kind(value)}")
+    if not -(2**63) <= value < 2**63:
+        raise ValueError(f"{where}: {key} must be a number of 64 bits, found {kind(value)}")
+    return int(value)
+
+
+def get_number(entry: object, key: str, where: str) -> float:
+    """Return a finite number; ValueError for anything else."""
+    value = get(entry, key, where)
+    if not is_finite_number(value):
+        raise ValueError(f"{where}: {key} must be a finite number, found {kind(value)}")
+    return float(value)
+
+
+def get_numbers(entry: object, key: str, count: int, where: str) -> np.ndarray:
+    """Return (count,) float64 from a list of finite numbers; ValueError for anything else."""
+    values = get_list(entry, key, where)
+    if len(values) != count:
+        raise ValueError(f"{where}: {key} must hold {count} numbers, found {len(values)}")
+    for index, value in enumerate(values):
+        if not is_finite_number(value):
+            raise ValueError(
+                f"{where}: {key}[{index}] must be a finite number, found {kind(value)}"
+            )
+    return np.array(values, dtype=np.float64)
+
+
+def is_finite_number(value: object) -> bool:
+    """Say whether a JSON value is a number that fits into a float."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number beyond the range of floats
+        return False

@@ -1,0 +1,1 @@
+"""The file forms of PoseTrack: 2017, 2018, merged, predictions, leaderboard."""

@@ -1,0 +1,154 @@
+"""Leaderboard files: what the PoseTrack server accepts, and a check of it before the upload."""
+
+from __future__ import annotations
+
+import logging
+import zipfile
+import zlib
+from pathlib import Path
+
+from dcpose.evaluation.evaluator import json_files
+from dcpose.files.writing import replacing
+from dcpose.formats.posetrack.convert import describe_losses
+from dcpose.formats.posetrack.convert_folder import Form, convert_folder
+from dcpose.formats.posetrack.names import order_mismatch, parse_frame_name
+from dcpose.formats.posetrack.predictions import read_frame_names, read_poses
+from dcpose.formats.posetrack.video_poses import EvaluationInputError
+from dcpose.skeleton import POSETRACK, Skeleton
+
+ZIP_NAME = "submission.zip"
+
+_log = logging.getLogger(__name__)
+
+
+def export_submission(
+    predictions_dir: Path,
+    out_dir: Path,
+    form: Form = "posetrack18",
+    skeleton: Skeleton = POSETRACK,
+) -> Path:
+    """Write leaderboard files from predictions files.
+
+    Every `<video>.json` is written under the same name, then all of them into `submission.zip`.
+    Exporting the same predictions again gives the same bytes. Frames without people get no
+    filler person.
+
+    Args:
+        predictions_dir: predictions, one file per video, in either form.
+        out_dir: folder to write to, made if missing; not `predictions_dir`.
+        form: form of the written files.
+        skeleton: joints of the predictions.
+
+    Returns:
+        the path of the zip file.
+
+    Raises:
+        ValueError: if the two folders are the same.
+        EvaluationInputError: if there are no predictions, or a file is malformed.
+    """
+    losses = convert_folder(predictions_dir, out_dir, form, "predictions", skeleton)
+    if losses:
+        _log.info("%s: %s", out_dir, describe_losses(losses))
+    zip_path = out_dir / ZIP_NAME
+    _write_zip(zip_path, [out_dir / source.name for source in json_files(predictions_dir)])
+    return zip_path
+
+
+def _write_zip(zip_path: Path, files: list[Path]) -> None:
+    """Write a zip of files without folders; equal files give equal bytes."""
+    with replacing(zip_path) as unfinished, zipfile.ZipFile(unfinished, "w") as archive:
+        for path in files:
+            entry = zipfile.ZipInfo(path.name)  # the date stays 1980-01-01
+            entry.external_attr = 0o644 << 16
+            archive.writestr(entry, path.read_bytes(), zipfile.ZIP_DEFLATED)
+
+
+def check_submission(
+    submission_dir: Path, annotations_dir: Path, skeleton: Skeleton = POSETRACK
+) -> list[str]:
+    """Check leaderboard files against everything the PoseTrack evaluator expects.
+
+    One file per annotation file under the same name; as many frames, in the same order; image
+    names that tell video and frame; PoseTrack's joint names; a track id for every person, unique
+    inside its frame and below 10000; one finite score per joint; finite coordinates; people of
+    known images only; and a zip that holds exactly these files.
+
+    Args:
+        submission_dir: folder with the JSON files and `submission.zip`.
+        annotations_dir: annotation files; images are enough, people are not read.
+        skeleton: joints of the submission.
+
+    Returns:
+        problems, one line each, naming file, place and way out; empty if all is well.
+
+    Raises:
+        EvaluationInputError: if a folder is missing or an annotation file is malformed.
+    """
+    annotation_files = {path.name: path for path in json_files(annotations_dir)}
+    submitted = {path.name: path for path in json_files(submission_dir)}
+    problems = [] if annotation_files else [f"{annotations_dir}: holds no JSON files"]
+    for name, annotation_path in annotation_files.items():
+        if name in submitted:
+            problems += _check_video(submitted[name], annotation_path, skeleton)
+        else:
+            problems.append(
+                f"{submission_dir / name}: missing; a video without people needs a file, too"
+            )
+    problems += [
+        f"{path}: there is no annotation file of this name; remove it"
+        for name, path in submitted.items()
+        if name not in annotation_files
+    ]
+    return problems + _check_zip(submission_dir / ZIP_NAME, submitted)
+
+
+def _check_video(path: Path, annotation_path: Path, skeleton: Skeleton) -> list[str]:
+    """Return what is wrong with one file; only the first malformed value is found."""
+    expected = read_frame_names(annotation_path)
+    try:
+        poses = read_poses(path, "predictions", skeleton)
+    except EvaluationInputError as error:
+        return [str(error)]
+    problems = [f"{path}: {note}" for note in poses.notes]
+    for name in poses.frame_names:
+        try:
+            parse_frame_name(name)
+        except ValueError as error:
+            problems.append(f"{path}: {error}")
+            break
+    if poses.num_frames != len(expected):
+        problems.append(
+            f"{path}: {poses.num_frames} frames, expected the {len(expected)} of "
+            f"{annotation_path}; list every frame, also those without people"
+        )
+        return problems
+    mismatch = order_mismatch(expected, poses.frame_names)
+    if mismatch:
+        position, wanted, found = mismatch
+        problems.append(
+            f"{path}: frame {position} (counted from 0) is {found}, expected {wanted}; frames are "
+            f"paired by position, list them in the order of {annotation_path}"
+        )
+    return problems
+
+
+def _check_zip(zip_path: Path, submitted: dict[str, Path]) -> list[str]:
+    """Return what is wrong with the zip file."""
+    way_out = "export again"
+    try:
+        with zipfile.ZipFile(zip_path) as archive:
+            damaged = archive.testzip()
+            checksums = {entry.filename: entry.CRC for entry in archive.infolist()}
+    except FileNotFoundError:
+        return [f"{zip_path}: missing; {way_out}"]
+    except (OSError, zipfile.BadZipFile) as error:
+        return [f"{zip_path}: cannot be read ({error}); {way_out}"]
+    problems = [f"{zip_path}: {damaged} is damaged; {way_out}"] if damaged else []
+    for name in sorted(checksums.keys() | submitted.keys()):
+        if name not in submitted:
+            problems.append(f"{zip_path}: holds {name}, which is not in the folder; {way_out}")
+        elif name not in checksums:
+            problems.append(f"{zip_path}: lacks {name}; {way_out}")
+        elif zlib.crc32(submitted[name].read_bytes()) != checksums[name]:
+            problems.append(f"{zip_path}: {name} differs from the file in the folder; {way_out}")
+    return problems

@@ -1,0 +1,436 @@
+"""PoseTrack annotations to videos and person records.
+
+Form of 2018 and 2021: `images` (id, file_name, and optionally nframes, width, height),
+`annotations` (image_id, keypoints, bbox, ...) and `categories` with the keypoint names. A file may
+stop at `images`, like those of the test split. `file_name` is relative to the data set's root; its
+stem is the number of the frame: six digits count from 0 (2018), eight digits from 1 (2017). There
+is one file per video, or one file of all videos (`merged.py`). 2017 files (`annolist`) are turned
+into this form first (`annolist`); their frames count from the first that is listed.
+
+What a person of no use is and what an error is: people that the format allows to be there
+(crowds, other categories, boxes without area or outside the image) are left out and counted;
+whatever contradicts the format stops with the file, the entry, what was found and what was
+expected.
+"""
+
+import logging
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from dcpose.formats import fields
+from dcpose.formats.posetrack.annolist import to_2018_form
+from dcpose.formats.posetrack.images import ImagePlace, get_image_name, link_fault
+from dcpose.formats.posetrack.merged import split_videos
+from dcpose.geometry import clip_to_image, overlaps_image
+from dcpose.skeleton import POSETRACK, Skeleton
+from dcpose.structures import PersonRecord
+
+logger = logging.getLogger(__name__)
+
+FRAME_DIGITS = {"posetrack17": 8, "posetrack18": 6, "posetrack21": 6}
+"""Digits in the names of frames, by layout."""
+
+FIRST_FRAME_OF_DIGITS = {6: 0, 8: 1}
+"""Number of the first frame by the digits of the file name: 2018 files, 2017 files."""
+
+JOINT_EXTENT_FACTOR = 1.3
+"""Box side / extent of the labelled joints, in PoseTrack's own annotations."""
+
+
+@dataclass(frozen=True)
+class ImageFile:
+    """An image that is no frame of a video: its name in the folder, and its (width, height)."""
+
+    name: str
+    image_wh: tuple[int, int]
+
+
+@dataclass(frozen=True, eq=False)
+class VideoAnnotation:
+    """One annotation file.
+
+    Attributes:
+        name: file name without `.json`; also names the predictions file.
+        source: the annotation file.
+        images: the raw `images` entries, in file order, for copying into predictions.
+        frame_numbers: number of the frame of each entry of `images`.
+        folder: folder of the frames on disk.
+        digits: digits of a frame's file name, 6 or 8.
+        first_frame: number of the first frame.
+        suffix: extension of the frames, with its dot.
+        num_frames: length of the clip in frames; frames that `images` does not list count.
+        image_wh: (width, height) of the frames in pixels; None if the file does not say.
+        people: annotated people that have a usable box, in file order.
+        skipped: how many people were left out, by reason.
+        files: the images by number, where they are no frames of one video (`coco.py`); None
+            where frames are named by their number and share a size.
+        base: folder that no link of the data set may lead out of (`image_place.py`); None where
+            the user named the frames, not a file.
+    """
+
+    name: str
+    source: Path
+    images: list[dict[str, Any]]
+    frame_numbers: list[int]
+    folder: Path
+    digits: int
+    first_frame: int
+    suffix: str
+    num_frames: int
+    image_wh: tuple[int, int] | None
+    people: list[PersonRecord]
+    skipped: Counter[str]
+    files: dict[int, ImageFile] | None = None
+    base: Path | None = None
+
+    @property
+    def frame_range(self) -> range:
+        """Numbers of all frames of the clip."""
+        return range(self.first_frame, self.first_frame + self.num_frames)
+
+    def frame_path(self, number: int) -> Path:
+        """Return where frame `number` lies on disk."""
+        if self.files is not None:
+            return self.folder / self.files[number].name
+        return self.folder / f"{number:0{self.digits}d}{self.suffix}"
+
+    def clip_paths(self, number: int) -> list[Path]:
+        """Return where the frames before, at and after `number` lie; the ends stand in."""
+        clip = self.frame_range
+        return [
+            self.frame_path(min(max(other, clip[0]), clip[-1]))
+            for other in (number - 1, number, number + 1)
+        ]
+
+    def expected_wh(self, number: int) -> tuple[int, int] | None:
+        """Return the (width, height) that frame `number` should have; None if no file says."""
+        return self.image_wh if self.files is None else self.files[number].image_wh
+
+    def frames_on_disk(self) -> set[int]:
+        """Return the numbers of the frames of the clip that exist on disk.
+
+        Raises:
+            ValueError: if links lead out of the data set.
+        """
+        if self.files is not None:
+            return self._single_images_on_disk()
+        if not self.folder.is_dir():
+            return set()
+        self._check_links(self.folder)
+        pattern = re.compile(rf"([0-9]{{{self.digits}}}){re.escape(self.suffix)}")
+        numbers = set()
+        with os.scandir(self.folder) as entries:
+            for entry in entries:
+                match = pattern.fullmatch(entry.name)
+                # the length of the clip is what a file says: it may be any number
+                if match is None or int(match[1]) not in self.frame_range:
+                    continue
+                if entry.is_symlink():
+                    self._check_links(Path(entry.path))
+                numbers.add(int(match[1]))
+        return numbers
+
+    def _single_images_on_disk(self) -> set[int]:
+        paths = {number: self.frame_path(number) for number in self.files or ()}
+        present = {number: path for number, path in paths.items() if path.is_file()}
+        links = {path for path in present.values() if path.is_symlink()}
+        for path in sorted(links | {path.parent for path in present.values()}):
+            self._check_links(path)
+        return set(present)
+
+    def _check_links(self, path: Path) -> None:
+        fault = None if self.base is None else link_fault(path, self.base)
+        if fault is not None:
+            raise ValueError(f"{path}: {fault}")
+
+
+def read_annotations(
+    source: Path,
+    image_root: Path,
+    skeleton: Skeleton = POSETRACK,
+    image_folder: str | None = None,
+) -> list[VideoAnnotation]:
+    """Read the videos of a split, in the order of their names.
+
+    Args:
+        source: folder of `.json` files, one per video; or one file of all videos.
+        image_root: what `file_name` in the files is relative to.
+        skeleton: joint order of the records; files are matched by keypoint names.
+        image_folder: folder in `image_root` that takes the place of the `images` that names begin
+            with (or is put in front of them), such as `images_renamed`; None takes them as they
+            are.
+
+    Raises:
+        ValueError: if there is no annotation file, or a file breaks the form.
+    """
+    place = ImagePlace(image_root, image_folder)
+    if source.is_file():
+        parts = split_videos(_read_object(source), str(source))
+        if not parts:
+            raise ValueError(f"{source}: images is empty, expected at least one frame")
+        videos = [_video(part, name, source, place, skeleton) for name, part in parts.items()]
+    else:
+        files = sorted(source.glob("*.json")) if source.is_dir() else []
+        if not files:
+            raise ValueError(
+                f"{source}: no annotation files; expected a folder of per-video .json, or one "
+                ".json of all videos"
+            )
+        videos = [_video(_read_object(file), file.stem, file, place, skeleton) for file in files]
+    skipped = sum((video.skipped for video in videos), Counter())
+    logger.info(
+        "%s: %d videos, %d images, %d people%s",
+        source,
+        len(videos),
+        sum(len(video.images) for video in videos),
+        sum(len(video.people) for video in videos),
+        describe_skipped(skipped),
+    )
+    return videos
+
+
+def read_video(source: Path, image_root: Path, skeleton: Skeleton = POSETRACK) -> VideoAnnotation:
+    """Read the annotation file of one video; see `read_annotations`."""
+    return _video(_read_object(source), source.stem, source, ImagePlace(image_root), skeleton)
+
+
+def _read_object(source: Path) -> dict[str, Any]:
+    content = fields.read_json(source)
+    if not isinstance(content, dict):
+        raise ValueError(f"{source}: expected a JSON object, found {fields.kind(content)}")
+    return content
+
+
+def _video(
+    content: dict[str, Any], name: str, source: Path, place: ImagePlace, skeleton: Skeleton
+) -> VideoAnnotation:
+    """Return the video of a parsed file, or of the part of it that is about one video."""
+    where = str(source) if name == source.stem else f"{source} ({name})"
+    lists_frames = "annolist" in content
+    if lists_frames:
+        content = to_2018_form(content, where, skeleton)
+    images = fields.get_list(content, "images", where)
+    if not images:
+        listed = "annolist" if lists_frames else "images"
+        raise ValueError(f"{where}: {listed} is empty, expected at least one frame")
+    relative_folder, digits, suffix, numbers = _frame_files(images, where)
+    if lists_frames:
+        first_frame, num_frames = min(numbers), max(numbers) - min(numbers) + 1
+    else:
+        first_frame = FIRST_FRAME_OF_DIGITS[digits]
+        num_frames = _clip_length(images, numbers, first_frame, where)
+    image_wh = _image_wh(images, where)
+    people: list[PersonRecord] = []
+    skipped: Counter[str] = Counter()
+    if content.get("annotations"):
+        frames = {image["id"]: number for image, number in zip(images, numbers, strict=True)}
+        people, skipped = _people(content, name, where, frames, image_wh, skeleton)
+    return VideoAnnotation(
+        name=name,
+        source=source,
+        images=images,
+        frame_numbers=numbers,
+        folder=place.of(relative_folder),
+        digits=digits,
+        first_frame=first_frame,
+        suffix=suffix,
+        num_frames=num_frames,
+        image_wh=image_wh,
+        people=people,
+        skipped=skipped,
+        base=place.base,
+    )
+
+
+def training_people(videos: Iterable[VideoAnnotation]) -> list[PersonRecord]:
+    """Return the people that a network can learn from: those with a labelled joint."""
+    everyone = [person for video in videos for person in video.people]
+    labelled = [p for p in everyone if p.joints is not None and p.joints[:, 2].any()]
+    skipped = Counter({"no labelled joint": len(everyone) - len(labelled)})
+    logger.info("%d people to train on%s", len(labelled), describe_skipped(skipped))
+    return labelled
+
+
+def unusable_box(box_xywh: np.ndarray, image_wh: tuple[int, int] | None) -> str | None:
+    """Return why a person with this box is left out, or None if the box can be cropped."""
+    if box_xywh[2] <= 0 or box_xywh[3] <= 0:
+        return "box without area"
+    if image_wh is not None and not overlaps_image(box_xywh, image_wh):
+        return "box outside the image"
+    return None
+
+
+def describe_skipped(skipped: Counter[str]) -> str:
+    """Return "; left out: 3 crowd, 1 ..." for a log line, or nothing."""
+    parts = [f"{count} {reason}" for reason, count in sorted(skipped.items()) if count]
+    return f"; left out: {', '.join(parts)}" if parts else ""
+
+
+def _frame_files(images: list[Any], source: str) -> tuple[PurePosixPath, int, str, list[int]]:
+    """Return folder, digits, suffix and numbers of the frames; they must share the first three."""
+    layouts, numbers, ids = set(), [], Counter[int]()
+    for index, image in enumerate(images):
+        where = f"{source}: images[{index}]"
+        ids[fields.get_int(image, "id", where)] += 1
+        path = PurePosixPath(get_image_name(image, "file_name", where))
+        if not re.fullmatch("[0-9]{6}|[0-9]{8}", path.stem):
+            raise ValueError(
+                f"{where}: file_name {str(path)!r} must be named by 6 digits (frames from 0) "
+                "or 8 digits (frames from 1)"
+            )
+        layouts.add((path.parent, len(path.stem), path.suffix))
+        numbers.append(int(path.stem))
+    if len(layouts) > 1:
+        names = sorted(f"{folder}/{'0' * digits}{suffix}" for folder, digits, suffix in layouts)
+        raise ValueError(
+            f"{source}: images of one file must share folder, digits and extension, "
+            f"found {', '.join(names[:3])}; a file of all videos is named itself, not its folder"
+        )
+    for what, counts in (("id", ids), ("frame number", Counter(numbers))):
+        value, count = counts.most_common(1)[0]
+        if count > 1:
+            raise ValueError(f"{source}: image {what} {value} occurs {count} times, expected once")
+    folder, digits, suffix = layouts.pop()
+    return folder, digits, suffix, numbers
+
+
+def _clip_length(images: list[Any], numbers: list[int], first_frame: int, source: str) -> int:
+    lengths = {
+        fields.get_int(image, "nframes", f"{source}: images[{index}]")
+        for index, image in enumerate(images)
+        if image.get("nframes") is not None
+    }
+    if len(lengths) > 1:
+        raise ValueError(f"{source}: nframes differs between images: {sorted(lengths)[:5]}")
+    length = lengths.pop() if lengths else len(images)
+    last = first_frame + length - 1
+    for image, number in zip(images, numbers, strict=True):
+        if not first_frame <= number <= last:
+            raise ValueError(
+                f"{source}: {image['file_name']} is not in the clip of {length} frames "
+                f"(numbers {first_frame} to {last}); correct nframes in the images"
+            )
+    return length
+
+
+def _image_wh(images: list[Any], source: str) -> tuple[int, int] | None:
+    sizes = set()
+    for index, image in enumerate(images):
+        where = f"{source}: images[{index}]"
+        if image.get("width") is not None or image.get("height") is not None:
+            size = fields.get_int(image, "width", where), fields.get_int(image, "height", where)
+            if min(size) <= 0:
+                raise ValueError(f"{where}: width and height must be positive, found {size}")
+            sizes.add(size)
+    if len(sizes) > 1:
+        raise ValueError(f"{source}: width and height differ between images: {sorted(sizes)[:3]}")
+    return sizes.pop() if sizes else None
+
+
+def _people(
+    content: dict[str, Any],
+    name: str,
+    source: str,
+    frames: dict[int, int],
+    image_wh: tuple[int, int] | None,
+    skeleton: Skeleton,
+) -> tuple[list[PersonRecord], Counter[str]]:
+    """Return the people of an annotation file, and how many were left out by reason."""
+    columns, num_keypoints = _keypoint_columns(content, source, skeleton)
+    people, skipped = [], Counter[str]()
+    for index, annotation in enumerate(fields.get_list(content, "annotations", source)):
+        where = f"{source}: annotations[{index}]"
+        image_id = fields.get_int(annotation, "image_id", where)
+        if image_id not in frames:
+            raise ValueError(f"{where}: image_id {image_id} is not the id of any image")
+        if (reason := _unusable_kind(annotation)) is not None:
+            skipped[reason] += 1
+            continue
+        joints = _joints(annotation, columns, num_keypoints, where)
+        box = _box(annotation, joints, where)
+        if box is None or (reason := _unusable_annotated_box(box, image_wh)) is not None:
+            skipped[reason or "neither box nor joints"] += 1
+            continue
+        has_track = annotation.get("track_id") is not None
+        people.append(
+            PersonRecord(
+                video=name,
+                image_id=image_id,
+                frame=frames[image_id],
+                box_xywh=box,
+                joints=joints,
+                track_id=fields.get_int(annotation, "track_id", where) if has_track else None,
+            )
+        )
+    return people, skipped
+
+
+def _unusable_kind(annotation: dict[str, Any]) -> str | None:
+    if annotation.get("category_id", 1) != 1:
+        return "category other than person"
+    return "crowd" if annotation.get("iscrowd") else None
+
+
+def _unusable_annotated_box(box: np.ndarray, image_wh: tuple[int, int] | None) -> str | None:
+    reason = unusable_box(box, image_wh)
+    # annotated boxes are cut to the image before cropping, which can leave nothing
+    if reason is None and image_wh is not None and min(clip_to_image(box, image_wh)[2:]) <= 0:
+        return "box without area"
+    return reason
+
+
+def _keypoint_columns(
+    content: dict[str, Any], source: str, skeleton: Skeleton
+) -> tuple[np.ndarray, int]:
+    """Return (J,) positions of the skeleton's joints in the file's keypoints (-1: not listed)."""
+    where = f"{source}: categories"
+    categories = fields.get_list(content, "categories", source)
+    people = [c for c in categories if not isinstance(c, dict) or c.get("id", 1) == 1]
+    if len(people) != 1:
+        raise ValueError(f"{where}: expected one with id 1 (person), found {len(people)}")
+    names = fields.get_list(people[0], "keypoints", where)
+    missing = [
+        name
+        for name in skeleton.joint_names
+        if name not in names and name not in skeleton.unlabelled
+    ]
+    if missing:
+        raise ValueError(
+            f"{where}: keypoints lack {', '.join(missing)}; "
+            f"expected the names {', '.join(skeleton.joint_names)} in any order"
+        )
+    columns = [names.index(name) if name in names else -1 for name in skeleton.joint_names]
+    return np.array(columns), len(names)
+
+
+def _joints(
+    annotation: dict[str, Any], columns: np.ndarray, num_keypoints: int, where: str
+) -> np.ndarray:
+    """Return (J, 3) x, y, visibility 0 or 1 in the order of the skeleton."""
+    if annotation.get("keypoints") is None:
+        return np.zeros((len(columns), 3))
+    values = fields.get_numbers(annotation, "keypoints", 3 * num_keypoints, where)
+    # the zero row appended at the end is what position -1, a joint not in the file, picks
+    listed = np.vstack([values.reshape(-1, 3), np.zeros((1, 3))])
+    joints = listed[columns]
+    joints[:, 2] = joints[:, 2] > 0
+    return joints
+
+
+def _box(annotation: dict[str, Any], joints: np.ndarray, where: str) -> np.ndarray | None:
+    """Return the (4,) box; without `bbox`, the enlarged extent of the joints, or None."""
+    if annotation.get("bbox") is not None:
+        return fields.get_numbers(annotation, "bbox", 4, where)
+    labelled = joints[joints[:, 2] > 0, :2]
+    if not len(labelled):
+        return None
+    near, far = labelled.min(axis=0), labelled.max(axis=0)
+    margin = (JOINT_EXTENT_FACTOR - 1) / 2 * (far - near)
+    return np.concatenate([near - margin, far - near + 2 * margin])

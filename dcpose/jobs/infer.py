@@ -1,0 +1,125 @@
+"""What tools/infer.py does: from a video to a file of poses and a video with the poses drawn."""
+
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from dcpose.engine.faults.signals import Interrupts
+from dcpose.engine.run.folder import with_progress
+from dcpose.estimator.frame_result import FrameResult
+from dcpose.estimator.posetrack_file import PoseTrackFile
+from dcpose.estimator.stopwatch import Stopwatch
+from dcpose.formats.posetrack.predictions import JointScore
+from dcpose.skeleton import Skeleton
+from dcpose.video.source import FrameSource, VideoError
+from dcpose.video.writer import VideoWriter
+from dcpose.visualize.people import draw_people
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came out of a video.
+
+    Attributes:
+        num_frames: frames written.
+        num_people: people in all of them.
+        seconds: how long it took, without loading the network.
+        files: what was written.
+        stopped_by: why it ended before its end: an error of the source, or an interrupt.
+    """
+
+    num_frames: int
+    num_people: int
+    seconds: float
+    files: tuple[Path, ...]
+    stopped_by: VideoError | KeyboardInterrupt | None
+
+    def line(self, name: str) -> str:
+        """Return the line of speed."""
+        rate = self.num_frames / max(self.seconds, 1e-9)
+        return (
+            f"{name}: {self.num_frames} frames, {self.num_people} people in {self.seconds:.1f} s "
+            f"({rate:.1f} frames/s)"
+        )
+
+
+def draw_result(result: FrameResult) -> np.ndarray:
+    """Return the frame with boxes, ids and skeletons, (H, W, 3) uint8 RGB."""
+    people = result.people
+    return draw_people(
+        result.image,
+        people.boxes_xywh,
+        people.track_ids,
+        people.joints,
+        people.joint_scores,
+        result.skeleton,
+    )
+
+
+def infer(
+    source: FrameSource,
+    results: Iterable[FrameResult],
+    out: Path,
+    skeleton: Skeleton,
+    joint_score: JointScore,
+    draw: Callable[[FrameResult], np.ndarray] | None,
+    stopwatch: Stopwatch,
+) -> Outcome:
+    """Write `<name>.json` and, if it is drawn, `<name>.mp4`.
+
+    Both hold what was done so far if the source breaks off or the user interrupts.
+
+    Args:
+        source: what a video that plays like it needs.
+        results: one for each of its frames, in order.
+        out: folder, which is made.
+        skeleton: names of the joints.
+        joint_score: see `write_predictions`.
+        draw: picture of a result, of its image's size; None writes no video.
+        stopwatch: takes the time of drawing and encoding.
+
+    Raises:
+        ValueError: if a file would replace the source.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    files = [out / f"{source.name}.json"] + [out / f"{source.name}.mp4"] * (draw is not None)
+    _keep_source(source, files)
+    interrupts = Interrupts()
+    stopped_by: VideoError | KeyboardInterrupt | None = None
+    with (
+        interrupts.watch(),
+        PoseTrackFile(files[0], skeleton, joint_score) as json_file,
+        nullcontext() if draw is None else VideoWriter(files[1], source) as video,
+    ):
+        try:
+            for result in with_progress(results, source.name, source.num_frames):
+                with interrupts.held():
+                    json_file.write(result, source.file_name(result.index))
+                    if draw is not None and video is not None:
+                        with stopwatch.measure("draw"):
+                            picture = draw(result)
+                        with stopwatch.measure("encode"):
+                            video.write(picture, result.ticks, result.duration)
+        except (VideoError, KeyboardInterrupt) as error:
+            stopped_by = error
+        seconds = stopwatch.elapsed
+        with interrupts.held():  # a second interrupt must not leave half a file
+            json_file.close()
+            if video is not None:
+                video.close(complete=stopped_by is None)
+    return Outcome(
+        json_file.num_frames,
+        json_file.num_people,
+        seconds,
+        tuple(path for path in files if path.exists()),
+        stopped_by,
+    )
+
+
+def _keep_source(source: FrameSource, files: Sequence[Path]) -> None:
+    for path in files:
+        if source.path is not None and path.exists() and path.samefile(source.path):
+            raise ValueError(f"{path}: would replace the source; choose another --out")

@@ -1,0 +1,173 @@
+"""Train a model: from a config to a run folder."""
+
+import functools
+import logging
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.utils.data import DataLoader
+
+from dcpose.build.data import (
+    read_people,
+)
+from dcpose.build.inference import (
+    build_stream,
+    resolve_test_precision,
+)
+from dcpose.build.model import build_model, build_model_to_train
+from dcpose.build.training import (
+    build_cached_train_loader,
+    build_optimizer,
+    build_target_encoder,
+    build_train_loader,
+    build_train_settings,
+)
+from dcpose.config.loading import config_to_dict
+from dcpose.config.schema import Config
+from dcpose.data.dataset import PoseTrackClips
+from dcpose.data.loader import EpochBatches, collate
+from dcpose.engine.distributed import broadcast_object, is_main, rank, world_size
+from dcpose.engine.faults.interruption import StopRequest
+from dcpose.engine.faults.lost import explained_faults
+from dcpose.engine.optim import make_scheduler
+from dcpose.engine.pictures import clip_pictures
+from dcpose.engine.precision import resolve_precision
+from dcpose.engine.run.folder import (
+    Run,
+    describe_environment,
+    find_latest_run,
+    new_run_dir,
+    set_up_logging,
+)
+from dcpose.engine.run.randomness import seed_everything
+from dcpose.engine.trainer import Trainer
+from dcpose.jobs.predict import VideosAndPeople
+from dcpose.jobs.validate import measure
+from dcpose.losses import JointsMSELoss
+from dcpose.models.dcpose.network import DCPose
+from dcpose.models.on_backbone import OnBackbone
+from dcpose.structures import ClipBatch
+
+_log = logging.getLogger(__name__)
+
+PICTURED_CLIPS = 6
+
+
+def train(
+    cfg: Config,
+    device: torch.device,
+    run_dir: Path | None = None,
+    resume: bool = False,
+    weights: str | None = None,
+) -> Path:
+    """Train a model; return its run folder.
+
+    Args:
+        cfg: what to train.
+        device: where.
+        run_dir: folder to write to; None makes `runs/<experiment>/<time>`, or with `resume`
+            takes the latest run of the experiment.
+        resume: continue from `checkpoints/last.pt`; a `run_dir` without one starts from nothing.
+        weights: whole-model weights to start from.
+
+    Raises:
+        ValueError: for anything in config, data or weights that cannot be used.
+        LostWorkerError, LostProcessError: see `explained_faults`.
+        Interrupted: after SIGTERM or Ctrl-C; `checkpoints/last.pt` holds all work.
+    """
+    experiment_dir = Path("runs") / cfg.experiment
+    if run_dir is None:
+        run_dir = find_latest_run(experiment_dir) if resume else new_run_dir(experiment_dir)
+        run_dir = broadcast_object(run_dir)  # clocks of machines differ
+    trainer = make_trainer(cfg, device, run_dir, resume, weights)
+    with StopRequest() as trainer.stop, explained_faults(cfg.train.timeout_s):
+        trainer.fit()
+    return run_dir
+
+
+def make_trainer(
+    cfg: Config,
+    device: torch.device,
+    run_dir: Path,
+    resume: bool = False,
+    weights: str | None = None,
+) -> Trainer:
+    """Return what trains a model; see `train`. Log lines go to its run folder from now on."""
+    last = run_dir / "checkpoints" / "last.pt"
+    if last.exists() and not resume:
+        raise ValueError(
+            f"{run_dir}: holds a run already; continue it with --resume or choose another --run-dir"
+        )
+    run = Run(run_dir, config_to_dict(cfg))
+    set_up_logging(run.train_log)
+    seed_everything(cfg.seed)
+
+    resuming = resume and last.exists()
+    model = build_model(cfg) if resuming else build_model_to_train(cfg, weights)
+    model = model.to(device)
+    if isinstance(model, OnBackbone):
+        model.speed_up_training(resolve_precision(cfg.train.precision, device))
+    val_people = _check_validation(cfg, device)
+    pin_memory = device.type == "cuda"
+    loader = build_train_loader(cfg, rank(), world_size(), pin_memory)
+    optimizer = build_optimizer(cfg, model)
+
+    dataset: Any = loader.dataset
+
+    @functools.cache  # not before the first epoch, when weights to resume with are in place
+    def loader_of_batches() -> DataLoader[ClipBatch]:
+        if cfg.train.cache_heatmaps is None:
+            return loader
+        assert isinstance(model, DCPose)  # noqa: S101 - the config makes sure
+        return build_cached_train_loader(cfg, model, dataset, rank(), world_size())
+
+    def train_batches(epoch: int, skip: int = 0) -> EpochBatches:
+        return EpochBatches(loader_of_batches(), epoch, skip)
+
+    def validate_epoch(model: nn.Module) -> Mapping[str, float]:
+        result, _ = measure(cfg, model, device, run_dir, val_people)
+        if result is None:
+            return {"AP": float("nan")}
+        return {"AP": result.total, **result.details}
+
+    trainer = Trainer(
+        model=model,
+        loss=JointsMSELoss(),
+        encode_targets=build_target_encoder(cfg),
+        train_batches=train_batches,
+        optimizer=optimizer,
+        scheduler=make_scheduler(optimizer, cfg.optim.milestones, cfg.optim.gamma),
+        validate=validate_epoch,
+        run=run,
+        settings=build_train_settings(cfg),
+        draw=_picture_maker(dataset, device) if is_main() else None,
+        heatmaps_given=cfg.train.cache_heatmaps is not None,
+    )
+    if resuming:
+        trainer.resume(last)
+    else:
+        run.rewind(0)
+        run.describe(describe_environment(device))
+    _log.info("run folder: %s", run_dir)
+    return trainer
+
+
+def _check_validation(cfg: Config, device: torch.device) -> VideosAndPeople:
+    """Raise now what validation would raise after an epoch of training; return whom it needs."""
+    resolve_test_precision(cfg, device)
+    videos, people = read_people(cfg, "val")
+    build_stream(cfg, videos, people)
+    return videos, people
+
+
+def _picture_maker(
+    dataset: PoseTrackClips, device: torch.device
+) -> Callable[[nn.Module], Mapping[str, np.ndarray]]:
+    """Return what draws the same few training clips after every validation."""
+    step = max(1, len(dataset) // PICTURED_CLIPS)
+    clips = collate([dataset[index] for index in range(0, len(dataset), step)[:PICTURED_CLIPS]])
+    return lambda model: clip_pictures(model, clips, device, dataset.skeleton)

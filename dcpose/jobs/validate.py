@@ -1,0 +1,101 @@
+"""Validate a model: predictions of the val split, and what they are worth."""
+
+import logging
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from dcpose.build.data import (
+    annotations_dir,
+    annotations_path,
+    build_clip_options,
+    build_skeleton,
+    describe_boxes,
+)
+from dcpose.build.inference import describe_test_precision
+from dcpose.build.model import build_model
+from dcpose.config.loading import config_to_dict
+from dcpose.config.schema import Config
+from dcpose.engine.distributed import broadcast_object, is_main
+from dcpose.engine.run.folder import Run, describe_environment, new_run_dir, set_up_logging
+from dcpose.evaluation.coco_ap import OksResult, evaluate_coco
+from dcpose.evaluation.evaluator import evaluate_folders
+from dcpose.jobs.predict import VideosAndPeople, predict_split
+from dcpose.report.results import Measured, Protocol, write_results
+from dcpose.weights.reading import weights_hash
+
+_log = logging.getLogger(__name__)
+
+PCK_METRIC = "PoseTrack AP, joints within half a head size"
+OKS_METRIC = "COCO AP, object keypoint similarity"
+DECODING = "argmax, quarter-pixel shift"
+
+
+def validate(
+    cfg: Config, device: torch.device, weights: str, run_dir: Path | None = None
+) -> tuple[Measured, Protocol] | None:
+    """Predict the val split and measure AP; None in processes other than the main one.
+
+    Writes `predictions/val/<video>.json`, `results.json` and `results.md` into the run folder,
+    `runs/<experiment>/<time>` if none is given.
+    """
+    if run_dir is None:
+        run_dir = broadcast_object(new_run_dir(Path("runs") / cfg.experiment))
+    run = Run(run_dir, config_to_dict(cfg))
+    set_up_logging()
+    model = build_model(cfg, weights).to(device)
+    if not (run_dir / "config.yaml").exists():  # a training's own stays as it is
+        run.describe(describe_environment(device))
+    result, num_boxes = measure(cfg, model, device, run_dir)
+    if result is None:
+        return None
+    clip = build_clip_options(cfg, training=False)
+    protocol = Protocol(
+        annotations=str(annotations_path(cfg, "val")),
+        metric=OKS_METRIC if isinstance(result, OksResult) else PCK_METRIC,
+        boxes=describe_boxes(cfg, "val"),
+        min_box_score=None if cfg.data.val_detections is None else cfg.data.min_box_score,
+        joint_score=cfg.test.joint_score,
+        flip=cfg.test.flip,
+        oks_nms=cfg.test.oks_nms,
+        decoding=DECODING,
+        precision=describe_test_precision(cfg, device),
+        crop_wh=cfg.data.crop_wh,
+        clip_frames=clip.num_frames,
+        max_gap=clip.max_gap if clip.num_frames > 1 else None,
+        num_videos=None if isinstance(result, OksResult) else result.num_videos,
+        num_frames=result.num_frames,
+        num_boxes=num_boxes,
+        weights=Path(weights).name,
+        weights_hash=weights_hash(weights),
+    )
+    write_results(run_dir, result, protocol)
+    return result, protocol
+
+
+def measure(
+    cfg: Config,
+    model: nn.Module,
+    device: torch.device,
+    run_dir: Path,
+    given: VideosAndPeople | None = None,
+) -> tuple[Measured | None, int]:
+    """Predict val and return its AP, in the main process, and the number of boxes."""
+    predictions_dir = run_dir / "predictions" / "val"
+    num_boxes = predict_split(cfg, model, "val", predictions_dir, device, given)
+    if not is_main():
+        return None, num_boxes
+    result = _evaluate(cfg, run_dir, predictions_dir)
+    for line in result.table().splitlines():
+        _log.info("%s", line)
+    return result, num_boxes
+
+
+def _evaluate(cfg: Config, run_dir: Path, predictions_dir: Path) -> Measured:
+    skeleton = build_skeleton(cfg)
+    if cfg.data.layout == "coco":
+        annotations = annotations_path(cfg, "val")
+        return evaluate_coco(annotations, predictions_dir, cfg.test.joint_score, skeleton)
+    folder = annotations_dir(cfg, "val", run_dir / "annotations" / "val")
+    return evaluate_folders(folder, predictions_dir, skeleton, by_condition=True)

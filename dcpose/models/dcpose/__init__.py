@@ -1,0 +1,1 @@
+"""DCPose: merger, residual fusion, correction."""

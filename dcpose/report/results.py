@@ -1,0 +1,114 @@
+"""Results on disk: the table of a run together with the protocol that made it.
+
+An AP without its protocol cannot be compared: ground-truth boxes alone are worth more than most
+networks (6.8 AP between detected and ground-truth boxes for one and the same HRNet).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from dcpose.evaluation.coco_ap import OksResult
+from dcpose.evaluation.evaluator import APResult
+from dcpose.evaluation.subsets import markdown_table, text_table
+from dcpose.files.writing import write_bytes
+
+Measured = APResult | OksResult
+"""A table of AP, by PoseTrack's count or by COCO's."""
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """What has to be known to compare one AP with another.
+
+    Attributes:
+        annotations: folder or file of the ground truth.
+        metric: what AP is counted by.
+        boxes: "ground truth", or the detections file.
+        min_box_score: threshold on detections; None for ground-truth boxes.
+        joint_score: how joints are ranked.
+        flip: whether heatmaps of the mirrored clip were averaged in.
+        oks_nms: OKS over which a pose is dropped for a better one of its frame; None drops none.
+        decoding: how joints are read off heatmaps.
+        precision: number format of the network: fp32, bf16, fp16 or mixed.
+        crop_wh: network input in pixels.
+        clip_frames: frames that the model sees for each pose.
+        max_gap: T, frames to the farthest neighbour; None for a single-frame model.
+        num_videos: videos evaluated; None for single images.
+        num_frames: frames evaluated, those with annotated people.
+        num_boxes: people whose pose was estimated, on all frames.
+        weights: name of the weights file.
+        weights_hash: first digits of its SHA-256.
+    """
+
+    annotations: str
+    metric: str
+    boxes: str
+    min_box_score: float | None
+    joint_score: str
+    flip: bool
+    oks_nms: float | None
+    decoding: str
+    precision: str
+    crop_wh: tuple[int, int]
+    clip_frames: int
+    max_gap: int | None
+    num_videos: int | None
+    num_frames: int
+    num_boxes: int
+    weights: str
+    weights_hash: str
+
+    def line(self) -> str:
+        """Return the protocol as one line of text."""
+        threshold = "" if self.min_box_score is None else f", score >= {self.min_box_score}"
+        clip = f"{self.clip_frames} frames, T = {self.max_gap}"
+        if self.max_gap is None:
+            clip = "single frame"
+        extent = f"{self.num_videos} videos, {self.num_frames} frames"
+        if self.num_videos is None:
+            extent = f"{self.num_frames} images"
+        return " · ".join(
+            [
+                f"{self.annotations}: {extent}",
+                f"metric: {self.metric}",
+                f"boxes: {self.boxes}{threshold} ({self.num_boxes})",
+                f"joint score: {self.joint_score.replace('_', ' ')}",
+                f"flip: {'on' if self.flip else 'off'}",
+                f"OKS-NMS: {'off' if self.oks_nms is None else self.oks_nms}",
+                f"decoding: {self.decoding}",
+                f"precision: {self.precision}",
+                f"crop {self.crop_wh[0]}x{self.crop_wh[1]}",
+                clip,
+                f"weights: {self.weights} {self.weights_hash}",
+            ]
+        )
+
+
+def write_results(run_dir: Path, result: Measured, protocol: Protocol) -> None:
+    """Write `results.json` (all numbers, the protocol) and `results.md` (the paper's row)."""
+    content = {**result.to_json_dict(), "protocol": asdict(protocol)}
+    text = json.dumps(content, indent=2, allow_nan=False) + "\n"
+    write_bytes(run_dir / "results.json", text.encode())
+    write_bytes(run_dir / "results.md", markdown(result, protocol).encode())
+
+
+def markdown(result: Measured, protocol: Protocol) -> str:
+    """Return the paper's row and that of each subset as Markdown tables, then the protocol."""
+    values = " | ".join(f"{value:.1f}" for value in result.columns.values())
+    columns = " | ".join(result.columns)
+    rule = " | ".join("---:" for _ in result.columns)
+    table = f"| {columns} |\n| {rule} |\n| {values} |\n\n"
+    if isinstance(result, APResult) and result.subsets:
+        table += f"{markdown_table(result.subsets)}\n\n"
+    return f"{table}{protocol.line()}\n"
+
+
+def text(result: Measured, protocol: Protocol) -> str:
+    """Return what the command line prints: the paper's row, the protocol, a line per subset."""
+    lines = f"{result.table()}\n{protocol.line()}"
+    if isinstance(result, APResult) and result.subsets:
+        lines += f"\n\n{text_table(result.subsets)}"
+    return lines

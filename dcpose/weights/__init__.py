@@ -1,0 +1,1 @@
+"""Weights files: reading, recognising and naming what they hold."""

@@ -1,1 +1,0 @@
-"""What scripts/fuzz.py throws at the readers of files, and what they may answer."""

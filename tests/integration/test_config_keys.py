@@ -1,0 +1,62 @@
+"""Every config key changes something: training, validation or test reads it."""
+
+import pytest
+import torch
+
+from dcpose import build_model, load_config
+from dcpose.config.messages import leaf_keys, sections_of
+from dcpose.config.schema import Config
+from dcpose.config.section import Section
+from dcpose.jobs.test import make_submission
+from dcpose.jobs.train import train
+from dcpose.jobs.validate import validate
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def read_keys(monkeypatch):
+    """Set of (section class, key) that fills while configs are read; dumping does not count."""
+    keys = set()
+    plain = Section.__getattribute__
+
+    def record(self, name):
+        if name in type(self).model_fields:
+            keys.add((type(self), name))
+        return plain(self, name)
+
+    monkeypatch.setattr(Section, "__getattribute__", record)
+    return keys
+
+
+def homes_of(dotted):
+    """Section classes, several where a section has alternatives, and name of a dotted key."""
+    sections, (*parents, name) = [Config], dotted.split(".")
+    for parent in parents:
+        sections = [s for old in sections for s in sections_of(old.model_fields[parent].annotation)]
+    return {(section, name) for section in sections if name in section.model_fields}
+
+
+def test_every_key_is_read(tiny_cfg, run_here, read_keys):
+    overrides = ["train.batch_size=100", "data.test_detections=detections/test.json"]
+    configs = [
+        load_config(tiny_cfg, [*overrides, f"model.name={name}"])
+        for name in ("dcpose", "single_frame")
+    ]
+    read_keys.clear()  # what checking the values read does not count
+    for number, cfg in enumerate(configs):
+        run = train(cfg, CPU, run_here / f"train{number}")
+        weights = str(run / "checkpoints" / "last.pt")
+        validate(cfg, CPU, weights, run_here / f"val{number}")
+        make_submission(cfg, CPU, weights, run_here / f"test{number}", "posetrack18")
+    build_model(load_config(tiny_cfg, ["model.backbone={name: simple_baseline, depth: 18}"]))
+    build_model(load_config(tiny_cfg, ["model.name=posewarper", "model.warper.blocks=1"]))
+    unread = [key for key in leaf_keys(Config) if not homes_of(key) & read_keys]
+    assert not unread, f"nothing reads {', '.join(unread)}; use them or drop them"
+
+
+def test_an_unread_key_would_show(tiny_cfg, read_keys):
+    cfg = load_config(tiny_cfg)
+    read_keys.clear()
+    assert cfg.optim.lr == 1e-3
+    assert homes_of("optim.lr") | {(Config, "optim")} == read_keys

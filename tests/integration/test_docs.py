@@ -1,0 +1,110 @@
+"""The examples of docs/ run as they stand there, with a tiny network in place of `best.pt`."""
+
+import json
+import re
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+import yaml
+
+import dcpose
+from dcpose.config.loading import config_to_dict
+from dcpose.detection.detectors import whole_frame
+from dcpose.engine.run.checkpoint import _KEYS, save_checkpoint
+from dcpose.estimator import estimator
+from dcpose.formats.posetrack.records import read_annotations
+from dcpose.skeleton import POSETRACK
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "video"))
+from video_clips import write_video
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def blocks(page, language):
+    """The code blocks of a page in one language, in order."""
+    text = (REPOSITORY / page).read_text(encoding="utf-8")
+    found = re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
+    assert found, f"{page} has no block of {language}"
+    return found
+
+
+@pytest.fixture
+def workplace(run_here, tiny_cfg, tiny_weights, monkeypatch):
+    """A folder with a checkpoint, a video and its frames; the detector needs no download."""
+    cfg = dcpose.load_config(tiny_cfg)
+    state = dict.fromkeys(_KEYS, None)
+    state |= {"model": torch.load(tiny_weights), "config": config_to_dict(cfg)}
+    save_checkpoint(run_here / "best.pt", state)
+    write_video(run_here / "in.mp4", num_frames=3)
+    shutil.copy("in.mp4", "clip.mp4")
+    Path("frames").mkdir()
+    for number in range(3):
+        cv2.imwrite(f"frames/{number}.png", np.full((48, 64, 3), 90, np.uint8))
+    real = estimator.make_detector
+
+    def make_detector(name, *arguments, **options):
+        return whole_frame if name == "torchvision" else real(name, *arguments, **options)
+
+    monkeypatch.setattr(estimator, "make_detector", make_detector)
+    return run_here
+
+
+def test_api(workplace, capsys):
+    names = {}
+    for block in blocks("docs/api.md", "python"):
+        exec(compile(block, "docs/api.md", "exec"), names)  # noqa: S102 - our own page
+    assert capsys.readouterr().out.splitlines()[0].endswith("(1, 17, 2)")
+    assert len(names["results"]) == 5
+    assert names["picture"].shape == (480, 640, 3)
+
+
+def test_readme_api(workplace, capsys):
+    shown = [block for block in blocks("README.md", "python") if "PoseEstimator" in block]
+    assert len(shown) == 1
+    exec(compile(shown[0], "README.md", "exec"), {})  # noqa: S102 - our own page
+    assert capsys.readouterr().out
+
+
+def test_own_video(workplace, load_command):
+    commands = [
+        shlex.split(line)
+        for block in blocks("docs/own_video.md", "bash")
+        for line in block.splitlines()
+    ]
+    assert len(commands) == 3
+    for program, tool, *arguments in commands:
+        assert program == "python"
+        assert load_command(tool).main(arguments) == 0
+    for name in ("clip.json", "clip.mp4", "frames.json", "frames.mp4"):
+        assert (workplace / "runs" / "infer" / name).stat().st_size > 0
+    animate = load_command("scripts/animate.py").main
+    assert animate(["runs/infer/clip.mp4", "clip.webp", "--width", "32"]) == 0
+    assert (workplace / "clip.webp").read_bytes()[8:12] == b"WEBP"
+
+
+def test_own_data(run_here):
+    (text,) = blocks("docs/own_data.md", "json")
+    content = json.loads(text)
+    (person,) = content["annotations"]
+    # the page says so: all joints of the skeleton
+    content["categories"][0]["keypoints"] = list(POSETRACK.joint_names)
+    person["keypoints"] += [0] * 3 * (POSETRACK.num_joints - 1)
+    folder = run_here / "mydata" / "annotations" / "train"
+    folder.mkdir(parents=True)
+    (folder / "000001_mpii_test.json").write_text(json.dumps(content))
+    (video,) = read_annotations(folder, run_here / "mydata")
+    assert (video.num_frames, video.image_wh, len(video.people)) == (2, (640, 360), 1)
+    assert video.frame_path(1) == run_here / "mydata/images/train/000001_mpii_test/000001.jpg"
+    (config,) = blocks("docs/own_data.md", "yaml")
+    values = yaml.safe_load(config)
+    values["base"] = str(REPOSITORY / values["base"].removeprefix("../../"))
+    (run_here / "mydata.yaml").write_text(yaml.safe_dump(values))
+    cfg = dcpose.load_config(run_here / "mydata.yaml")
+    assert (cfg.data.skeleton, cfg.model.num_joints) == ("myskeleton.yaml", 17)
