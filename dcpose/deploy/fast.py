@@ -4,8 +4,8 @@ BatchNorm becomes part of the convolution before it, weights lie channels-last, 
 masks of a dilation come from one convolution. Deformable convolutions stay in float32 whatever the
 number format: positions do not survive half precision (`ModulatedDeformConv`).
 
-A CPU sees a few images at a time, whose maps stay in its caches, and does more in float32
-(`deploy.cpu`).
+A CPU sees one clip at a time, or a few images (`threads.in_equal_calls`): their maps stay in its
+caches, and no clip depends on the others. It does more in float32 (`deploy.cpu`).
 
 Left out: oneDNN's fused convolution, addition and ReLU, which took a third off the time in bfloat16
 and nothing in float32, because PyTorch has it under private names alone; and compiling on a CPU,
@@ -24,11 +24,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from dcpose.deploy.cpu import speed_up_on_cpu
 from dcpose.models.blocks import BasicBlock, Bottleneck
 from dcpose.models.dcpose.correction import PoseCorrectionNetwork
-from dcpose.threads import one_thread_each
-
-PIXELS_AT_ONCE = 450_000
-"""Pixels of images that a thread sends through a network at a time: one clip of 384x288, twelve
-of 128x96. Half or twice as many take a few percent longer."""
+from dcpose.threads import in_equal_calls
 
 _Convolution = nn.Conv2d | nn.ConvTranspose2d
 
@@ -44,17 +40,11 @@ class FastNetwork(nn.Module):
 
     def forward(self, images: Tensor, *others: Tensor) -> Tensor:
         """Return float32 heatmaps; images (..., 3, H, W), float32, become the network's format."""
-        inputs = images, *others
-        if images.device.type != "cpu":
-            return self._heatmaps(inputs)
-        at_once = max(1, 3 * PIXELS_AT_ONCE // images.shape[1:].numel())
-        pieces = list(zip(*(x.split(at_once) for x in inputs), strict=True))
-        if len(pieces) < torch.get_num_threads():  # the threads share the work of each layer
-            return self._heatmaps(inputs)
-        return torch.cat(one_thread_each(self._heatmaps, pieces))
+        if images.device.type == "cpu":
+            return in_equal_calls(self._heatmaps, images, *others)
+        return self._heatmaps(images, *others)
 
-    def _heatmaps(self, inputs: tuple[Tensor, ...]) -> Tensor:
-        images, *others = inputs
+    def _heatmaps(self, images: Tensor, *others: Tensor) -> Tensor:
         with torch.no_grad(), torch.autocast(images.device.type, enabled=False):
             return self.network(images.to(self.dtype), *others).float()
 

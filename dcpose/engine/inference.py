@@ -17,9 +17,6 @@ from dcpose.threads import one_thread_each
 
 HEATMAP_STRIDE = 4
 
-CLIPS_PER_PIECE = 4
-"""Clips that one CPU thread computes at a time; few, so that they stay near the core's cache."""
-
 
 def predict(
     model: nn.Module,
@@ -31,9 +28,9 @@ def predict(
     """Run a model over clips and yield one pose per clip, in the order of the clips.
 
     Decoding happens on the device, and one small tensor per batch comes back. On CUDA one batch is
-    computed while the poses of the one before are handed out. On a CPU a batch is computed in
-    pieces of a few clips, each by one thread, so that the result does not depend on the number of
-    threads (`dcpose.threads`).
+    computed while the poses of the one before are handed out. On a CPU every clip is computed by
+    itself, by one thread: its pose depends neither on the other clips nor on the number of threads,
+    to the last bit and on any processor (`dcpose.threads`).
 
     Args:
         model: in eval mode, on `device`; (frames (B, F, 3, H, W) normalised, gaps (B, 2)) to
@@ -75,13 +72,13 @@ def _predict_on_cpu(
     model: nn.Module, batches: Iterable[ClipBatch], dtype: torch.dtype, flip: Skeleton | None
 ) -> Iterator[PosePrediction]:
     for batch in batches:
-        results = one_thread_each(lambda piece: _compute(model, piece, dtype, flip), _cut(batch))
+        results = one_thread_each(lambda clip: _compute(model, clip, dtype, flip), _clips(batch))
         yield from _Pending(batch, torch.cat(results)).poses()
 
 
-def _cut(batch: ClipBatch) -> Iterator[ClipBatch]:
-    for start in range(0, len(batch), CLIPS_PER_PIECE):
-        rows = slice(start, start + CLIPS_PER_PIECE)
+def _clips(batch: ClipBatch) -> Iterator[ClipBatch]:
+    for row in range(len(batch)):
+        rows = slice(row, row + 1)
         yield ClipBatch(
             people=batch.people[rows],
             frames=batch.frames[rows],

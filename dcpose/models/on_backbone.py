@@ -8,10 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from dcpose.deploy.fast import prepare_for_inference
-from dcpose.threads import one_thread_each
-
-IMAGES_PER_CALL = 4
-"""Images that a backbone sees at a time in training on a CPU: more are no faster, fewer slower."""
+from dcpose.threads import in_equal_calls
 
 
 class OnBackbone(nn.Module):
@@ -65,14 +62,14 @@ class OnBackbone(nn.Module):
         """Return the backbone's heatmaps (N, J, h, w) of images (N, 3, H, W).
 
         In training on a CPU, the heatmaps of an image from a backbone that stays as it is do not
-        depend on the other images, to the last bit (`heatmaps_one_by_one`): models that look at the
+        depend on the other images, to the last bit (`in_equal_calls`): models that look at the
         same frame can share them, whatever else they look at (`engine.shared_backbone`). Elsewhere
         the backbone is called once.
         """
         if self.training and self.unchanging_backbone:
             network = self._prepared_backbone()
             if images.device.type == "cpu":
-                return heatmaps_one_by_one(network, images)
+                return in_equal_calls(network, images)
             with torch.no_grad():
                 return network(images)
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
@@ -88,23 +85,3 @@ class OnBackbone(nn.Module):
         if not self._fast_backbone:
             self._fast_backbone.append(prepare_for_inference(self.backbone, self._fast_dtype))
         return self._fast_backbone[0]
-
-
-def heatmaps_one_by_one(network: nn.Module, images: Tensor) -> Tensor:
-    """Return a network's heatmaps (N, J, h, w) of images (N, 3, H, W), each as if it were alone.
-
-    The network sees `IMAGES_PER_CALL` images at a time, black ones at the end if need be, in one
-    thread: calls of one and the same form treat an image alike. Computes no gradients.
-    """
-    dtype, enabled = torch.get_autocast_dtype("cpu"), torch.is_autocast_enabled("cpu")
-
-    def heatmaps_of(piece: Tensor) -> Tensor:
-        with torch.no_grad(), torch.autocast("cpu", dtype, enabled):
-            return network(piece)
-
-    missing = -len(images) % IMAGES_PER_CALL
-    filled = (
-        torch.cat([images, images.new_zeros(missing, *images.shape[1:])]) if missing else images
-    )
-    heatmaps = torch.cat(one_thread_each(heatmaps_of, filled.split(IMAGES_PER_CALL)))
-    return heatmaps[: len(images)].contiguous()  # what follows rounds by the order in memory, too

@@ -96,6 +96,7 @@ def test_calls_do_not_see_each_other():
     assert torch.equal(first, kept)
 
 
+@pytest.mark.same_bits
 def test_images_do_not_see_each_other():
     fast, x = WinogradBlocks(chain(4)), maps(3, 4, 36, 36)
     for number in range(3):

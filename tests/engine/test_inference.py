@@ -188,6 +188,7 @@ def _keep_number_of_threads():
 
 
 @pytest.mark.usefixtures("_keep_number_of_threads")
+@pytest.mark.same_bits
 def test_poses_do_not_depend_on_the_number_of_threads():
     torch.manual_seed(0)
     model, batch = DeepModel().eval(), make_batch(6, seed=0)

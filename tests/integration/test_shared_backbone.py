@@ -59,6 +59,7 @@ def assert_same_training(alone, together):
 
 
 @pytest.mark.slow
+@pytest.mark.same_bits
 def test_bits_are_those_of_training_alone(configs, run_here):
     cfgs = configs("train.ema_decay=0.5", "train.clip_grad_norm=0.01")
     runs = [(cfg, run_here / "together" / name) for name, cfg in cfgs.items()]

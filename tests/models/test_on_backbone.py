@@ -3,36 +3,25 @@
 import pytest
 import torch
 
-from dcpose.models.on_backbone import IMAGES_PER_CALL, OnBackbone, heatmaps_one_by_one
+from dcpose.models.on_backbone import OnBackbone
 
 
 @pytest.fixture
 def images():
-    return torch.rand(IMAGES_PER_CALL + 2, 3, 64, 96, generator=torch.Generator().manual_seed(0))
+    return torch.rand(6, 3, 64, 96, generator=torch.Generator().manual_seed(0))
 
 
-@pytest.mark.parametrize("threads", [1, 3])
-def test_an_image_does_not_see_the_others(small_dcpose, images, threads):
-    backbone = small_dcpose().eval().backbone
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
-        together = heatmaps_one_by_one(backbone, images)
-        torch.set_num_threads(1)
-        for number in (0, 3, 5):
-            alone = heatmaps_one_by_one(backbone, images[number : number + 1])
-            assert torch.equal(alone[0], together[number])
-    finally:
-        torch.set_num_threads(before)
-    assert together.is_contiguous()
+@pytest.mark.same_bits
+@pytest.mark.parametrize("prepared", [False, True])
+def test_an_image_in_training_does_not_see_the_others(small_dcpose, images, prepared):
+    model = small_dcpose().train()
+    if prepared:
+        model.speed_up_training(torch.float32)
+    together = model.image_heatmaps(images)
     assert not together.requires_grad
-    torch.testing.assert_close(together, backbone(images).detach())
-
-
-def test_autocast_reaches_all_threads(small_dcpose, images):
-    backbone = small_dcpose().eval().backbone
-    with torch.autocast("cpu", torch.bfloat16):
-        assert heatmaps_one_by_one(backbone, images).dtype == torch.bfloat16
+    for number in (0, 3, 5):
+        alone = model.image_heatmaps(images[number : number + 1])
+        assert torch.equal(alone[0], together[number])
 
 
 def test_prepared_copy_gives_the_same_heatmaps(small_dcpose, images):

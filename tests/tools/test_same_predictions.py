@@ -30,6 +30,7 @@ def contents(run_dir):
     return {file.name: file.read_bytes() for file in files}
 
 
+@pytest.mark.same_bits
 def test_batches_and_workers(predictions):
     expected = predictions(*PLAIN)
     for batch_size, workers in ((1, 0), (3, 0), (1, 4), (3, 1), (16, 4)):
@@ -37,6 +38,7 @@ def test_batches_and_workers(predictions):
         assert predictions(*overrides) == expected, overrides
 
 
+@pytest.mark.same_bits
 def test_mirrored_clips_and_fused_networks(predictions):
     for option in ("test.flip=true", "test.fast=true"):
         expected = predictions(*PLAIN, option)
@@ -63,6 +65,7 @@ def test_order_of_files_on_disk(predictions, monkeypatch):
 
 
 @pytest.mark.slow
+@pytest.mark.same_bits
 def test_processes(predictions, torchrun, tiny_cfg, tiny_weights, run_here):
     torchrun(
         "tools/val.py", "--cfg", tiny_cfg, "--weights", tiny_weights, "--device", "cpu", BOXES,
