@@ -36,17 +36,17 @@ def one_thread_each(work: Callable[[T], R], pieces: Iterable[T]) -> list[R]:
 
 
 def in_equal_calls(network: Callable[..., Tensor], images: Tensor, *others: Tensor) -> Tensor:
-    """Return a network's outputs (N, ...), each of which depends on its own row of the inputs alone.
+    """Return a network's outputs (N, ...); no row of them depends on other rows of the inputs.
 
-    The bits of a row do not depend on the other rows or on their number. Every call has one thread,
+    That holds to the last bit, whatever the number of rows. Every call has one thread,
     images with channels last in memory, and one number of rows: a clip, or `IMAGES_PER_CALL` single
     images. Zeros fill the last call up, and their outputs are dropped. Computes no gradients, in
     the caller's autocast mode.
 
     Clips go alone because one clip per call needs no zeros. A call of four images is faster than
     four calls (1.3 times for HRNet-W32 at 256x192 on one core). It supposes that a network treats
-    the places in a batch alike; `tests/test_same_bits.py` shows that they do, for several
-    instruction sets.
+    the places in a batch alike; `tests/test_same_bits.py` shows that they do, with
+    several instruction sets.
 
     Args:
         network: of pieces of the inputs, on a CPU.

@@ -85,7 +85,7 @@ NETWORKS = {
     "resnet": lambda: SimpleBaseline(18, 3, 8),
     "transformer": lambda: torchvision.models.VisionTransformer(64, 16, 2, 4, 64, 128),
 }
-"""What rounds in ways of its own: few and many channels, transposed convolutions, matrix products."""
+"""Few and many channels, transposed convolutions and matrix products round in their own ways."""
 
 
 @pytest.mark.same_bits
