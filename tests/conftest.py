@@ -12,6 +12,11 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from hypothesis import settings
+
+# how long an example takes depends on the machine and on what else it does
+settings.register_profile("any machine", deadline=None)
+settings.load_profile("any machine")
 
 pytest_plugins = ["fixtures.data_folder", "fixtures.networks", "fixtures.posetrack_files"]
 

@@ -21,6 +21,9 @@ from dcpose.engine.faults.lost import explained_faults
 from dcpose.engine.run.folder import set_up_logging
 from dcpose.engine.run.randomness import seed_everything
 
+TIMEOUT_S = 120
+"""A process that was killed is noticed at once; a busy machine is slow to start one."""
+
 
 class Disturbed(list):
     """Batches of which the second comes with a signal to the process itself."""
@@ -53,13 +56,13 @@ def main(argv=None) -> int:
         return disturbed
 
     torch.set_num_threads(1)
-    with process_group("cpu", timeout_s=30):
+    with process_group("cpu", timeout_s=TIMEOUT_S):
         seed_everything(3 + rank())
         trainer = make_trainer(args.run_dir, train_batches=batches, save_every=2)
         set_up_logging(trainer.run.train_log)
         if args.resume:
             trainer.resume(trainer.run.last)
-        with StopRequest() as trainer.stop, explained_faults(30):
+        with StopRequest() as trainer.stop, explained_faults(TIMEOUT_S):
             trainer.fit()
         if rank() == 0:
             torch.save(trainer.model.state_dict(), args.run_dir / "weights.pt")

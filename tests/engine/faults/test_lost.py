@@ -50,11 +50,15 @@ def fail():
     raise FrameError("images/5.jpg: no such file; check data.root")
 
 
-def load(happen):
+def load(happen, timeout_s=2):
     loader = DataLoader(
-        Numbers(happen), batch_size=2, num_workers=1, timeout=2, multiprocessing_context="fork"
+        Numbers(happen),
+        batch_size=2,
+        num_workers=1,
+        timeout=timeout_s,
+        multiprocessing_context="fork",
     )
-    with explained_faults(timeout_s=2):
+    with explained_faults(timeout_s):
         for _ in loader:
             pass
 
@@ -81,7 +85,7 @@ def test_a_lost_worker_ends_the_run(happen):
 
 def test_what_a_worker_says_is_one_line():
     with pytest.raises(FrameError) as caught:
-        load(fail)
+        load(fail, timeout_s=120)  # a busy machine is slow to start a worker
     assert str(caught.value) == "images/5.jpg: no such file; check data.root"
 
 
@@ -128,7 +132,7 @@ def test_one_of_two_ranks_is_killed(tmp_path):
 
     survivor, killed = start_two(tmp_path / "cut", "--kill-in-epoch", "1")
     assert killed.wait(timeout=300) == -signal.SIGKILL
-    _, said = survivor.communicate(timeout=60)
+    _, said = survivor.communicate(timeout=300)
     assert survivor.returncode == 2
     assert "process 0 of 2 lost another one" in said.splitlines()[-1]
     assert "Traceback" not in said
