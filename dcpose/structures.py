@@ -1,8 +1,8 @@
 """What travels between data, network, inference and evaluation.
 
-Legend: J joints; F frames of a clip, 3 (prev, cur, next) or 1 for a model that looks at the
-current frame alone; H x W crop pixels; B clips in a batch. Points are (x, y). Boxes are left,
-top, width, height in image pixels. Matrices are (2, 3) affine maps.
+Legend: J joints; F frames of a clip in time order, the current one at F // 2; H x W crop pixels; B
+clips in a batch. Points are (x, y). Boxes are left, top, width, height in image pixels. Matrices
+are (2, 3) affine maps.
 
 Importing this file does not import torch, so the evaluation works without it.
 """
@@ -10,13 +10,13 @@ Importing this file does not import torch, so the evaluation works without it.
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     import torch
     from torch import Tensor
@@ -56,6 +56,22 @@ class PersonRecord:
         return f"{self.video} frame {self.frame} box [{box}]"
 
 
+ClipFrames = tuple[int, ...] | Literal["neighbors", "support"]
+"""Which frames make a clip:
+
+    (-2, ..., 2)   frames at these offsets from the current one, in time order; (0,) is it alone
+    neighbors      prev, cur, next: the current frame and one on either side within `data.max_gap`
+    support        a frame within `data.max_gap` of the current one on either side, and the current
+"""
+
+
+class ClipSpec(NamedTuple):
+    """The frames that a model wants."""
+
+    training: ClipFrames
+    test: ClipFrames
+
+
 @dataclass(frozen=True, eq=False)
 class ClipSample:
     """The crops of one person, in NumPy, as a worker process makes them.
@@ -63,11 +79,12 @@ class ClipSample:
     Attributes:
         person: where the clip comes from.
         frames: (F, H, W, 3) uint8 RGB crops.
-        gaps: (2,) float32 distances c - p and n - c in frames, each >= 1.
+        gaps: (F - 1,) float32 distances of consecutive frames, each >= 1.
         crop_to_image: (2, 3) float64, from crop pixels to image pixels.
         joints: (J, 2) float32 in crop pixels; None at inference.
         joint_weights: (J,) float32, 0 for joints that the loss leaves out; None at inference.
-        initial: (F, J, h, w) float16 heatmaps of a backbone, in place of crops: F is 0 in `frames`.
+        encoded: (F, C, h, w) float16 heatmaps or features of a backbone, in place of crops: F is 0
+            in `frames`.
     """
 
     person: PersonRecord
@@ -76,7 +93,7 @@ class ClipSample:
     crop_to_image: np.ndarray
     joints: np.ndarray | None = None
     joint_weights: np.ndarray | None = None
-    initial: np.ndarray | None = None
+    encoded: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,11 +103,11 @@ class ClipBatch:
     Attributes:
         people: B records, in the order of the rows.
         frames: (B, F, H, W, 3) uint8 RGB; a quarter of the traffic of normalised floats.
-        gaps: (B, 2) float32 distances c - p and n - c in frames, each >= 1.
+        gaps: (B, F - 1) float32 distances of consecutive frames, each >= 1.
         crop_to_image: (B, 2, 3) float64, from crop pixels to image pixels.
         joints: (B, J, 2) float32 in crop pixels; None at inference.
         joint_weights: (B, J) float32, 0 for joints that the loss leaves out; None at inference.
-        initial: (B, F, J, h, w) float16 heatmaps of a backbone, in place of crops: F is 0 in
+        encoded: (B, F, C, h, w) heatmaps or features of a backbone, in place of crops: F is 0 in
             `frames`.
     """
 
@@ -100,11 +117,32 @@ class ClipBatch:
     crop_to_image: Tensor
     joints: Tensor | None = None
     joint_weights: Tensor | None = None
-    initial: Tensor | None = None
+    encoded: Tensor | None = None
+
+    @classmethod
+    def stack(cls, samples: Sequence[ClipSample], frames: Tensor | None = None) -> ClipBatch:
+        """Stack samples that have the same fields.
+
+        Args:
+            samples: of B people.
+            frames: (B, F, H, W, 3) their crops, where these are stacked already.
+        """
+        import torch
+
+        stacked: dict[str, Tensor] = {} if frames is None else {"frames": frames}
+        for field in fields(ClipSample):
+            values = [getattr(sample, field.name) for sample in samples]
+            if field.name != "person" and field.name not in stacked and values[0] is not None:
+                stacked[field.name] = torch.from_numpy(np.stack(values))
+        return cls([sample.person for sample in samples], **stacked)
 
     def __len__(self) -> int:
         """B."""
         return len(self.people)
+
+    def rows(self, rows: slice) -> ClipBatch:
+        """Return some of the clips."""
+        return replace(self._map(lambda tensor: tensor[rows]), people=self.people[rows])
 
     def to(self, device: torch.device | str) -> ClipBatch:
         """Return the batch with its tensors on `device`; pinned memory is copied asynchronously."""
@@ -118,16 +156,14 @@ class ClipBatch:
         """Return (B, F, 3, H, W), see `normalise`, computed on the device of the batch."""
         return normalise(self.frames)
 
+    def tensors(self) -> dict[str, Tensor]:
+        """Return the tensors by the names of their fields, without those that are None."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: v for name, v in values.items() if name != "people" and v is not None}
+
     def _map(self, move: Callable[[Tensor], Tensor]) -> ClipBatch:
-        return ClipBatch(
-            people=self.people,
-            frames=move(self.frames),
-            gaps=move(self.gaps),
-            crop_to_image=move(self.crop_to_image),
-            joints=None if self.joints is None else move(self.joints),
-            joint_weights=None if self.joint_weights is None else move(self.joint_weights),
-            initial=None if self.initial is None else move(self.initial),
-        )
+        moved: dict[str, Any] = {name: move(tensor) for name, tensor in self.tensors().items()}
+        return replace(self, **moved)
 
 
 def normalise(images: Tensor) -> Tensor:

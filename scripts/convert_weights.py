@@ -18,14 +18,12 @@ from pathlib import Path
 from typing import Any, get_args
 
 import torch
-from pydantic import ValidationError
 from safetensors.torch import save_file
 
+from dcpose.build.weights import Inspection, inspect_weights
 from dcpose.cli import reports_user_errors
 from dcpose.config.loading import load_config
-from dcpose.config.models import ModelConfig
 from dcpose.files.writing import replacing, write_text
-from dcpose.weights.inspection import Inspection, inspect_weights
 from dcpose.weights.layouts import Source
 from dcpose.weights.loading import WITHOUT
 from dcpose.weights.reading import check_hash, sha256_of
@@ -193,33 +191,9 @@ def _value_at(values: Mapping[str, Any], key: str) -> Any:  # noqa: ANN401 - a c
 def _ways_to_load(inspection: Inspection) -> str:
     if inspection.problem:
         return "nothing, see problem"
-    config, ways = inspection.config, []
-    if not _is_a_model_here(config):
-        kinds = f"{config['model.name']} on {config['model.backbone.name']}"
-        ways.append(f"no whole model of this version ({kinds})")
-    elif not inspection.without:
-        ways.append("--weights")
-    backbone = {key: value for key, value in config.items() if key.startswith("model.backbone.")}
-    alone = {**backbone, "model.name": "single_frame", "model.backbone.frozen": False}
-    if _is_a_model_here(alone):
-        anew = ", its output layer is initialised anew" if inspection.without else ""
-        ways.append(f"model.backbone.weights{anew}")
-    return "; ".join(ways)
-
-
-def _is_a_model_here(config: Mapping[str, Any]) -> bool:
-    nested: dict[str, Any] = {}
-    for key, value in config.items():
-        *parents, last = key.split(".")[1:]
-        section = nested
-        for parent in parents:
-            section = section.setdefault(parent, {})
-        section[last] = value
-    try:
-        ModelConfig.model_validate(nested)
-    except ValidationError:
-        return False
-    return True
+    anew = ", its output layer is initialised anew" if inspection.without else ""
+    whole = [] if inspection.without else ["--weights"]
+    return "; ".join([*whole, f"model.backbone.weights{anew}"])
 
 
 def _left_out(inspection: Inspection) -> dict[str, int]:

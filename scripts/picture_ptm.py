@@ -20,10 +20,10 @@ from dcpose.build.inference import build_stream
 from dcpose.build.model import build_model
 from dcpose.cli import config_parser, reports_user_errors, require_weights
 from dcpose.config.loading import load_config
-from dcpose.engine.inference import HEATMAP_STRIDE
 from dcpose.formats.posetrack.records import VideoAnnotation
 from dcpose.geometry import apply_affine, invert_affine
 from dcpose.heatmap import decode
+from dcpose.models.dcpose.inspect import samples_of
 from dcpose.models.dcpose.network import DCPose
 from dcpose.skeleton import Skeleton
 from dcpose.structures import ClipBatch, PersonRecord
@@ -116,13 +116,14 @@ def stages_of(model: DCPose, batch: ClipBatch, joint: int) -> JointStages:
     """
     moved = batch.to(next(model.parameters()).device)
     frames, gaps = moved.network_input(), moved.gaps
-    stages = model.stages(frames, gaps)
-    if stages.merged.shape[1] != stages.corrected.shape[1]:
+    encoded = model.encode(frames)
+    _, merged, corrected = model.stages(encoded, gaps).values()
+    if merged.shape[1] != corrected.shape[1]:
         raise ValueError(
-            f"model.ptm.channels: found {stages.merged.shape[1]} merged maps for "
-            f"{stages.corrected.shape[1]} joints, expected one for each"
+            f"model.ptm.channels: found {merged.shape[1]} merged maps for "
+            f"{corrected.shape[1]} joints, expected one for each"
         )
-    found = decode(stages.corrected)[0][0, joint].cpu().numpy().astype(np.float64)
+    found = decode(corrected)[0][0, joint].cpu().numpy().astype(np.float64)
     x, y = np.rint(found).astype(int)
     samples = [
         JointSamples(
@@ -131,29 +132,29 @@ def stages_of(model: DCPose, batch: ClipBatch, joint: int) -> JointStages:
             moved=one.moved[0, joint, ..., y, x].cpu().numpy().astype(np.float64),
             factors=(one.masks[0, joint, :, y, x] * one.weights[joint, joint]).cpu().numpy(),
         )
-        for one in model.samples(stages.initial, gaps)
+        for one in samples_of(model, encoded, gaps)
     ]
     return JointStages(
-        crops=list(batch.frames[0, model.seen].numpy()),
-        crop_names=FRAME_NAMES[model.seen],
+        crops=list(batch.frames[0, model.used].numpy()),
+        crop_names=FRAME_NAMES[model.used],
         cur=model.cur,
-        initial=stages.initial[0, :, joint].cpu().numpy(),
-        merged=stages.merged[0, joint].cpu().numpy(),
-        final=stages.corrected[0, joint].cpu().numpy(),
+        initial=encoded[0, :, joint].cpu().numpy(),
+        merged=merged[0, joint].cpu().numpy(),
+        final=corrected[0, joint].cpu().numpy(),
         samples=samples,
         joint=found,
-        truth=_annotated(batch, joint),
-        stride=HEATMAP_STRIDE,
+        truth=_annotated(batch, joint, model.stride),
+        stride=model.stride,
     )
 
 
-def _annotated(batch: ClipBatch, joint: int) -> np.ndarray | None:
+def _annotated(batch: ClipBatch, joint: int, stride: int) -> np.ndarray | None:
     """Return the (2,) annotated joint in heatmap pixels, None if there is none."""
     joints = batch.people[0].joints
     if joints is None or not joints[joint, 2]:
         return None
     image_to_crop = invert_affine(batch.crop_to_image[0].numpy())
-    return apply_affine(joints[joint, :2], image_to_crop) / HEATMAP_STRIDE
+    return apply_affine(joints[joint, :2], image_to_crop) / stride
 
 
 if __name__ == "__main__":

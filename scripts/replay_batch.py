@@ -46,14 +46,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     dtype = resolve_precision(args.precision or cfg.train.precision, device)
     supervised = SupervisedModel(model, JointsMSELoss(), dtype).to(device).train()
     culprits = watch(model)
-    encode = build_target_encoder(cfg)
+    encode = build_target_encoder(cfg, model.stride)
 
     print(f"step {saved.step}, epoch {saved.epoch + 1}, {dtype} on {device}")
     finite = True
     for number, host_batch in enumerate(saved.batches, start=1):
         batch = host_batch.to(device)
         targets, weights = encode(batch)
-        loss = supervised(batch.network_input(), batch.gaps, targets, weights)
+        loss = supervised(batch, targets, weights)
         loss.backward()
         finite = finite and math.isfinite(loss.item())
         print(f"batch {number}: loss {loss.item()}")

@@ -1,70 +1,33 @@
 """A config becomes videos, people and clips."""
 
 from pathlib import Path
-from typing import Literal
 
-from dcpose.config.schema import Config
+from dcpose.build.datasets import DATASETS, per_video_files
+from dcpose.build.tables import METHODS
+from dcpose.config.schema import Config, Split
 from dcpose.data.augment import Augmentation
-from dcpose.data.clip import ClipFrames, ClipOptions
-from dcpose.formats.coco import read_coco
+from dcpose.data.clip import ClipOptions
 from dcpose.formats.detections import describe_detector, read_detections
-from dcpose.formats.posetrack.merged import write_videos
-from dcpose.formats.posetrack.records import FRAME_DIGITS, VideoAnnotation, read_annotations
+from dcpose.formats.posetrack.records import VideoAnnotation
 from dcpose.formats.skeleton_yaml import read_skeleton
-from dcpose.models.posewarper import REACH
 from dcpose.skeleton import POSETRACK, Skeleton
 from dcpose.structures import PersonRecord
 
-Split = Literal["train", "val", "test"]
-
 
 def read_videos(cfg: Config, split: Split) -> list[VideoAnnotation]:
-    """Read the annotation files of a split; see `read_annotations` and `read_coco`.
-
-    Raises:
-        ValueError: also if frames are not named as the layout has them.
-    """
-    image_folder = {
-        "train": cfg.data.train_images,
-        "val": cfg.data.val_images,
-        "test": cfg.data.test_images,
-    }[split]
-    source = annotations_path(cfg, split)
-    if cfg.data.layout == "coco":
-        return read_coco(source, data_root(cfg) / (image_folder or ""), build_skeleton(cfg))
-    videos = read_annotations(source, data_root(cfg), build_skeleton(cfg), image_folder)
-    digits = FRAME_DIGITS[cfg.data.layout]
-    for video in videos:
-        if video.digits != digits:
-            fitting = [name for name, count in FRAME_DIGITS.items() if count == video.digits]
-            raise ValueError(
-                f"data.layout: found {cfg.data.layout}, whose frames have names of {digits} "
-                f"digits, but {video.source} names {video.images[0]['file_name']}; "
-                f"set data.layout={' or '.join(fitting)}"
-            )
-    return videos
+    """Read the annotation files of a split; see `build.datasets`."""
+    files = cfg.data.files_of(split)
+    return DATASETS[cfg.data.layout].read(cfg.data, data_root(cfg), files, build_skeleton(cfg))
 
 
 def annotations_path(cfg: Config, split: Split) -> Path:
     """Return the folder of a split's per-video annotation files, or the file of all videos."""
-    paths = {
-        "train": cfg.data.train_annotations,
-        "val": cfg.data.val_annotations,
-        "test": cfg.data.test_annotations,
-    }
-    return data_root(cfg) / paths[split]
+    return data_root(cfg) / cfg.data.files_of(split).annotations
 
 
 def annotations_dir(cfg: Config, split: Split, scratch: Path) -> Path:
-    """Return the folder of a split's per-video annotation files.
-
-    A file of all videos is written into `scratch`, one file per video, and that is returned.
-    """
-    path = annotations_path(cfg, split)
-    if not path.is_file():
-        return path
-    write_videos(path, scratch)
-    return scratch
+    """Return the folder of a split's per-video annotation files; see `per_video_files`."""
+    return per_video_files(annotations_path(cfg, split), scratch)
 
 
 def build_skeleton(cfg: Config) -> Skeleton:
@@ -93,7 +56,7 @@ def read_people(
     Raises:
         ValueError: if a file breaks its form, or there is nobody at all.
     """
-    detections = {"val": cfg.data.val_detections, "test": cfg.data.test_detections}[split]
+    detections = cfg.data.files_of(split).detections
     videos = read_videos(cfg, split)
     if detections is not None:
         path = data_root(cfg) / detections
@@ -112,7 +75,7 @@ def read_people(
 
 def describe_boxes(cfg: Config, split: Split) -> str:
     """Return where the person boxes of val or test come from, for the protocol."""
-    detections = {"val": cfg.data.val_detections, "test": cfg.data.test_detections}[split]
+    detections = cfg.data.files_of(split).detections
     if detections is None:
         return "ground truth"
     detector = describe_detector(data_root(cfg) / detections)
@@ -120,24 +83,14 @@ def describe_boxes(cfg: Config, split: Split) -> str:
 
 
 def build_clip_options(cfg: Config, training: bool) -> ClipOptions:
-    """Return which frames the model of a config sees, and how crops are made.
-
-    PoseWarper sees a pair of frames in training, at most `data.max_gap` apart, and five at test.
-    """
-    frames: ClipFrames = "prev_cur_next"
-    max_gap = cfg.data.max_gap
-    if cfg.model.name == "single_frame":
-        frames = "cur"
-    elif cfg.model.name == "posewarper" and training:
-        frames = "support_cur"
-    elif cfg.model.name == "posewarper":
-        frames, max_gap = "window", REACH
+    """Return how crops are made of the frames that the model wants, or `data.offsets` names."""
+    wanted = METHODS[cfg.model.name].network.clip
     return ClipOptions(
         crop_wh=cfg.data.crop_wh,
         box_enlarge=cfg.data.box_enlarge,
-        max_gap=max_gap,
+        max_gap=cfg.data.max_gap,
         missing_neighbors=cfg.data.missing_neighbors,
-        frames=frames,
+        frames=cfg.data.offsets or (wanted.training if training else wanted.test),
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
+from typing import NamedTuple
 
 import torch
 from torch import nn
@@ -12,8 +13,9 @@ from dcpose.data.stream import ClipStream
 from dcpose.deploy.cuda_graphs import GraphedNetwork
 from dcpose.deploy.fast import prepare_for_inference
 from dcpose.engine.inference import predict
-from dcpose.engine.precision import Precision, precision_name, resolve_precision
+from dcpose.engine.precision import precision_name, resolve_precision
 from dcpose.formats.posetrack.records import VideoAnnotation
+from dcpose.models.interface import TemporalModel
 from dcpose.structures import ClipBatch, PersonRecord, PosePrediction
 
 
@@ -34,45 +36,54 @@ def build_stream(
     )
 
 
-def resolve_test_precision(cfg: Config, device: torch.device) -> torch.dtype:
-    """Return the lowest number format of inference; see `resolve_precision`."""
-    if cfg.test.precision == "mixed":
-        return torch.bfloat16
-    return resolve_precision(cfg.test.precision, device)
+class NumberFormat(NamedTuple):
+    """How a network computes.
+
+    Attributes:
+        name: for the protocol.
+        dtype: number format of layers.
+        branches_alone: only where it does least has the format (`prepare_for_inference`).
+    """
+
+    name: str
+    dtype: torch.dtype
+    branches_alone: bool = False
 
 
-def describe_test_precision(cfg: Config, device: torch.device) -> str:
-    """Return the name of the number format of inference, for the protocol."""
+def resolve_test_precision(cfg: Config, device: torch.device) -> NumberFormat:
+    """Return the number format of inference on a device; see `resolve_precision`."""
     if cfg.test.precision == "mixed":
-        return "mixed"
-    return precision_name(resolve_test_precision(cfg, device))
+        return NumberFormat("mixed", torch.bfloat16, branches_alone=True)
+    dtype = resolve_precision(cfg.test.precision, device)
+    return NumberFormat(precision_name(dtype), dtype)
 
 
 def build_predictor(
-    cfg: Config, model: nn.Module, device: torch.device
+    cfg: Config, model: TemporalModel, device: torch.device
 ) -> Callable[[Iterable[ClipBatch]], Iterator[PosePrediction]]:
     """Build the function that turns inference clips into poses; see `engine.inference.predict`.
 
     It sees the weights as they are now: of a model that is trained on, build another one.
     """
-    precision: Precision = "fp32"  # for what is left to `predict`: a prepared network has its own
+    number_format = resolve_test_precision(cfg, device)
+    network: nn.Module = model
     if cfg.test.fast:
-        dtype = resolve_test_precision(cfg, device)
-        mixed = cfg.test.precision == "mixed"
-        model = prepare_for_inference(model, dtype, robust_parts_alone=mixed)
-    elif cfg.test.precision != "mixed":  # the config makes sure
-        precision = cfg.test.precision
+        network = prepare_for_inference(
+            model, number_format.dtype, robust_parts_alone=number_format.branches_alone
+        )
     if cfg.test.cuda_graphs:
         if device.type != "cuda" or not cfg.test.fast:
             raise ValueError(
                 f"test.cuda_graphs needs CUDA and test.fast=true, found device {device.type} and "
                 f"test.fast={str(cfg.test.fast).lower()}; set test.cuda_graphs=false"
             )
-        model = GraphedNetwork(model)
+        network = GraphedNetwork(network)
     return partial(
         predict,
-        model,
+        network,
         device=device,
-        precision=precision,
+        stride=model.stride,
+        # a prepared network has its own
+        dtype=torch.float32 if cfg.test.fast else number_format.dtype,
         flip=build_skeleton(cfg) if cfg.test.flip else None,
     )

@@ -1,8 +1,10 @@
 """A config becomes what a training needs besides the network."""
 
+import functools
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -13,22 +15,27 @@ from dcpose.build.data import build_augmentation, build_clip_options, build_skel
 from dcpose.config.loading import config_to_dict
 from dcpose.config.schema import Config
 from dcpose.data.dataset import PoseTrackClips
-from dcpose.data.heatmap_cache import HeatmapCache, hash_clips, hash_weights
-from dcpose.data.loader import make_train_loader
-from dcpose.engine.distributed import barrier
-from dcpose.engine.inference import HEATMAP_STRIDE
-from dcpose.engine.optim import make_optimizer
-from dcpose.engine.precision import autocast, resolve_precision
+from dcpose.data.kept_encodings import KeptEncodings, hash_clips, hash_weights
+from dcpose.data.loader import EpochBatches, make_train_loader
+from dcpose.deploy.fast import prepare_for_inference
+from dcpose.engine.distributed import barrier, rank, world_size
+from dcpose.engine.encodings import FrozenEncoder, TrainingSource
+from dcpose.engine.optim import make_optimizer, make_scheduler
+from dcpose.engine.precision import resolve_precision
 from dcpose.engine.run.folder import with_progress
+from dcpose.engine.state import TrainingState
 from dcpose.engine.train_settings import TrainSettings
-from dcpose.models.dcpose.network import DCPose
+from dcpose.models.interface import TemporalModel
 from dcpose.structures import ClipBatch
 
 
-def build_train_loader(
-    cfg: Config, rank: int = 0, world_size: int = 1, pin_memory: bool = False
-) -> DataLoader[ClipBatch]:
-    """Build the loader of augmented training clips; see `make_train_loader`."""
+def build_train_loader(cfg: Config, device: torch.device | None = None) -> DataLoader[ClipBatch]:
+    """Build the loader of this process's share of the augmented training clips.
+
+    Args:
+        cfg: see `load_config`.
+        device: where batches go; memory is page-locked for CUDA.
+    """
     dataset = PoseTrackClips(
         read_videos(cfg, "train"),
         build_clip_options(cfg, training=True),
@@ -42,79 +49,111 @@ def build_train_loader(
         batch_size=cfg.train.batch_size,
         workers=cfg.data.workers,
         seed=cfg.seed,
-        rank=rank,
-        world_size=world_size,
-        pin_memory=pin_memory,
+        rank=rank(),
+        world_size=world_size(),
+        pin_memory=device is not None and device.type == "cuda",
         group_frames=cfg.data.group_frames,
         timeout_s=cfg.train.timeout_s,
     )
 
 
-def build_cached_train_loader(
-    cfg: Config, model: DCPose, dataset: PoseTrackClips, rank: int, world_size: int
-) -> DataLoader[ClipBatch]:
-    """Build the loader of the same clips with heatmaps of the frozen backbone instead of crops.
+def build_source(
+    cfg: Config, model: TemporalModel, crops: DataLoader[ClipBatch], device: torch.device
+) -> TrainingSource:
+    """Build where a training has its batches from.
 
-    Heatmaps that are not in the folder yet are computed first, by the main process.
+    A constant backbone encodes crops outside the training step, through a prepared copy; with
+    `train.cache_encodings` its encodings come from the disk. The model may move and get other
+    weights until the first batch is asked for.
 
     Args:
-        cfg: its `train.cache_heatmaps` names the folder.
-        model: in training mode, on its device.
-        dataset: the clips.
-        rank: this process.
-        world_size: number of processes.
-
-    Raises:
-        ValueError: if the folder holds heatmaps of other weights, data or config.
-        WriteError: if they cannot be written.
+        cfg: see `load_config`.
+        model: whose backbone encodes.
+        crops: from `build_train_loader`.
+        device: where to compute.
     """
-    device = next(model.parameters()).device
+    encoder = build_encoder(cfg, model, device) if model.backbone_is_constant else None
+
+    @functools.cache  # not before the first epoch, when weights to resume with are in place
+    def loader() -> DataLoader[ClipBatch]:
+        if cfg.train.cache_encodings is None or encoder is None:
+            return crops
+        return _loader_of_kept(cfg, model, cast(PoseTrackClips, crops.dataset), encoder, device)
+
+    return TrainingSource(lambda epoch, skip: EpochBatches(loader(), epoch, skip), encoder)
+
+
+def build_encoder(cfg: Config, model: TemporalModel, device: torch.device) -> FrozenEncoder:
+    """Build what encodes crops with a model's constant backbone, as it is at the first crop."""
     dtype = resolve_precision(cfg.train.precision, device)
 
-    @torch.no_grad()
-    def heatmaps_of(batch: ClipBatch) -> Tensor:
-        frames = batch.to(device).network_input()
-        with autocast(device, dtype):
-            return model.image_heatmaps(frames.flatten(0, 1)).unflatten(0, tuple(frames.shape[:2]))
+    @functools.cache
+    def make_network() -> nn.Module:
+        return prepare_for_inference(model.image_encoder(), dtype)
 
-    folder = Path(cfg.train.cache_heatmaps or "")
-    cache = HeatmapCache(folder, _cache_key(cfg, model, dataset, dtype), cfg.data.draws or 1)
-    if rank == 0:
-        cache.fill(dataset, heatmaps_of, cfg.train.batch_size, cfg.data.workers, with_progress)
+    return FrozenEncoder(make_network, dtype, model.used)
+
+
+def _loader_of_kept(
+    cfg: Config,
+    model: TemporalModel,
+    dataset: PoseTrackClips,
+    encoder: FrozenEncoder,
+    device: torch.device,
+) -> DataLoader[ClipBatch]:
+    """Build the loader of the same clips with encodings from the disk in place of crops.
+
+    Those that are not in the folder yet are computed first, by the main process.
+
+    Raises:
+        ValueError: if the folder holds encodings of other weights, data or config.
+        WriteError: if they cannot be written.
+    """
+    folder = Path(cfg.train.cache_encodings or "")
+    all_frames = replace(encoder, used=slice(None))
+
+    def encode(batch: ClipBatch) -> Tensor:
+        return cast(Tensor, all_frames.clips(batch.to(device)).encoded)
+
+    kept = KeptEncodings(folder, _key(cfg, model, dataset, encoder.dtype), cfg.data.draws or 1)
+    if rank() == 0:
+        kept.fill(dataset, encode, cfg.train.batch_size, cfg.data.workers, with_progress)
     barrier()
     return make_train_loader(
-        cache.clips(dataset.people, model.seen),  # type: ignore[arg-type]  # same length and keys
+        kept.clips(dataset.people, model.used),  # type: ignore[arg-type]  # same length and keys
         batch_size=cfg.train.batch_size,
         workers=0,  # rows of a memory map: nothing to decode
         seed=cfg.seed,
-        rank=rank,
-        world_size=world_size,
+        rank=rank(),
+        world_size=world_size(),
         pin_memory=device.type == "cuda",
         group_frames=cfg.data.group_frames,
     )
 
 
-def _cache_key(
-    cfg: Config, model: DCPose, dataset: PoseTrackClips, dtype: torch.dtype
+def _key(
+    cfg: Config, model: TemporalModel, dataset: PoseTrackClips, dtype: torch.dtype
 ) -> dict[str, Any]:
-    """Return all that the heatmaps of the training clips depend on."""
+    """Return all that the encodings of the training clips depend on."""
     values = config_to_dict(cfg)
     data = ("crop_wh", "box_enlarge", "max_gap", "missing_neighbors", "augment", "draws")
     backbone = values["model"]["backbone"]
     return {
         "weights": hash_weights(model.backbone),
+        "encodes": model.encodes,
         "clips": hash_clips(dataset),
         "seed": cfg.seed,
         "precision": str(dtype),
+        "frames": dataset.options.frames,
         "data": {name: values["data"][name] for name in data},
         "backbone": {name: value for name, value in backbone.items() if name != "weights"},
     }
 
 
-def build_target_encoder(cfg: Config) -> Callable[[ClipBatch], tuple[Tensor, Tensor]]:
+def build_target_encoder(cfg: Config, stride: int) -> Callable[[ClipBatch], tuple[Tensor, Tensor]]:
     """Build the map from a batch to target heatmaps (B, J, h, w) and weights (B, J)."""
     crop_wh = cfg.data.crop_wh
-    heatmap_wh = (crop_wh[0] // HEATMAP_STRIDE, crop_wh[1] // HEATMAP_STRIDE)
+    heatmap_wh = (crop_wh[0] // stride, crop_wh[1] // stride)
 
     def encode(batch: ClipBatch) -> tuple[Tensor, Tensor]:
         if batch.joints is None or batch.joint_weights is None:
@@ -126,21 +165,23 @@ def build_target_encoder(cfg: Config) -> Callable[[ClipBatch], tuple[Tensor, Ten
     return encode
 
 
-def build_optimizer(cfg: Config, model: nn.Module) -> torch.optim.Optimizer:
-    """Build the optimizer of the parameters that are trained."""
-    return make_optimizer(
+def build_training_state(cfg: Config, model: TemporalModel) -> TrainingState:
+    """Build optimizer, schedule and averages of a model that is on its device."""
+    optimizer = make_optimizer(
         model.parameters(), cfg.optim.name, cfg.optim.lr, weight_decay=cfg.optim.weight_decay
     )
+    scheduler = make_scheduler(optimizer, cfg.optim.milestones, cfg.optim.gamma)
+    dtype = resolve_precision(cfg.train.precision, next(model.parameters()).device)
+    return TrainingState(model, optimizer, scheduler, dtype, cfg.train.ema_decay)
 
 
-def build_train_settings(cfg: Config) -> TrainSettings:
+def build_train_settings(cfg: Config, device: torch.device) -> TrainSettings:
     """Collect the knobs of the training loop."""
     return TrainSettings(
         epochs=cfg.train.epochs,
-        precision=cfg.train.precision,
+        dtype=resolve_precision(cfg.train.precision, device),
         accumulate=cfg.train.accumulate,
         clip_grad_norm=cfg.train.clip_grad_norm,
-        ema_decay=cfg.train.ema_decay,
         validate_every=cfg.train.validate_every,
         log_every=cfg.train.log_every,
         save_every=cfg.train.save_every,

@@ -1,18 +1,105 @@
-"""The config that goes with a file of weights, where the user names none."""
+"""The config that goes with a file of weights, and what in the file would not load."""
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
+from dcpose.build.model import build_without_memory
 from dcpose.config.layers import Layer, read_overrides
 from dcpose.config.loading import parse_config
 from dcpose.config.schema import Config
-from dcpose.engine.run.checkpoint import CheckpointError, load_checkpoint
-from dcpose.weights.inspection import inspect_weights
+from dcpose.models.interface import TemporalModel
+from dcpose.weights.layouts import Layout
+from dcpose.weights.loading import (
+    COUNTER,
+    ReadWeights,
+    WeightsMismatchError,
+    check_fit,
+    read_named_weights,
+)
+from dcpose.weights.recognise import config_of, settings_of, unknown_of
 
 
-def config_of_weights(path: Path, overrides: Sequence[str] = ()) -> Config:
+@dataclass(frozen=True)
+class Inspection:
+    """A file of weights, compared with the network that its names and shapes tell.
+
+    Attributes:
+        path: the file.
+        layout: how it names its entries.
+        state: entries under our names.
+        left_out: names in the file of entries that are no part of our networks.
+        without: beginnings of our names that files like this cannot have.
+        config: config keys and values of the network.
+        notes: remarks, in words.
+        problem: what would not load, in one line; None if everything is as it should be.
+    """
+
+    path: Path
+    layout: Layout
+    state: dict[str, Tensor]
+    left_out: tuple[str, ...]
+    without: tuple[str, ...]
+    config: dict[str, Any]
+    notes: tuple[str, ...]
+    problem: str | None
+
+    @property
+    def num_parameters(self) -> int:
+        """Numbers that training changes: without BatchNorm's statistics and counters."""
+        statistics = ("running_mean", "running_var", COUNTER)
+        return sum(t.numel() for name, t in self.state.items() if not name.endswith(statistics))
+
+
+def inspect_weights(path: str | Path) -> Inspection:
+    """Read a file of any layout and account for each of its entries.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if the file cannot be read, or its layout is unknown.
+    """
+    path = Path(path)
+    weights = read_named_weights(path)
+    named = weights.named
+    settings = settings_of(named.state)
+    config = config_of(settings)
+    try:
+        expected = network_of(config).state_dict()
+    except (RuntimeError, ValueError) as error:  # sizes beyond 64 bits, channels that do not divide
+        reason = " ".join(str(error).split())
+        raise ValueError(f"{path}: its shapes are those of no network ({reason})") from error
+    wanted = {name: t for name, t in expected.items() if not name.startswith(weights.without)}
+    problem, notes = None, weights.notes
+    try:
+        notes += tuple(check_fit(named, wanted, path)[1])
+    except WeightsMismatchError as error:
+        problem = str(error)
+    return Inspection(
+        path=path,
+        layout=named.layout,
+        state=named.state,
+        left_out=named.left_out,
+        without=weights.without,
+        config=config,
+        notes=notes + unknown_of(settings),
+        problem=problem,
+    )
+
+
+def network_of(config: dict[str, Any]) -> TemporalModel:
+    """Build the network of dotted config keys and values without memory for its weights.
+
+    Raises:
+        ValueError: if there is no such network.
+    """
+    return build_without_memory(parse_config([Layer("weights", _sections(config))]))
+
+
+def config_of_weights(path: Path, overrides: Sequence[str] = ()) -> tuple[Config, ReadWeights]:
     """Return the config of our own checkpoint, or what the names and shapes of other weights tell.
 
     Of weights that are no checkpoint only the network is known; crop size and all else are those
@@ -22,17 +109,16 @@ def config_of_weights(path: Path, overrides: Sequence[str] = ()) -> Config:
         path: file of weights.
         overrides: see `load_config`.
 
+    Returns:
+        the config, and what was read, for `build_model`.
+
     Raises:
         FileNotFoundError: if there is no such file.
         ValueError: if the file cannot be read, or its layout is unknown.
     """
-    if not path.is_file():
-        raise FileNotFoundError(f"no weights file at {path}")
-    try:
-        values = load_checkpoint(path)["config"]
-    except CheckpointError:
-        values = _config_of_network(path, inspect_weights(path).config)
-    return parse_config([Layer(str(path), values), read_overrides(overrides)])
+    weights = read_named_weights(path)
+    values = weights.config or _sections(config_of(settings_of(weights.named.state)))
+    return parse_config([Layer(str(path), values), read_overrides(overrides)]), weights
 
 
 def config_of_card(path: Path, overrides: Sequence[str] = ()) -> tuple[Config, Path]:
@@ -49,11 +135,11 @@ def config_of_card(path: Path, overrides: Sequence[str] = ()) -> tuple[Config, P
             f"{path}: not a card of converted weights ({error}); give the file that "
             "scripts/convert_weights.py wrote beside them, or a config"
         ) from None
-    layer = Layer(str(path), _config_of_network(path, network))
+    layer = Layer(str(path), _sections(network))
     return parse_config([layer, read_overrides(overrides)]), weights
 
 
-def _config_of_network(path: Path, network: dict[str, Any]) -> dict[str, Any]:
+def _sections(network: dict[str, Any]) -> dict[str, Any]:
     """Turn dotted keys into the sections of a config."""
     values: dict[str, Any] = {"experiment": "inference", "data": {"root": "."}}
     for key, value in network.items():

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dcpose.config.messages import ConfigError
+from dcpose.config.section import Choice
 from dcpose.files.yaml_text import parse_yaml, read_yaml
 
 COMMAND_LINE = "command line"
@@ -19,19 +20,6 @@ class Layer:
 
     origin: str
     values: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Alternatives:
-    """A section whose `name` decides which other keys it has.
-
-    Attributes:
-        default: its name where nobody gives one.
-        shared: keys that it has under every name.
-    """
-
-    default: str
-    shared: frozenset[str]
 
 
 def read_layers(path: Path) -> list[Layer]:
@@ -121,14 +109,14 @@ def _split_override(token: str, remaining: Iterator[str]) -> tuple[str, str]:
 
 
 def merge_layers(
-    layers: Sequence[Layer], alternatives: Mapping[str, Alternatives]
+    layers: Sequence[Layer], families: Mapping[str, type[Choice]]
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """Merge nested values, later layers over earlier ones.
 
     Args:
         layers: the oldest first.
-        alternatives: by dotted key of a section. A layer that gives such a section another `name`
-            drops what earlier layers set in it, but for the shared keys.
+        families: by dotted key of a section. A layer that gives such a section another name drops
+            what earlier layers set in it, but for the keys that all members have.
 
     Returns:
         The merged values, and for each dotted key the origin that set it last; the empty key
@@ -137,22 +125,22 @@ def merge_layers(
     merged: dict[str, Any] = {}
     origins = {"": next((x.origin for x in reversed(layers) if x.origin != COMMAND_LINE), "config")}
     for layer in layers:
-        for section, choice in alternatives.items():
-            _drop_former(merged, layer.values, section.split("."), choice)
+        for section, family in families.items():
+            _drop_former(merged, layer.values, section.split("."), family)
         _merge_into(merged, layer.values, layer.origin, origins, prefix="")
     return merged, origins
 
 
 def _drop_former(
-    merged: dict[str, Any], values: dict[str, Any], section: list[str], choice: Alternatives
+    merged: dict[str, Any], values: dict[str, Any], section: list[str], family: type[Choice]
 ) -> None:
     for key in section:
         before, after = merged.get(key), values.get(key)
         if not isinstance(before, dict) or not isinstance(after, dict):
             return
         merged, values = before, after
-    if "name" in values and values["name"] != merged.get("name", choice.default):
-        for key in merged.keys() - choice.shared:
+    if family.decided_by in values and family.name_in(values) != family.name_in(merged):
+        for key in merged.keys() - family.model_fields.keys():
             del merged[key]
 
 

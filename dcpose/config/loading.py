@@ -1,18 +1,29 @@
 """Config files to a checked `Config`, and back to plain values."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-from pydantic import (
-    ValidationError,
-)
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from dcpose.config.layers import Layer, merge_layers, read_layers, read_overrides
-from dcpose.config.messages import ConfigError, describe_problems
-from dcpose.config.models import ALTERNATIVES
-from dcpose.config.schema import Config
+from dcpose.config.messages import ConfigError, describe_problems, leaf_keys
+from dcpose.config.models import BackboneSection, ModelSection
+from dcpose.config.schema import Config, DataSection
+from dcpose.config.section import Choice, Section
+
+FAMILIES: dict[str, type[Choice]] = {
+    "data": DataSection,
+    "model": ModelSection,
+    "model.backbone": BackboneSection,
+}
+"""Sections of which a name decides the keys, outer ones first."""
+
+SECTIONS_OF_OLD_DUMPS = {
+    "neighbors", "grouping", "prf", "ptm", "fusion", "pcn", "warper"
+}  # fmt: skip
 
 
 def load_config(
@@ -40,11 +51,96 @@ def load_config(
 
 def parse_config(layers: Sequence[Layer]) -> Config:
     """Merge layers, later ones over earlier ones, and check the result; see `load_config`."""
-    values, origins = merge_layers(layers, alternatives=ALTERNATIVES)
+    layers = [replace(layer, values=upgraded(layer.values)) for layer in layers]
+    values, origins = merge_layers(layers, FAMILIES)
+    problems: list[ErrorDetails] = []
+    chosen: dict[str, type[BaseModel]] = {}
+    checked = dict(values)
+    for name, field in Config.model_fields.items():
+        is_section = isinstance(field.annotation, type) and issubclass(field.annotation, Section)
+        if name in values and is_section:
+            section: Any = field.annotation
+            checked[name] = _checked(section, values[name], (name,), problems, chosen)
     try:
-        return Config.model_validate(values)
+        cfg = Config.model_validate(checked)
     except ValidationError as error:
-        raise ConfigError(describe_problems(error, values, origins, Config)) from None
+        # what spans several sections says nothing where one of them is wrong
+        problems += [problem for problem in error.errors() if problem["loc"] or not problems]
+    if problems:
+        valid_keys = list(leaf_keys(Config, chosen=chosen))
+        raise ConfigError(describe_problems(problems, values, origins, valid_keys))
+    return cfg
+
+
+def _checked(
+    annotation: type[Section],
+    values: Any,  # noqa: ANN401 - whatever stands in the YAML
+    loc: tuple[str, ...],
+    problems: list[ErrorDetails],
+    chosen: dict[str, type[BaseModel]],
+) -> Section:
+    """Check one section against the class that its name chooses, inner choices first.
+
+    Problems are added to `problems`, chosen classes to `chosen` by dotted key.
+    """
+    section = annotation
+    if issubclass(annotation, Choice):
+        members, name = annotation.members(), annotation.name_in(values)
+        if not isinstance(name, str) or name not in members:
+            problems.append(_unknown_name(annotation, name, loc))
+            name = annotation.default
+        section = chosen[".".join(loc)] = members[name]
+    if isinstance(values, dict):
+        values = dict(values)
+        for key, field in section.model_fields.items():
+            inner = field.annotation
+            if key in values and isinstance(inner, type) and issubclass(inner, Choice):
+                values[key] = _checked(inner, values[key], (*loc, key), problems, chosen)
+    before = len(problems)
+    try:
+        return section.model_validate(values)
+    except ValidationError as error:
+        found: list[Any] = [{**one, "loc": (*loc, *one["loc"])} for one in error.errors()]
+        # an unknown name is told once; what spans several keys says nothing where one is wrong
+        problems += [one for one in found if one["loc"] != loc or not before]
+        return section.model_construct()
+
+
+def _unknown_name(family: type[Choice], name: object, loc: tuple[str, ...]) -> Any:  # noqa: ANN401
+    *others, last = map(repr, family.members())
+    expected = f"{', '.join(others)} or {last}" if others else last
+    return {
+        "type": "literal_error",
+        "loc": (*loc, family.decided_by),
+        "msg": f"Input should be {expected}",
+        "input": name,
+    }
+
+
+def upgraded(values: dict[str, Any]) -> dict[str, Any]:
+    """Return the values of a file as this version has them.
+
+    Until 0.1 a dumped config, as a run folder or a checkpoint has it, held the sections of all
+    models; those that its model does not have are left out.
+
+    Raises:
+        ConfigError: for a key that has another name now.
+    """
+    values = dict(values)
+    if isinstance(values.get("train"), dict) and "cache_heatmaps" in values["train"]:
+        train = dict(values["train"])
+        if train.pop("cache_heatmaps") is not None:
+            raise ConfigError(
+                "train.cache_heatmaps: is called train.cache_encodings now; its folder has to be "
+                "filled anew, name an empty one"
+            )
+        values["train"] = train
+    model = values.get("model")
+    if isinstance(model, dict) and model.keys() >= SECTIONS_OF_OLD_DUMPS:
+        member = ModelSection.members().get(ModelSection.name_in(model), ModelSection)
+        foreign = SECTIONS_OF_OLD_DUMPS - member.model_fields.keys()
+        values["model"] = {key: value for key, value in model.items() if key not in foreign}
+    return values
 
 
 def config_from_dict(values: dict[str, Any], origin: str) -> Config:
@@ -55,8 +151,3 @@ def config_from_dict(values: dict[str, Any], origin: str) -> Config:
 def config_to_dict(cfg: Config) -> dict[str, Any]:
     """Return plain, YAML- and JSON-safe values of every key, defaults included."""
     return cfg.model_dump(mode="json")
-
-
-def dump_config(cfg: Config) -> str:
-    """Return the resolved config as YAML that `load_config` reads back."""
-    return yaml.safe_dump(config_to_dict(cfg), sort_keys=False, default_flow_style=None)

@@ -1,11 +1,13 @@
 """Config errors in words: which file, which key, what was found, what was expected."""
 
 import difflib
-from types import UnionType
-from typing import Annotated, Any, Union, get_args, get_origin
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 from pydantic_core import ErrorDetails
+
+from dcpose.config.section import Choice
 
 MAX_PROBLEMS = 20
 """Problems that are described; the others are counted."""
@@ -18,21 +20,22 @@ class ConfigError(ValueError):
 
 
 def describe_problems(
-    error: ValidationError, values: dict[str, Any], origins: dict[str, str], schema: type[BaseModel]
+    problems: Sequence[ErrorDetails],
+    values: dict[str, Any],
+    origins: dict[str, str],
+    valid_keys: Sequence[str],
 ) -> str:
-    """Turn a validation error into one line per problem.
+    """Turn what a validation found into one line per problem.
 
     Args:
-        error: what pydantic found.
+        problems: what pydantic found, `loc` counted from the root of the config.
         values: the merged values that were checked.
         origins: for each dotted key, the file or command line that set it.
-        schema: root of the schema, for the names of valid keys.
+        valid_keys: dotted keys that this config may have.
     """
-    valid_keys = list(leaf_keys(schema))
     lines: dict[str, str] = {}
-    problems = error.errors()
     for problem in problems[:MAX_PROBLEMS]:
-        key = _key_of(problem, values, schema)
+        key = _key_of(problem, values)
         text = _describe(problem, key, valid_keys)
         lines.setdefault(key, f"{_origin_of(key, origins)}: {_shortened(text)}")
     if len(problems) > MAX_PROBLEMS:
@@ -49,50 +52,47 @@ def _shortened(text: str) -> str:
     )
 
 
-def leaf_keys(schema: type[BaseModel], prefix: str = "") -> dict[str, Any]:
-    """Return every dotted key below a schema with its type annotation."""
+def leaf_keys(
+    schema: type[BaseModel], prefix: str = "", chosen: Mapping[str, type[BaseModel]] | None = None
+) -> dict[str, Any]:
+    """Return every dotted key below a schema with its type annotation.
+
+    Args:
+        schema: a section.
+        prefix: of its keys.
+        chosen: by dotted key, which member of a family (`Choice`) a section is; None takes the
+            keys of all members.
+    """
     keys: dict[str, Any] = {}
     for name, field in schema.model_fields.items():
+        key = f"{prefix}{name}"
         sections = sections_of(field.annotation)
+        if chosen is not None and key in chosen:
+            sections = [chosen[key]]
         for section in sections:
-            keys.update(leaf_keys(section, prefix=f"{prefix}{name}."))
+            keys.update(leaf_keys(section, f"{key}.", chosen))
         if not sections:
-            keys[f"{prefix}{name}"] = field.annotation
+            keys[key] = field.annotation
     return keys
 
 
 def sections_of(annotation: Any) -> list[type[BaseModel]]:  # noqa: ANN401 - any type
-    """Return the section class that a key is annotated with, or the alternatives of a union."""
-    inner = get_args(annotation)
-    if get_origin(annotation) is Annotated:
-        return sections_of(inner[0])
-    if get_origin(annotation) in (Union, UnionType):
-        return [section for alternative in inner for section in sections_of(alternative)]
-    is_section = isinstance(annotation, type) and issubclass(annotation, BaseModel)
-    return [annotation] if is_section else []
+    """Return the section class that a key is annotated with, or the members of a family."""
+    if not isinstance(annotation, type) or not issubclass(annotation, BaseModel):
+        return []
+    members = list(annotation.members().values()) if issubclass(annotation, Choice) else []
+    return [*members] or [annotation]
 
 
-def _key_of(problem: ErrorDetails, values: dict[str, Any], schema: type[BaseModel]) -> str:
-    """Return the dotted key.
-
-    List positions, and which one of several alternatives a section was taken for, are left out:
-    they are not keys of the schema.
-    """
+def _key_of(problem: ErrorDetails, values: dict[str, Any]) -> str:
+    """Return the dotted key, without positions in lists, which are not keys of the schema."""
     names: list[str] = []
     section: Any = values
-    schemas = [schema]
     for part in problem["loc"]:
         if not isinstance(section, dict):
             break
-        if len(schemas) > 1:
-            schemas = [s for s in schemas if part in get_args(s.model_fields["name"].annotation)]
-            continue
         names.append(str(part))
         section = section.get(part)
-        field = schemas[0].model_fields.get(str(part)) if schemas else None
-        schemas = sections_of(field.annotation) if field else []
-    if problem["type"] == "union_tag_invalid":
-        names.append("name")
     return ".".join(names)
 
 
@@ -102,7 +102,7 @@ def _origin_of(key: str, origins: dict[str, str]) -> str:
     return origins[key]
 
 
-def _describe(problem: ErrorDetails, key: str, valid_keys: list[str]) -> str:
+def _describe(problem: ErrorDetails, key: str, valid_keys: Sequence[str]) -> str:
     found = problem["input"]
     position = "".join(f"[{part}]" for part in problem["loc"] if isinstance(part, int))
     if problem["type"] == "extra_forbidden":
@@ -111,9 +111,6 @@ def _describe(problem: ErrorDetails, key: str, valid_keys: list[str]) -> str:
         return f"{key}: found {list(found)!r}, expected a list with an element {position}"
     if problem["type"] == "missing":
         return f"{key}: missing; set it in the config file or with {key}=VALUE"
-    if problem["type"] == "union_tag_invalid":
-        names = str(problem["ctx"]["expected_tags"]).replace(", ", " or ")
-        return f"{key}: found {found.get('name')!r}, expected {names}"
     if problem["type"] == "value_error":
         text = problem["msg"].removeprefix("Value error, ")
         return text if isinstance(found, dict) else f"{key}: found {_yaml(found)}: {text}"
@@ -141,7 +138,7 @@ def _expectation(problem: ErrorDetails) -> str:
     return in_words.get(kind, f"a number {message}" if numeric else message)
 
 
-def _nearest(key: str, valid_keys: list[str]) -> str:
+def _nearest(key: str, valid_keys: Sequence[str]) -> str:
     section, _, leaf = key.rpartition(".")
     same_leaf = [valid for valid in valid_keys if valid.rpartition(".")[2] == leaf]
     in_section = [valid for valid in valid_keys if valid.startswith(f"{section}.")]

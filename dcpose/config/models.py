@@ -1,21 +1,20 @@
 """The model sections of the config: which network, and its sizes."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import (
-    Discriminator,
-    Tag,
-    field_validator,
-    model_validator,
-)
+from pydantic import SerializeAsAny, field_validator, model_validator
 
-from dcpose.config.layers import Alternatives
-from dcpose.config.section import YAML_TUPLE, Integers, Neighbors, Positive, Section
+from dcpose.config.section import YAML_TUPLE, Choice, Integers, Neighbors, Positive, Section
 
 
-class BackboneSection(Section):
-    """What all networks that give the initial heatmaps of each frame have in common."""
+class BackboneSection(Choice):
+    """The network that encodes each frame by itself; its name decides the other keys."""
 
+    default = "hrnet"
+    side_multiple: ClassVar[int] = 32
+    """Sides of crops are multiples of this."""
+
+    name: str
     weights: str | None = None
     """File to start training from: its pose or ImageNet weights, or our own checkpoint."""
     frozen: bool = True
@@ -41,25 +40,11 @@ class HRNetConfig(BackboneSection):
 class SimpleBaselineConfig(BackboneSection):
     """ResNet with transposed convolutions."""
 
-    name: Literal["simple_baseline"]
+    name: Literal["simple_baseline"] = "simple_baseline"
     depth: Literal[18, 34, 50, 101, 152] = 50
     """Layers of the ResNet."""
     deconv_channels: Positive = 256
     """Channels of the transposed convolutions; fewer for tiny runs."""
-
-
-def _backbone_name(section: Any) -> str:  # noqa: ANN401 - whatever stands in the YAML
-    default = HRNetConfig.model_fields["name"].default
-    if isinstance(section, dict):
-        return str(section.get("name", default))
-    return getattr(section, "name", default)
-
-
-BackboneConfig = Annotated[
-    Annotated[HRNetConfig, Tag("hrnet")] | Annotated[SimpleBaselineConfig, Tag("simple_baseline")],
-    Discriminator(_backbone_name),
-]
-"""The network that gives the initial heatmaps of each frame; its name decides the other keys."""
 
 
 class PrfConfig(Section):
@@ -160,38 +145,46 @@ class WarperConfig(Section):
         return check_dilations(dilations)
 
 
-class ModelConfig(Section):
-    """The network."""
+class ModelSection(Choice):
+    """The network; its name decides the other keys.
 
-    name: Literal["dcpose", "single_frame", "posewarper"] = "dcpose"
-    """single_frame: the backbone alone, stage one of training and the baseline; posewarper: pairs
-    of frames in training, frames t-2 to t+2 in val and test."""
+    Attributes:
+        clip_lengths: numbers of frames that `data.offsets` may name; None takes any odd one.
+        draws_frames: frames of a training clip are drawn, whatever `data.max_gap` is.
+    """
+
+    default = "dcpose"
+    clip_lengths: ClassVar[tuple[int, ...] | None] = None
+    draws_frames: ClassVar[bool] = False
+
+    name: str
     num_joints: Positive = 17
+    backbone: SerializeAsAny[BackboneSection] = HRNetConfig()
+
+    @property
+    def has_constant_backbone(self) -> bool:
+        """Whether training leaves the backbone as it is, statistics included."""
+        return self.backbone.frozen and self.backbone.frozen_bn
+
+
+class DCPoseConfig(ModelSection):
+    """DCPose: heatmaps of three frames, merged and corrected."""
+
+    clip_lengths = (3,)
+
+    name: Literal["dcpose"] = "dcpose"
     neighbors: Neighbors = ("prev", "next")
     """Frames that DCPose looks at besides the current one; the backbone does not see the others."""
     grouping: Literal["dense", "joint"] = "dense"
     """Convolutions of PTM and PRF: dense mixes the joints, as released; joint has a group per
     joint, as the paper's text says (Sec. 3.1)."""
-    backbone: BackboneConfig = HRNetConfig()
     prf: PrfConfig = PrfConfig()
     ptm: PtmConfig = PtmConfig()
     fusion: FusionConfig = FusionConfig()
     pcn: PcnConfig = PcnConfig()
-    warper: WarperConfig = WarperConfig()
 
     @model_validator(mode="after")
-    def _check_combinations(self) -> "ModelConfig":
-        if self.name == "single_frame" and self.backbone.frozen:
-            raise ValueError(
-                "model.name is single_frame with model.backbone.frozen true, which leaves nothing "
-                "to train; set model.backbone.frozen=false"
-            )
-        if self.name == "dcpose":
-            self._check_neighbors()
-            self._check_grouping()
-        return self
-
-    def _check_neighbors(self) -> None:
+    def _check_neighbors(self) -> "DCPoseConfig":
         if not self.neighbors:
             raise ValueError(
                 "model.neighbors is empty, but the PRF fuses differences to neighbours; keep prev "
@@ -201,17 +194,43 @@ class ModelConfig(Section):
             raise ValueError(
                 f"model.neighbors: found {list(self.neighbors)}, expected prev and next, each once"
             )
+        return self
 
-    def _check_grouping(self) -> None:
+    @model_validator(mode="after")
+    def _check_grouping(self) -> "DCPoseConfig":
         if self.grouping == "dense":
-            return
+            return self
         for name, channels in (("ptm", self.ptm.channels), ("prf", self.prf.channels)):
             if channels is not None and channels % self.num_joints:
                 raise ValueError(
                     f"model.{name}.channels is {channels}, expected a multiple of "
                     f"model.num_joints={self.num_joints} with model.grouping=joint"
                 )
+        return self
 
 
-ALTERNATIVES = {"model.backbone": Alternatives("hrnet", frozenset(BackboneSection.model_fields))}
-"""Sections whose `name` decides which other keys they have."""
+class SingleFrameConfig(ModelSection):
+    """The backbone alone: stage one of training, and the baseline."""
+
+    clip_lengths = (1,)
+
+    name: Literal["single_frame"] = "single_frame"
+
+    @model_validator(mode="after")
+    def _check_that_something_is_trained(self) -> "SingleFrameConfig":
+        if self.backbone.frozen:
+            raise ValueError(
+                "model.name is single_frame with model.backbone.frozen true, which leaves nothing "
+                "to train; set model.backbone.frozen=false"
+            )
+        return self
+
+
+class PoseWarperConfig(ModelSection):
+    """PoseWarper: pairs of frames in training, frames t-2 to t+2 in val and test."""
+
+    clip_lengths = ()
+    draws_frames = True
+
+    name: Literal["posewarper"] = "posewarper"
+    warper: WarperConfig = WarperConfig()

@@ -7,16 +7,38 @@ keys and wrong types are errors that name the file, the key, the value and what 
 Paths inside a config (`data.root`, weights) are relative to the working directory.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal, NamedTuple
 
-from pydantic import (
-    Field,
-    field_validator,
-    model_validator,
+from pydantic import Field, SerializeAsAny, field_validator, model_validator
+
+from dcpose.config.models import DCPoseConfig, ModelSection
+from dcpose.config.section import (
+    Choice,
+    Count,
+    Integers,
+    Offsets,
+    Positive,
+    Probability,
+    Section,
+    Size,
 )
 
-from dcpose.config.models import ModelConfig
-from dcpose.config.section import Count, Integers, Positive, Probability, Section, Size
+Split = Literal["train", "val", "test"]
+
+
+class SplitFiles(NamedTuple):
+    """What a config names for a split; paths are relative to `data.root`.
+
+    Attributes:
+        annotations: folder of annotation files, or one file.
+        images: folder in place of the one that image names begin with; None takes names as they
+            are.
+        detections: JSON of person boxes; None takes those of the annotations.
+    """
+
+    annotations: str
+    images: str | None
+    detections: str | None
 
 
 class AugmentConfig(Section):
@@ -42,10 +64,15 @@ class AugmentConfig(Section):
         return not (self.flip_prob or rotates or self.scale or self.half_body_prob)
 
 
-class DataConfig(Section):
-    """Where the data lie and how a clip is cut from them."""
+class DataSection(Choice):
+    """Where the data lie and how a clip is cut from them; the layout decides further keys."""
 
-    layout: Literal["posetrack17", "posetrack18", "posetrack21", "coco"] = "posetrack18"
+    decided_by = "layout"
+    default = "posetrack18"
+    has_clips: ClassVar[bool] = True
+    """Videos, not single images."""
+
+    layout: str
     """Data set: 2017 names frames by eight digits, 2018 and 2021 by six, from 000000; coco has
     single images, one annotation file per split."""
     root: str
@@ -72,11 +99,15 @@ class DataConfig(Section):
     min_box_score: float = 0.2
     """Detections below this score are left out."""
     crop_wh: Size = (288, 384)
-    """Network input, (width, height), multiples of 32."""
+    """Network input, (width, height), multiples of what the backbone halves them to."""
     box_enlarge: Annotated[float, Field(gt=0)] = 1.25
     """Factor on the person box after padding it to the aspect of the crop."""
     max_gap: Positive = 1
     """T of the paper: a neighbour is at most this many frames away; for PoseWarper, in training."""
+    offsets: Offsets | None = None
+    """Frames of a clip relative to the current one, such as [-2, -1, 0, 1, 2], in training and at
+    test; past the border of the video the border frame is repeated. null: what the model asks
+    for."""
     missing_neighbors: Literal["error", "repeat"] = "error"
     """What to do when a neighbour the clip should have is not on disk."""
     sigma: Annotated[float, Field(gt=0)] = 3.0
@@ -91,16 +122,37 @@ class DataConfig(Section):
     draws anew in every epoch."""
     augment: AugmentConfig = AugmentConfig()
 
-    @field_validator("crop_wh")
+    def files_of(self, split: Split) -> "SplitFiles":
+        """Return what the config names for a split."""
+        return SplitFiles(
+            annotations=getattr(self, f"{split}_annotations"),
+            images=getattr(self, f"{split}_images"),
+            detections=None if split == "train" else getattr(self, f"{split}_detections"),
+        )
+
+    @field_validator("offsets")
     @classmethod
-    def _check_multiples_of_32(cls, crop_wh: Size) -> Size:
-        if any(side % 32 for side in crop_wh):
-            nearest = [max(32, round(side / 32) * 32) for side in crop_wh]
-            raise ValueError(
-                f"both sides must be multiples of 32 (HRNet halves them five times); "
-                f"the nearest size is {nearest}"
-            )
-        return crop_wh
+    def _check_offsets(cls, offsets: Offsets | None) -> Offsets | None:
+        if offsets is None:
+            return None
+        rising = list(offsets) == sorted(set(offsets))
+        if not rising or len(offsets) % 2 == 0 or offsets[len(offsets) // 2] != 0:
+            raise ValueError("expected rising offsets with 0 in their middle, such as [-1, 0, 1]")
+        return offsets
+
+
+class PoseTrackDataConfig(DataSection):
+    """Videos with PoseTrack's annotation files."""
+
+    layout: Literal["posetrack17", "posetrack18", "posetrack21"] = "posetrack18"
+
+
+class CocoDataConfig(DataSection):
+    """Single images with COCO's annotation files, for stage one of the backbone."""
+
+    has_clips = False
+
+    layout: Literal["coco"] = "coco"
 
 
 class TrainConfig(Section):
@@ -119,10 +171,10 @@ class TrainConfig(Section):
     """Decay of an exponential moving average of the weights; null keeps none."""
     validate_every: Count = 1
     """Epochs between validations by AP; 0 validates after the last epoch only."""
-    cache_heatmaps: str | None = None
-    """Folder for the heatmaps that a frozen backbone gives the training clips (fp16), so that
-    later epochs and other heads skip it; needs views that repeat (data.draws, or no augmentation).
-    null keeps none."""
+    cache_encodings: str | None = None
+    """Folder for what a frozen backbone encodes of the training clips (heatmaps or features,
+    fp16), so that later epochs and other heads skip it; needs views that repeat (data.draws, or no
+    augmentation). null keeps none."""
     log_every: Positive = 50
     """Steps between lines of log and TensorBoard points."""
     save_every: Count = 500
@@ -181,23 +233,46 @@ class Config(Section):
     experiment: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     """Name of the run folder's parent: letters, digits, dot, dash, underscore."""
     seed: Count = 0
-    data: DataConfig
-    model: ModelConfig = ModelConfig()
+    data: SerializeAsAny[DataSection]
+    model: SerializeAsAny[ModelSection] = DCPoseConfig()
     train: TrainConfig = TrainConfig()
     optim: OptimConfig = OptimConfig()
     test: TestConfig = TestConfig()
 
     @model_validator(mode="after")
-    def _check_single_images(self) -> "Config":
-        if self.data.layout == "coco" and self.test.track:
+    def _check_crop(self) -> "Config":
+        multiple, crop_wh = self.model.backbone.side_multiple, self.data.crop_wh
+        if any(side % multiple for side in crop_wh):
+            nearest = [max(multiple, round(side / multiple) * multiple) for side in crop_wh]
             raise ValueError(
-                "data.layout is coco, which has single images: there is nobody to follow; set "
-                "test.track=false"
+                f"data.crop_wh: found {list(crop_wh)}: both sides must be multiples of {multiple} "
+                f"with model.backbone.name={self.model.backbone.name}; the nearest size is "
+                f"{nearest}"
             )
-        if self.data.layout == "coco" and self.model.name != "single_frame":
+        return self
+
+    @model_validator(mode="after")
+    def _check_offsets(self) -> "Config":
+        lengths, offsets = self.model.clip_lengths, self.data.offsets
+        if offsets is not None and lengths is not None and len(offsets) not in lengths:
+            expected = f"{' or '.join(map(str, lengths))} frames" if lengths else "null"
             raise ValueError(
-                f"data.layout is coco, which has single images, with model.name {self.model.name}, "
-                "which needs clips; set model.name=single_frame"
+                f"data.offsets: found {list(offsets)}, expected {expected} with model.name="
+                f"{self.model.name}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_single_images(self) -> "Config":
+        if self.data.has_clips:
+            return self
+        found = f"data.layout is {self.data.layout}, which has single images"
+        if self.test.track:
+            raise ValueError(f"{found}: there is nobody to follow; set test.track=false")
+        if self.model.name != "single_frame":
+            raise ValueError(
+                f"{found}, with model.name {self.model.name}, which needs clips; set "
+                "model.name=single_frame"
             )
         return self
 
@@ -214,20 +289,20 @@ class Config(Section):
         return self
 
     @model_validator(mode="after")
-    def _check_cached_heatmaps(self) -> "Config":
-        if self.train.cache_heatmaps is None:
+    def _check_kept_encodings(self) -> "Config":
+        if self.train.cache_encodings is None:
             return self
-        backbone = self.model.backbone
-        if self.model.name != "dcpose" or not (backbone.frozen and backbone.frozen_bn):
+        if not self.model.has_constant_backbone:
             raise ValueError(
-                "train.cache_heatmaps keeps what a backbone gives that never changes; set "
-                "model.name=dcpose, model.backbone.frozen=true and model.backbone.frozen_bn=true, "
-                "or train.cache_heatmaps=null"
+                "train.cache_encodings keeps what a backbone gives that never changes; set "
+                "model.backbone.frozen=true and model.backbone.frozen_bn=true with a model.name "
+                "other than single_frame, or train.cache_encodings=null"
             )
-        if self.data.draws is None and not (self.data.augment.is_off and self.data.max_gap == 1):
+        drawn = self.model.draws_frames or (self.data.max_gap > 1 and self.data.offsets is None)
+        if self.data.draws is None and (drawn or not self.data.augment.is_off):
             raise ValueError(
-                "train.cache_heatmaps needs training clips that come again, but they are drawn "
+                "train.cache_encodings needs training clips that come again, but they are drawn "
                 "anew in every epoch; set data.draws=K for K sets of them, or switch everything "
-                "in data.augment off with data.max_gap=1"
+                "in data.augment off with data.max_gap=1 and a model that draws no frames"
             )
         return self

@@ -1,24 +1,24 @@
 """Which frames make a clip, with same padding at the borders of a video.
 
-A clip is a tuple of frame numbers; the current frame c stands in its middle, at F // 2 of F:
+A clip is a tuple of frame numbers; the current frame c stands in its middle, at F // 2 of F. What
+`ClipFrames` says is read like this:
 
-    cur             c alone
-    prev_cur_next   p < c < n within a window T (Sec. 3 of DCPose)
-    support_cur     s, c with s drawn from c - T to c + T, c among them (training of PoseWarper)
-    window          c - T, ..., c + T (test of PoseWarper)
+    offsets     c + o for each offset o; a frame past the border is replaced by the nearest one
+    neighbors   p < c < n within a window T (Sec. 3 of DCPose); past the border by c itself
+    support     s, c with s drawn from c - T to c + T, c among them (training of PoseWarper)
 """
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 
 from dcpose.data.frames import FrameError
 from dcpose.formats.posetrack.records import VideoAnnotation
+from dcpose.structures import ClipFrames
 
 MissingNeighbors = Literal["error", "repeat"]
-ClipFrames = Literal["cur", "prev_cur_next", "support_cur", "window"]
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class ClipOptions:
         max_gap: T: neighbours lie at most this many frames away.
         missing_neighbors: what happens when a neighbour that the clip should have is not on
             disk; "error" stops, "repeat" takes a nearer frame, at last the current one.
-        frames: which frames make a clip, see the head of this file.
+        frames: which frames make a clip.
 
     Raises:
         ValueError: if a value is out of its range.
@@ -41,7 +41,7 @@ class ClipOptions:
     box_enlarge: float = 1.25
     max_gap: int = 1
     missing_neighbors: MissingNeighbors = "error"
-    frames: ClipFrames = "prev_cur_next"
+    frames: ClipFrames = "neighbors"
 
     def __post_init__(self) -> None:
         if min(self.crop_wh) < 1 or not self.box_enlarge > 0 or self.max_gap < 1:
@@ -53,23 +53,38 @@ class ClipOptions:
             raise ValueError(
                 f"missing_neighbors must be error or repeat, got {self.missing_neighbors!r}"
             )
-        if self.frames not in get_args(ClipFrames):
-            kinds = ", ".join(get_args(ClipFrames))
-            raise ValueError(f"frames must be one of {kinds}, got {self.frames!r}")
+        if self.frames not in ("neighbors", "support") and not _is_window(self.frames):
+            raise ValueError(
+                "frames must be neighbors, support, or rising offsets with 0 in their middle, got "
+                f"{self.frames!r}"
+            )
 
     @property
     def num_frames(self) -> int:
         """F, frames in a clip."""
-        sizes = {"cur": 1, "support_cur": 2, "prev_cur_next": 3, "window": 2 * self.max_gap + 1}
-        return sizes[self.frames]
+        if isinstance(self.frames, tuple):
+            return len(self.frames)
+        return {"neighbors": 3, "support": 2}[self.frames]
+
+    @property
+    def offsets(self) -> Collection[int]:
+        """Where frames of a clip may lie, relative to the current one."""
+        if isinstance(self.frames, tuple):
+            return self.frames
+        return range(-self.max_gap, self.max_gap + 1)
+
+
+def _is_window(offsets: object) -> bool:
+    if not isinstance(offsets, tuple) or not offsets or len(offsets) % 2 == 0:
+        return False
+    return offsets[len(offsets) // 2] == 0 and list(offsets) == sorted(set(offsets))
 
 
 @dataclass(frozen=True)
 class Clip:
     """Frame numbers of a clip, the current one in the middle, and the gaps that weight them.
 
-    At the border of the video the current frame stands in for the missing neighbour, and its gap
-    counts as 1, as the released weights were trained.
+    A gap between a frame and its repetition counts as 1, as the released weights were trained.
     """
 
     numbers: tuple[int, ...]
@@ -80,9 +95,10 @@ class Clip:
         return self.numbers[len(self.numbers) // 2]
 
     @property
-    def gaps(self) -> tuple[int, int]:
-        """From the first frame to the current one and on to the last one, each at least 1."""
-        return max(self.cur - self.numbers[0], 1), max(self.numbers[-1] - self.cur, 1)
+    def gaps(self) -> tuple[int, ...]:
+        """Distances of consecutive frames, each at least 1."""
+        pairs = zip(self.numbers[:-1], self.numbers[1:], strict=True)
+        return tuple(max(abs(after - before), 1) for before, after in pairs)
 
 
 def choose_clip(
@@ -102,16 +118,13 @@ def choose_clip(
     Raises:
         ValueError: if the supporting frame is to be drawn without a `rng`.
     """
-    if options.frames == "cur":
-        return Clip((cur,))
-    if options.frames == "prev_cur_next":
+    if options.frames == "neighbors":
         return sample_clip(cur, available, options.max_gap, rng)
-    reach = range(-options.max_gap, options.max_gap + 1)
-    if options.frames == "window":
-        return Clip(tuple(_towards(cur, gap, available) for gap in reach))
+    if isinstance(options.frames, tuple):
+        return Clip(tuple(_towards(cur, offset, available) for offset in options.frames))
     if rng is None:
-        raise ValueError("clips of the form support_cur are drawn for training, give a Generator")
-    return Clip((_towards(cur, int(rng.choice(reach)), available), cur))
+        raise ValueError("clips of the form support are drawn for training, give a Generator")
+    return Clip((_towards(cur, int(rng.choice(list(options.offsets))), available), cur))
 
 
 def sample_clip(
@@ -155,10 +168,9 @@ def usable_frames(
     on_disk = video.frames_on_disk()
     if absent := current - on_disk:
         raise FrameError(f"{video.frame_path(min(absent))}: frame not found")
-    if options.frames == "cur" or options.missing_neighbors == "repeat":
+    if options.missing_neighbors == "repeat":
         return on_disk
-    reach = range(-options.max_gap, options.max_gap + 1)
-    near = {cur + gap for cur in current for gap in reach}
+    near = {cur + offset for cur in current for offset in options.offsets}
     wanted = {number for number in near if number in video.frame_range}
     if absent := wanted - on_disk:
         raise FrameError(

@@ -35,7 +35,7 @@ def live_clips(images: Iterable[np.ndarray], options: ClipOptions) -> Iterator[L
     Yields:
         one clip per image, in order.
     """
-    reach = 0 if options.frames == "cur" else options.max_gap
+    before, after = -min(options.offsets), max(options.offsets)
     window: dict[int, np.ndarray] = {}
     cur = 0
     error: Exception | None = None
@@ -47,9 +47,9 @@ def live_clips(images: Iterable[np.ndarray], options: ClipOptions) -> Iterator[L
             yield from (_clip(n, window, options) for n in range(cur, number))
             window, cur = {}, number
         window[number] = image
-        if number - cur >= reach:
+        if number - cur >= after:
             yield _clip(cur, window, options)
-            window.pop(cur - reach, None)
+            window.pop(cur - before, None)
             cur += 1
     yield from (_clip(n, window, options) for n in window if n >= cur)
     if error is not None:

@@ -1,7 +1,7 @@
-"""Samples to batches: collating, shuffling, sharding, workers."""
+"""Samples to batches: shuffling, sharding, workers."""
 
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import cast
 
 import cv2
@@ -11,30 +11,7 @@ from torch.utils.data import DataLoader, Sampler
 
 from dcpose.data.dataset import PoseTrackClips
 from dcpose.data.epoch_order import FrameRuns
-from dcpose.structures import ClipBatch, ClipSample
-
-
-def collate(samples: Sequence[ClipSample], frames: torch.Tensor | None = None) -> ClipBatch:
-    """Stack samples.
-
-    Args:
-        samples: all of them carry joints, or none does.
-        frames: (B, F, H, W, 3) their crops, where these are stacked already.
-    """
-    labelled = samples[0].joints is not None
-
-    def stack(name: str) -> torch.Tensor:
-        return torch.from_numpy(np.stack([getattr(sample, name) for sample in samples]))
-
-    return ClipBatch(
-        people=[sample.person for sample in samples],
-        frames=stack("frames") if frames is None else frames,
-        gaps=stack("gaps"),
-        crop_to_image=stack("crop_to_image"),
-        joints=stack("joints") if labelled else None,
-        joint_weights=stack("joint_weights") if labelled else None,
-        initial=None if samples[0].initial is None else stack("initial"),
-    )
+from dcpose.structures import ClipBatch
 
 
 class EpochSampler(Sampler[tuple[int, int]]):
@@ -119,11 +96,11 @@ def make_train_loader(
     """
     runs = _frame_runs(dataset, group_frames) if group_frames else None
     return DataLoader(
-        dataset,  # type: ignore[arg-type]  # yields ClipSample, which collate makes ClipBatch
+        dataset,  # type: ignore[arg-type]  # yields ClipSample, stacked to ClipBatch
         batch_size=batch_size,
         sampler=EpochSampler(len(dataset), seed, rank, world_size, runs),
         num_workers=workers,
-        collate_fn=collate,
+        collate_fn=ClipBatch.stack,
         pin_memory=pin_memory,
         worker_init_fn=_set_up_worker,
         persistent_workers=workers > 0,

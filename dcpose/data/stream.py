@@ -12,7 +12,6 @@ import torch
 from dcpose.data.clip import Clip, ClipOptions, choose_clip, usable_frames
 from dcpose.data.crop import crop_matrix, visible_box, warp_frames
 from dcpose.data.frames import check_frame_wh, frame_wh, read_frame
-from dcpose.data.loader import collate
 from dcpose.formats.posetrack.records import VideoAnnotation
 from dcpose.geometry import invert_affine
 from dcpose.structures import ClipBatch, ClipSample, PersonRecord
@@ -124,7 +123,7 @@ class ClipStream:
             out = rows[first : first + len(crowd)]
             tasks.append(pool.submit(self._cut, crowd, out))
             first += len(crowd)
-        batch = collate([sample for task in tasks for sample in task.result()], frames)
+        batch = ClipBatch.stack([sample for task in tasks for sample in task.result()], frames)
         return batch.pin_memory() if self.pin_memory else batch
 
     def _cut(self, views: Sequence[_View], out: np.ndarray) -> list[ClipSample]:

@@ -47,7 +47,7 @@ class GraphedNetwork(nn.Module):
     without gradients.
 
     Args:
-        network: maps frames (B, F, 3, H, W) and gaps (B, 2) to heatmaps (B, J, h, w), in eval
+        network: maps frames (B, F, 3, H, W) and gaps (B, F - 1) to heatmaps (B, J, h, w), in eval
             mode on a CUDA device; its weights stay where they are.
         sizes: rising batch sizes.
         recorder: see `record`.
@@ -89,4 +89,4 @@ def _blank(size: int, frames: Tensor, gaps: Tensor) -> Inputs:
     _, num_frames, channels, height, width = frames.shape
     # channels-last in memory, as batches come
     blank = frames.new_zeros(size, num_frames, height, width, channels).movedim(-1, 2)
-    return blank, gaps.new_ones(size, 2)
+    return blank, gaps.new_ones(size, gaps.shape[1])

@@ -1,29 +1,30 @@
 """From clips to poses in image pixels.
 
-Shape legend: B clips, F frames, J joints, H x W crop pixels; heatmaps are (B, J, H / 4, W / 4).
+Shape legend: B clips, F frames, J joints, H x W crop pixels; heatmaps are (B, J, h, w),
+h = H / stride.
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
-from dcpose.engine.precision import Precision, autocast, resolve_precision
+from dcpose.engine.precision import autocast
 from dcpose.heatmap import decode, heatmap_to_image
 from dcpose.skeleton import Skeleton
 from dcpose.structures import ClipBatch, PosePrediction
 from dcpose.threads import one_thread_each
-
-HEATMAP_STRIDE = 4
 
 
 def predict(
     model: nn.Module,
     batches: Iterable[ClipBatch],
     device: torch.device,
-    precision: Precision = "auto",
+    dtype: torch.dtype = torch.float32,
     flip: Skeleton | None = None,
+    stride: int = 4,
 ) -> Iterator[PosePrediction]:
     """Run a model over clips and yield one pose per clip, in the order of the clips.
 
@@ -33,35 +34,32 @@ def predict(
     to the last bit and on any processor (`dcpose.threads`).
 
     Args:
-        model: in eval mode, on `device`; (frames (B, F, 3, H, W) normalised, gaps (B, 2)) to
-            heatmaps (B, J, H / 4, W / 4).
+        model: in eval mode, on `device`; (frames (B, F, 3, H, W) normalised, gaps (B, F - 1))
+            to heatmaps (B, J, H / stride, W / stride).
         batches: in host memory.
         device: where to compute.
-        precision: number format of the network; decoding is in float32, image pixels in float64.
+        dtype: number format of the network; decoding is in float32, image pixels in float64.
         flip: skeleton of the heatmaps, to average each clip with its mirror image; None does not.
+        stride: crop pixels to a heatmap pixel.
 
     Raises:
         ValueError: if the model is in training mode, gives heatmaps of another size, or NaN.
     """
     if model.training:
         raise ValueError("the model is in training mode, call model.eval() before predicting")
-    dtype = resolve_precision(precision, device)
+    compute = partial(_compute, model, stride=stride, dtype=dtype, flip=flip)
     if device.type == "cuda":
-        yield from _predict_on_cuda(model, batches, device, dtype, flip)
+        yield from _predict_on_cuda(compute, batches, device)
     else:
-        yield from _predict_on_cpu(model, batches, dtype, flip)
+        yield from _predict_on_cpu(compute, batches)
 
 
 def _predict_on_cuda(
-    model: nn.Module,
-    batches: Iterable[ClipBatch],
-    device: torch.device,
-    dtype: torch.dtype,
-    flip: Skeleton | None,
+    compute: Callable[[ClipBatch], Tensor], batches: Iterable[ClipBatch], device: torch.device
 ) -> Iterator[PosePrediction]:
     under_way: deque[_Pending] = deque()
     for batch in batches:
-        under_way.append(_Pending(batch, _compute(model, batch.to(device), dtype, flip)))
+        under_way.append(_Pending(batch, compute(batch.to(device))))
         if len(under_way) > 1:
             yield from under_way.popleft().poses()
     for pending in under_way:
@@ -69,22 +67,11 @@ def _predict_on_cuda(
 
 
 def _predict_on_cpu(
-    model: nn.Module, batches: Iterable[ClipBatch], dtype: torch.dtype, flip: Skeleton | None
+    compute: Callable[[ClipBatch], Tensor], batches: Iterable[ClipBatch]
 ) -> Iterator[PosePrediction]:
     for batch in batches:
-        results = one_thread_each(lambda clip: _compute(model, clip, dtype, flip), _clips(batch))
+        results = one_thread_each(compute, (batch.rows(slice(i, i + 1)) for i in range(len(batch))))
         yield from _Pending(batch, torch.cat(results)).poses()
-
-
-def _clips(batch: ClipBatch) -> Iterator[ClipBatch]:
-    for row in range(len(batch)):
-        rows = slice(row, row + 1)
-        yield ClipBatch(
-            people=batch.people[rows],
-            frames=batch.frames[rows],
-            gaps=batch.gaps[rows],
-            crop_to_image=batch.crop_to_image[rows],
-        )
 
 
 class _Pending:
@@ -115,7 +102,7 @@ class _Pending:
 
 @torch.inference_mode()
 def _compute(
-    model: nn.Module, batch: ClipBatch, dtype: torch.dtype, flip: Skeleton | None
+    model: nn.Module, batch: ClipBatch, *, stride: int, dtype: torch.dtype, flip: Skeleton | None
 ) -> Tensor:
     """Return (B, J, 3) float64 x, y in image pixels and score, on the batch's device."""
     frames = batch.network_input()
@@ -123,38 +110,38 @@ def _compute(
         if flip is None:
             heatmaps = model(frames, batch.gaps)
         else:
-            heatmaps = _average_with_mirror(model, frames, batch.gaps, flip)
-    expected = tuple(side // HEATMAP_STRIDE for side in frames.shape[-2:])
+            heatmaps = _average_with_mirror(model, frames, batch.gaps, stride, flip)
+    expected = tuple(side // stride for side in frames.shape[-2:])
     if tuple(heatmaps.shape[-2:]) != expected:
         raise ValueError(
             f"heatmaps are {tuple(heatmaps.shape)} for frames {tuple(frames.shape)}, expected "
             f"(B, J, {expected[0]}, {expected[1]})"
         )
     joints, scores = decode(heatmaps)
-    joints = heatmap_to_image(joints, batch.crop_to_image, HEATMAP_STRIDE)
+    joints = heatmap_to_image(joints, batch.crop_to_image, stride)
     return torch.cat([joints, scores.double()[..., None]], dim=-1)
 
 
 def _average_with_mirror(
-    model: nn.Module, frames: Tensor, gaps: Tensor, skeleton: Skeleton
+    model: nn.Module, frames: Tensor, gaps: Tensor, stride: int, skeleton: Skeleton
 ) -> Tensor:
-    """Return heatmaps (B, J, H / 4, W / 4), the mean of those of a clip and of its mirror image."""
+    """Return heatmaps (B, J, h, w), the mean of those of a clip and of its mirror image."""
     clips = len(frames)
-    heatmaps = model(torch.cat([frames, mirror(frames)]), torch.cat([gaps, gaps])).float()
+    heatmaps = model(torch.cat([frames, mirror(frames, stride)]), torch.cat([gaps, gaps])).float()
     permutation = torch.from_numpy(skeleton.flip_permutation).to(frames.device)
     mirrored_back = heatmaps[clips:].flip(-1)[:, permutation]
     return (heatmaps[:clips] + mirrored_back) / 2
 
 
-def mirror(frames: Tensor) -> Tensor:
+def mirror(frames: Tensor, stride: int = 4) -> Tensor:
     """Mirror (..., W) frames left to right, so that their heatmaps mirror exactly.
 
-    Heatmap pixel i stands for crop pixel 4 i, so its mirror image W / 4 - 1 - i stands for crop
-    pixel W - 4 - 4 i: crop column x has to go to W - 4 - x. That is a plain flip moved by three
-    columns to the left; the last three repeat the one before them. (With a plain flip the two
-    sets of heatmaps would lie three quarters of a pixel apart.)
+    With stride s, heatmap pixel i stands for crop pixel s i, so its mirror image W / s - 1 - i
+    stands for crop pixel W - s - s i: crop column x has to go to W - s - x. That is a plain flip
+    moved by s - 1 columns to the left; the last of them repeat the one before. (With a plain flip
+    and stride 4 the two sets of heatmaps would lie three quarters of a pixel apart.)
     """
-    shift = HEATMAP_STRIDE - 1
+    shift = stride - 1
     flipped = frames.flip(-1)
     border = flipped[..., -1:].expand(*flipped.shape[:-1], shift)
     return torch.cat([flipped[..., shift:], border], dim=-1)

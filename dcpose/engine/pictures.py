@@ -1,27 +1,33 @@
 """What TensorBoard shows of a model at work on a few clips."""
 
+from typing import Protocol
+
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from dcpose.engine.inference import HEATMAP_STRIDE
 from dcpose.heatmap import decode
 from dcpose.skeleton import Skeleton
 from dcpose.structures import ClipBatch
 from dcpose.visualize import comparison_sheet, draw_pose, overlay_heatmaps
 
 _CELL_WH = (180, 240)
-FRAME_NAMES = {
-    1: ("current",),
-    2: ("supporting", "current"),
-    3: ("previous", "current", "next"),
-}
-"""What the frames of training clips are called, by their number."""
+
+
+class PicturedModel(Protocol):
+    """What pictures need of a `TemporalModel`."""
+
+    @property
+    def stride(self) -> int: ...
+
+    def encode(self, frames: Tensor) -> Tensor: ...
+
+    def stages(self, encoded: Tensor, gaps: Tensor) -> dict[str, Tensor]: ...
 
 
 @torch.inference_mode()
 def clip_pictures(
-    model: nn.Module, batch: ClipBatch, device: torch.device, skeleton: Skeleton
+    model: PicturedModel, batch: ClipBatch, device: torch.device, skeleton: Skeleton
 ) -> dict[str, np.ndarray]:
     """Draw one sheet with a row per clip.
 
@@ -29,8 +35,7 @@ def clip_pictures(
     frame, merged, corrected, as far as the model has them) and predicted against true joints.
 
     Args:
-        model: in eval mode on `device`; one that has `stages(frames, gaps)` and `cur` shows its
-            inside.
+        model: in eval mode on `device`.
         batch: a few clips with joints, in host memory.
         device: where to compute.
         skeleton: of the heatmaps.
@@ -45,10 +50,10 @@ def clip_pictures(
         raise ValueError("pictures of predicted against true joints need clips with joints")
     moved = batch.to(device)
     frames, gaps = moved.network_input(), moved.gaps
-    heatmaps = _heatmaps_on_the_way(model, frames, gaps)
+    heatmaps = model.stages(model.encode(frames), gaps)
     joints, _ = decode(list(heatmaps.values())[-1])
-    predicted = (HEATMAP_STRIDE * joints).cpu().numpy().astype(np.float64)
-    names = FRAME_NAMES[batch.frames.shape[1]]
+    predicted = (model.stride * joints).cpu().numpy().astype(np.float64)
+    names = frame_names(batch.frames.shape[1])
     on_host = [maps.float().cpu().numpy() for maps in heatmaps.values()]
     # small crops are enlarged first, so that lines drawn on them are fine
     zoom = max(1, round(_CELL_WH[0] / batch.frames.shape[3]))
@@ -71,11 +76,13 @@ def clip_pictures(
     return {"clips": comparison_sheet(rows, titles, people, _CELL_WH)}
 
 
-def _heatmaps_on_the_way(model: nn.Module, frames: Tensor, gaps: Tensor) -> dict[str, Tensor]:
-    """Return named (B, J, h, w) heatmaps, the final ones last."""
-    stages = getattr(model, "stages", None)
-    if stages is None:
-        return {"heatmaps": model(frames, gaps)}
-    initial, merged, corrected = stages(frames, gaps)
-    cur: int = model.cur  # type: ignore[assignment]
-    return {"initial": initial[:, cur], "merged": merged, "corrected": corrected}
+def frame_names(num_frames: int) -> list[str]:
+    """Return what the frames of a clip are called: their places around the current one.
+
+    Two are a supporting frame, on either side, and the current one.
+    """
+    named = {1: ["current"], 2: ["supporting", "current"], 3: ["previous", "current", "next"]}
+    cur = num_frames // 2
+    return named.get(num_frames) or [
+        "current" if frame == cur else f"{frame - cur:+d}" for frame in range(num_frames)
+    ]

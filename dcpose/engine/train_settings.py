@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from dcpose.engine.precision import Precision
+import torch
 
 
 @dataclass(frozen=True)
@@ -11,11 +11,9 @@ class TrainSettings:
 
     Attributes:
         epochs: passes over the training set.
-        precision: number format of the network; auto is bf16 on CUDA and fp32 on a CPU.
+        dtype: number format of the network.
         accumulate: batches per step.
         clip_grad_norm: largest gradient norm; None does not clip.
-        ema_decay: decay of a moving average of the weights; None keeps none. Where it is kept,
-            validation and saved weights are the average.
         validate_every: epochs between validations; 0 validates after the last epoch alone.
         log_every: steps between log lines.
         save_every: steps between checkpoints inside an epoch; 0 saves at its end alone.
@@ -27,10 +25,9 @@ class TrainSettings:
     """
 
     epochs: int
-    precision: Precision = "auto"
+    dtype: torch.dtype = torch.float32
     accumulate: int = 1
     clip_grad_norm: float | None = None
-    ema_decay: float | None = None
     validate_every: int = 1
     log_every: int = 50
     save_every: int = 0
@@ -44,5 +41,3 @@ class TrainSettings:
                 raise ValueError(f"{name} must be at least {smallest}, got {getattr(self, name)}")
         if self.clip_grad_norm is not None and not self.clip_grad_norm > 0:
             raise ValueError(f"clip_grad_norm must be positive, got {self.clip_grad_norm}")
-        if self.ema_decay is not None and not 0 < self.ema_decay < 1:
-            raise ValueError(f"ema_decay must lie between 0 and 1, got {self.ema_decay}")

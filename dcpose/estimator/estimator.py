@@ -21,6 +21,7 @@ from dcpose.estimator.stopwatch import Stopwatch
 from dcpose.skeleton import Skeleton
 from dcpose.video.opening import open_source
 from dcpose.video.source import FrameSource, VideoFrame
+from dcpose.weights.loading import ReadWeights
 
 
 class PoseEstimator:
@@ -63,7 +64,7 @@ class PoseEstimator:
         detector_weights: Path | None = None,
         stopwatch: Stopwatch | None = None,
     ) -> None:
-        self.config, weights = _config_and_weights(cfg_or_card, weights, overrides)
+        self.config, found = _config_and_weights(cfg_or_card, weights, overrides)
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
         self.device = torch.device(device)
@@ -74,7 +75,7 @@ class PoseEstimator:
             )
         else:
             make = partial(_above, detector, min_box_score)
-        model = build_model(self.config, weights).to(self.device)
+        model = build_model(self.config, found).to(self.device)
         self._poses = LivePoses(
             predict=build_predictor(self.config, model, self.device),
             options=build_clip_options(self.config, training=False),
@@ -169,7 +170,7 @@ class PoseEstimator:
 
 def _config_and_weights(
     cfg_or_card: Config | str | Path | None, weights: str | Path | None, overrides: Sequence[str]
-) -> tuple[Config, Path]:
+) -> tuple[Config, Path | ReadWeights]:
     if isinstance(cfg_or_card, str | Path) and Path(cfg_or_card).suffix == ".json":
         config, beside = config_of_card(Path(cfg_or_card), overrides)
         return config, beside if weights is None else Path(weights)
@@ -179,7 +180,7 @@ def _config_and_weights(
             "the README, Data and weights"
         )
     if cfg_or_card is None:
-        return config_of_weights(Path(weights), overrides), Path(weights)
+        return config_of_weights(Path(weights), overrides)
     if isinstance(cfg_or_card, Config):
         if overrides:
             raise ValueError("overrides go with the file of a config; change the Config itself")

@@ -16,7 +16,6 @@ import numpy as np
 from dcpose.data.clip import ClipOptions
 from dcpose.data.frames import frame_wh
 from dcpose.data.live import LiveClip, live_clips
-from dcpose.data.loader import collate
 from dcpose.data.stream import cut_clip
 from dcpose.detection.detectors import PersonDetector
 from dcpose.estimator.frame_result import NOT_TRACKED, FrameResult, People
@@ -197,7 +196,9 @@ class LivePoses:
             ]
         with self._measure("network"):
             starts = range(0, len(samples), self._batch_size)
-            batches = (collate(samples[start : start + self._batch_size]) for start in starts)
+            batches = (
+                ClipBatch.stack(samples[start : start + self._batch_size]) for start in starts
+            )
             poses = iter(list(self._predict(batches)))
         for found in boxes:
             # boxes go out as they came in, also where they were cut to the image

@@ -6,21 +6,20 @@ import time
 from pathlib import Path
 
 import torch
-from torch import nn
 
 from dcpose.build.data import (
-    Split,
     build_skeleton,
     read_people,
 )
 from dcpose.build.inference import build_predictor, build_stream
-from dcpose.config.schema import Config
+from dcpose.config.schema import Config, Split
 from dcpose.data.stream import shard_videos
 from dcpose.engine.distributed import barrier, rank, world_size
 from dcpose.engine.run.folder import with_progress
 from dcpose.evaluation.oks import suppress_duplicates
 from dcpose.formats.posetrack.predictions import write_predictions
 from dcpose.formats.posetrack.records import VideoAnnotation
+from dcpose.models.interface import TemporalModel
 from dcpose.skeleton import Skeleton
 from dcpose.structures import PersonRecord, PosePrediction
 from dcpose.tracking.video import track_people
@@ -33,7 +32,7 @@ VideosAndPeople = tuple[list[VideoAnnotation], dict[str, list[PersonRecord]]]
 
 def predict_split(
     cfg: Config,
-    model: nn.Module,
+    model: TemporalModel,
     split: Split,
     predictions_dir: Path,
     device: torch.device,

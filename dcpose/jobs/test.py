@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 
 from dcpose.build.data import annotations_dir, build_skeleton, read_people
+from dcpose.build.datasets import DATASETS
 from dcpose.build.model import build_model
 from dcpose.config.schema import Config
 from dcpose.engine.distributed import is_main
@@ -35,10 +36,12 @@ def make_submission(
             videos, which would be submitted with them.
     """
     set_up_logging()
-    if cfg.data.layout == "coco":
+    own_form = DATASETS[cfg.data.layout].form
+    if own_form is None:
         raise ValueError(
-            "data.layout: coco has no PoseTrack leaderboard; run tools/val.py and convert its "
-            "predictions with scripts/convert_annotations.py --what predictions --to coco"
+            f"data.layout: {cfg.data.layout} has no PoseTrack leaderboard; run tools/val.py and "
+            "convert its predictions with scripts/convert_annotations.py --what predictions "
+            "--to coco"
         )
     predictions_dir = out / "predictions"
     videos, people = read_people(cfg, "test")
@@ -48,9 +51,7 @@ def make_submission(
     if not is_main():
         return None
     skeleton = build_skeleton(cfg)
-    if form is None:
-        form = "posetrack17" if cfg.data.layout == "posetrack17" else "posetrack18"
-    zip_path = export_submission(predictions_dir, out, form, skeleton)
+    zip_path = export_submission(predictions_dir, out, form or own_form, skeleton)
     annotations = annotations_dir(cfg, "test", out / "annotations")
     problems = check_submission(out, annotations, skeleton)
     if problems:

@@ -1,15 +1,13 @@
 """Train a model: from a config to a run folder."""
 
-import functools
 import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from torch import nn
-from torch.utils.data import DataLoader
 
 from dcpose.build.data import (
     read_people,
@@ -20,22 +18,19 @@ from dcpose.build.inference import (
 )
 from dcpose.build.model import build_model, build_model_to_train
 from dcpose.build.training import (
-    build_cached_train_loader,
-    build_optimizer,
+    build_source,
     build_target_encoder,
     build_train_loader,
     build_train_settings,
+    build_training_state,
 )
 from dcpose.config.loading import config_to_dict
 from dcpose.config.schema import Config
 from dcpose.data.dataset import PoseTrackClips
-from dcpose.data.loader import EpochBatches, collate
-from dcpose.engine.distributed import broadcast_object, is_main, rank, world_size
+from dcpose.engine.distributed import broadcast_object, is_main
 from dcpose.engine.faults.interruption import StopRequest
 from dcpose.engine.faults.lost import explained_faults
-from dcpose.engine.optim import make_scheduler
 from dcpose.engine.pictures import clip_pictures
-from dcpose.engine.precision import resolve_precision
 from dcpose.engine.run.folder import (
     Run,
     describe_environment,
@@ -48,8 +43,7 @@ from dcpose.engine.trainer import Trainer
 from dcpose.jobs.predict import VideosAndPeople
 from dcpose.jobs.validate import measure
 from dcpose.losses import JointsMSELoss
-from dcpose.models.dcpose.network import DCPose
-from dcpose.models.on_backbone import OnBackbone
+from dcpose.models.interface import TemporalModel
 from dcpose.structures import ClipBatch
 
 _log = logging.getLogger(__name__)
@@ -109,43 +103,24 @@ def make_trainer(
     resuming = resume and last.exists()
     model = build_model(cfg) if resuming else build_model_to_train(cfg, weights)
     model = model.to(device)
-    if isinstance(model, OnBackbone):
-        model.speed_up_training(resolve_precision(cfg.train.precision, device))
     val_people = _check_validation(cfg, device)
-    pin_memory = device.type == "cuda"
-    loader = build_train_loader(cfg, rank(), world_size(), pin_memory)
-    optimizer = build_optimizer(cfg, model)
-
-    dataset: Any = loader.dataset
-
-    @functools.cache  # not before the first epoch, when weights to resume with are in place
-    def loader_of_batches() -> DataLoader[ClipBatch]:
-        if cfg.train.cache_heatmaps is None:
-            return loader
-        assert isinstance(model, DCPose)  # noqa: S101 - the config makes sure
-        return build_cached_train_loader(cfg, model, dataset, rank(), world_size())
-
-    def train_batches(epoch: int, skip: int = 0) -> EpochBatches:
-        return EpochBatches(loader_of_batches(), epoch, skip)
+    crops = build_train_loader(cfg, device)
 
     def validate_epoch(model: nn.Module) -> Mapping[str, float]:
-        result, _ = measure(cfg, model, device, run_dir, val_people)
+        result, _ = measure(cfg, cast(TemporalModel, model), device, run_dir, val_people)
         if result is None:
             return {"AP": float("nan")}
         return {"AP": result.total, **result.details}
 
     trainer = Trainer(
-        model=model,
+        state=build_training_state(cfg, model),
         loss=JointsMSELoss(),
-        encode_targets=build_target_encoder(cfg),
-        train_batches=train_batches,
-        optimizer=optimizer,
-        scheduler=make_scheduler(optimizer, cfg.optim.milestones, cfg.optim.gamma),
+        encode_targets=build_target_encoder(cfg, model.stride),
+        source=build_source(cfg, model, crops, device),
         validate=validate_epoch,
         run=run,
-        settings=build_train_settings(cfg),
-        draw=_picture_maker(dataset, device) if is_main() else None,
-        heatmaps_given=cfg.train.cache_heatmaps is not None,
+        settings=build_train_settings(cfg, device),
+        draw=_picture_maker(cast(PoseTrackClips, crops.dataset), device) if is_main() else None,
     )
     if resuming:
         trainer.resume(last)
@@ -169,5 +144,6 @@ def _picture_maker(
 ) -> Callable[[nn.Module], Mapping[str, np.ndarray]]:
     """Return what draws the same few training clips after every validation."""
     step = max(1, len(dataset) // PICTURED_CLIPS)
-    clips = collate([dataset[index] for index in range(0, len(dataset), step)[:PICTURED_CLIPS]])
-    return lambda model: clip_pictures(model, clips, device, dataset.skeleton)
+    samples = [dataset[index] for index in range(0, len(dataset), step)[:PICTURED_CLIPS]]
+    clips = ClipBatch.stack(samples)
+    return lambda model: clip_pictures(cast(Any, model), clips, device, dataset.skeleton)

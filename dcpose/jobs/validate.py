@@ -4,31 +4,28 @@ import logging
 from pathlib import Path
 
 import torch
-from torch import nn
 
 from dcpose.build.data import (
-    annotations_dir,
     annotations_path,
     build_clip_options,
     build_skeleton,
     describe_boxes,
 )
-from dcpose.build.inference import describe_test_precision
+from dcpose.build.datasets import DATASETS
+from dcpose.build.inference import resolve_test_precision
 from dcpose.build.model import build_model
 from dcpose.config.loading import config_to_dict
 from dcpose.config.schema import Config
 from dcpose.engine.distributed import broadcast_object, is_main
 from dcpose.engine.run.folder import Run, describe_environment, new_run_dir, set_up_logging
-from dcpose.evaluation.coco_ap import OksResult, evaluate_coco
-from dcpose.evaluation.evaluator import evaluate_folders
+from dcpose.evaluation.coco_ap import OksResult
 from dcpose.jobs.predict import VideosAndPeople, predict_split
+from dcpose.models.interface import TemporalModel
 from dcpose.report.results import Measured, Protocol, write_results
 from dcpose.weights.reading import weights_hash
 
 _log = logging.getLogger(__name__)
 
-PCK_METRIC = "PoseTrack AP, joints within half a head size"
-OKS_METRIC = "COCO AP, object keypoint similarity"
 DECODING = "argmax, quarter-pixel shift"
 
 
@@ -53,17 +50,17 @@ def validate(
     clip = build_clip_options(cfg, training=False)
     protocol = Protocol(
         annotations=str(annotations_path(cfg, "val")),
-        metric=OKS_METRIC if isinstance(result, OksResult) else PCK_METRIC,
+        metric=DATASETS[cfg.data.layout].metric,
         boxes=describe_boxes(cfg, "val"),
         min_box_score=None if cfg.data.val_detections is None else cfg.data.min_box_score,
         joint_score=cfg.test.joint_score,
         flip=cfg.test.flip,
         oks_nms=cfg.test.oks_nms,
         decoding=DECODING,
-        precision=describe_test_precision(cfg, device),
+        precision=resolve_test_precision(cfg, device).name,
         crop_wh=cfg.data.crop_wh,
         clip_frames=clip.num_frames,
-        max_gap=clip.max_gap if clip.num_frames > 1 else None,
+        max_gap=max(clip.offsets) or None,
         num_videos=None if isinstance(result, OksResult) else result.num_videos,
         num_frames=result.num_frames,
         num_boxes=num_boxes,
@@ -76,7 +73,7 @@ def validate(
 
 def measure(
     cfg: Config,
-    model: nn.Module,
+    model: TemporalModel,
     device: torch.device,
     run_dir: Path,
     given: VideosAndPeople | None = None,
@@ -86,16 +83,14 @@ def measure(
     num_boxes = predict_split(cfg, model, "val", predictions_dir, device, given)
     if not is_main():
         return None, num_boxes
-    result = _evaluate(cfg, run_dir, predictions_dir)
+    scratch = run_dir / "annotations" / "val"
+    result = DATASETS[cfg.data.layout].evaluate(
+        annotations_path(cfg, "val"),
+        predictions_dir,
+        cfg.test.joint_score,
+        build_skeleton(cfg),
+        scratch,
+    )
     for line in result.table().splitlines():
         _log.info("%s", line)
     return result, num_boxes
-
-
-def _evaluate(cfg: Config, run_dir: Path, predictions_dir: Path) -> Measured:
-    skeleton = build_skeleton(cfg)
-    if cfg.data.layout == "coco":
-        annotations = annotations_path(cfg, "val")
-        return evaluate_coco(annotations, predictions_dir, cfg.test.joint_score, skeleton)
-    folder = annotations_dir(cfg, "val", run_dir / "annotations" / "val")
-    return evaluate_folders(folder, predictions_dir, skeleton, by_condition=True)

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from dcpose.models.blocks import BasicBlock
 from dcpose.models.deform_conv import ModulatedDeformConv
 from dcpose.models.initialise import init_weights
-from dcpose.models.on_backbone import OnBackbone
+from dcpose.models.interface import Backbone, TemporalModel
+from dcpose.structures import ClipSpec
 
 AGGREGATION = (0.1, 0.25, 0.3, 0.25, 0.1)
 """Weights of the frames t-2 to t+2 in the result, set by hand in the release."""
@@ -96,22 +97,24 @@ class HeatmapWarper(nn.Module):
         return torch.stack(warped).mean(dim=0)
 
 
-class PoseWarper(OnBackbone):
+class PoseWarper(TemporalModel):
     """Heatmaps of the current frame from itself and its neighbours.
 
     Trained with a supporting frame at a time; five frames are aggregated at test, with the same
     weights.
 
     Args:
-        backbone: maps images (N, 3, H, W) to heatmaps (N, J, h, w).
+        backbone: its heatmaps are warped.
         warper: moves heatmaps between frames.
-        frozen: see `OnBackbone`. The authors report that training the backbone too does harm.
-        frozen_bn: see `OnBackbone`.
+        frozen: see `TemporalModel`. The authors report that training the backbone too does harm.
+        frozen_bn: see `TemporalModel`.
     """
+
+    clip = ClipSpec(training="support", test=tuple(range(-REACH, REACH + 1)))
 
     def __init__(
         self,
-        backbone: nn.Module,
+        backbone: Backbone,
         warper: HeatmapWarper,
         frozen: bool = True,
         frozen_bn: bool = True,
@@ -119,34 +122,38 @@ class PoseWarper(OnBackbone):
         super().__init__(backbone, frozen, frozen_bn)
         self.warper = warper
 
-    def init_head(self, generator: torch.Generator | None = None) -> None:
-        """Initialise the warper; until it is trained, it returns the supporting heatmaps."""
+    def init_head(self, generator: torch.Generator) -> None:
+        """Initialise the warper as the release does."""
         self.warper.init(generator)
 
-    def forward(self, frames: Tensor, gaps: Tensor) -> Tensor:
-        """Return heatmaps (B, J, h, w) of the current frame.
-
-        Args:
-            frames: normalised RGB crops of one person: (B, 2, 3, H, W) supporting and current
-                frame, whose result is the supporting frame's heatmaps warped to the current one;
-                or (B, 5, 3, H, W) frames t-2 to t+2, whose result is the weighted sum of all five
-                warped, the current one among them.
-            gaps: (B, 2), not looked at; all models are called alike.
+    def encode(self, frames: Tensor) -> Tensor:
+        """Return heatmaps (B, F, J, h, w) of frames (B, F, 3, H, W).
 
         Raises:
             ValueError: if `frames` does not hold two or five frames.
         """
-        initial = self.initial_heatmaps(frames)
-        if initial.shape[1] == 2:
-            supporting, reference = initial.unbind(dim=1)
-            return self.warper(reference - supporting, supporting)
-        if initial.shape[1] != len(AGGREGATION):
+        if frames.dim() != 5 or frames.shape[1] not in (2, len(AGGREGATION)):
             raise ValueError(
                 "frames must be (B, 2, 3, H, W), supporting and current, or (B, 5, 3, H, W), t-2 "
                 f"to t+2; got {tuple(frames.shape)}"
             )
-        differences = initial[:, REACH : REACH + 1] - initial
-        warped = self.warper(differences.flatten(0, 1), initial.flatten(0, 1))
+        return super().encode(frames)
+
+    def decode(self, encoded: Tensor, gaps: Tensor) -> Tensor:
+        """Return heatmaps (B, J, h, w) of the current frame.
+
+        Args:
+            encoded: heatmaps (B, 2, J, h, w) of supporting and current frame, whose result is the
+                supporting frame's warped to the current one; or (B, 5, J, h, w) of frames t-2 to
+                t+2, whose result is the weighted sum of all five warped, the current one among
+                them.
+            gaps: (B, F - 1), not looked at.
+        """
+        if encoded.shape[1] == 2:
+            supporting, reference = encoded.unbind(dim=1)
+            return self.warper(reference - supporting, supporting)
+        differences = encoded[:, REACH : REACH + 1] - encoded
+        warped = self.warper(differences.flatten(0, 1), encoded.flatten(0, 1))
         weights = warped.new_tensor(AGGREGATION).view(-1, 1, 1, 1)
         return (weights * warped.unflatten(0, (-1, len(AGGREGATION)))).sum(dim=1)
 
@@ -161,9 +168,5 @@ class PoseWarper(OnBackbone):
         Returns:
             (B, J, h, w) heatmaps of the frame that has no labels.
         """
-        own, other = self.initial_heatmaps(frames).unbind(dim=1)
+        own, other = self.encode(frames).unbind(dim=1)
         return self.warper(other - own, own if labelled is None else labelled)
-
-    def training_outputs(self, frames: Tensor, gaps: Tensor) -> list[Tensor]:
-        """Return the maps that the loss supervises: the warped heatmaps alone."""
-        return [self(frames, gaps)]

@@ -6,6 +6,7 @@ See `weights.layouts` for the layouts that are recognised.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -67,23 +68,25 @@ class LoadReport:
         return f"{self.path}: {self.num_tensors} tensors, {self.layout} layout{details}"
 
 
-def load_weights(model: nn.Module, path: str | Path) -> LoadReport:
-    """Load a file into a whole model (`DCPose` or `SingleFrame`), strictly.
+def load_weights(model: nn.Module, weights: "str | Path | ReadWeights") -> LoadReport:
+    """Load a file into a whole model, strictly.
 
     Args:
         model: changed in place, and only if everything fits.
-        path: see `weights.reading.read_weights`; a pose backbone's file fits a `SingleFrame`.
+        weights: a file, see `weights.reading.read_weights`, or what was read from one; a pose
+            backbone's file fits a `SingleFrame`.
 
     Raises:
         FileNotFoundError: if there is no such file.
         WeightsMismatchError: if an entry is missing, unexpected or has another shape.
         ValueError: if the file cannot be read, or its layout is unknown.
     """
-    weights = read_named_weights(path)
-    complete, notes = check_fit(weights.named, model.state_dict(), Path(path))
-    model.load_state_dict(complete)
+    if not isinstance(weights, ReadWeights):
+        weights = read_named_weights(weights)
     named = weights.named
-    return LoadReport(Path(path), named.layout.title, len(named.state), (*weights.notes, *notes))
+    complete, notes = check_fit(named, model.state_dict(), weights.path)
+    model.load_state_dict(complete)
+    return LoadReport(weights.path, named.layout.title, len(named.state), (*weights.notes, *notes))
 
 
 def load_backbone_weights(backbone: nn.Module, path: str | Path) -> LoadReport:
@@ -122,14 +125,18 @@ class ReadWeights:
     """A file of weights under our names.
 
     Attributes:
+        path: the file.
         named: layout, names and tensors.
         without: beginnings of our names that its source cannot have.
         notes: what was removed or left out, in words.
+        config: of the training that wrote it, where it is a checkpoint of ours.
     """
 
+    path: Path
     named: NamedWeights
     without: tuple[str, ...]
     notes: tuple[str, ...]
+    config: dict[str, Any] | None
 
 
 def read_named_weights(path: str | Path) -> ReadWeights:
@@ -143,7 +150,7 @@ def read_named_weights(path: str | Path) -> ReadWeights:
         notes.append("trained on BGR images, here they are RGB: a start for training")
     marked = file.metadata.get(WITHOUT)
     without = tuple(marked.split(",")) if marked else named.layout.without
-    return ReadWeights(named, without, tuple(notes))
+    return ReadWeights(Path(path), named, without, tuple(notes), file.config)
 
 
 def check_fit(

@@ -23,6 +23,9 @@ CONTAINER_KEYS = ("model", "state_dict")
 STRAY_PREFIXES = ("module.", "_orig_mod.")
 """Left in names by DataParallel and by torch.compile."""
 
+OWN_FORMAT = "dcpose-checkpoint-"
+"""What the format of our checkpoints begins with (`engine.run.checkpoint`)."""
+
 HASH_DIGITS = 12
 
 MAX_LISTED = 3
@@ -43,11 +46,13 @@ class WeightsFile:
         state: names and tensors, on the CPU, without stray prefixes of the names.
         notes: what was removed or not read, in words.
         metadata: text that a safetensors file carries; empty for other files.
+        config: of the training that wrote it, where it is a checkpoint of ours.
     """
 
     state: dict[str, Tensor]
     notes: list[str]
     metadata: Mapping[str, str]
+    config: dict[str, Any] | None = None
 
 
 def read_weights(path: str | Path) -> WeightsFile:
@@ -76,7 +81,7 @@ def read_weights(path: str | Path) -> WeightsFile:
     else:
         content, notes = _read_torch(path)
     state, stripped = _strip_prefixes(_state_dict_of(content, path), path)
-    return WeightsFile(state, notes + stripped, metadata)
+    return WeightsFile(state, notes + stripped, metadata, _config_in(content, path))
 
 
 def weights_hash(path: str | Path) -> str:
@@ -252,6 +257,20 @@ def _state_dict_of(content: Any, path: Path) -> Mapping[str, Tensor]:  # noqa: A
             f"{' or '.join(map(repr, CONTAINER_KEYS))}"
         )
     return state
+
+
+def _config_in(content: Any, path: Path) -> dict[str, Any] | None:  # noqa: ANN401 - as read
+    """Return the config of a checkpoint of ours, whose checksums hold; None for other files."""
+    own = isinstance(content, Mapping) and str(content.get("format", "")).startswith(OWN_FORMAT)
+    if not own or not isinstance(content.get("config"), dict):
+        return None
+    with zipfile.ZipFile(path) as archive:
+        damaged = archive.testzip()  # torch.load does not look
+    if damaged is not None:
+        raise ValueError(
+            f"{path} is damaged: the checksum of {damaged} is wrong; take another checkpoint"
+        )
+    return dict(content["config"])
 
 
 def _strip_prefixes(state: Mapping[str, Tensor], path: Path) -> tuple[dict[str, Tensor], list[str]]:

@@ -4,25 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-import torch
-from torch import Tensor, nn
-
-from dcpose.models.backbones.hrnet import HRNet
-from dcpose.models.backbones.simple_baseline import Depth, SimpleBaseline
-from dcpose.models.blocks import residual_chain
-from dcpose.models.dcpose.correction import PoseCorrectionNetwork
-from dcpose.models.dcpose.network import DCPose
-from dcpose.models.dcpose.temporal import (
-    BOTH,
-    CurrentHeatmaps,
-    Neighbor,
-    PoseResidualFusion,
-    PoseTemporalMerger,
-    SummedHeatmaps,
-    SummedResiduals,
-)
-from dcpose.models.posewarper import HeatmapWarper, PoseWarper
-from dcpose.models.single_frame import SingleFrame
+from torch import Tensor
 
 Settings = dict[str, Any]
 
@@ -83,7 +65,7 @@ HOW_MANY_DILATIONS = {
 """Settings of which only the number is known, with what the releases have."""
 
 # Blocks of the third stage and whether they are bottlenecks: depth
-_RESNET_DEPTHS: dict[tuple[int, bool], Depth] = {
+_RESNET_DEPTHS: dict[tuple[int, bool], int] = {
     (2, False): 18,
     (6, False): 34,
     (6, True): 50,
@@ -139,80 +121,53 @@ def _temporal_settings(state: Mapping[str, Tensor], joints: int) -> Settings:
         if grouped:
             settings["grouping"] = "joint"
         if fed := neighbors_of.get(inputs if grouped else inputs // joints):
-            settings["neighbors"] = BOTH[:fed]
+            settings["neighbors"] = ("prev", "next")[:fed]
     return settings
 
 
-def model_of(settings: Settings) -> nn.Module:
-    """Build the model of some settings without memory for its weights, for names and shapes.
+def config_of(settings: Settings) -> dict[str, Any]:
+    """Return the dotted config keys and values of the network of some settings.
 
-    Args:
-        settings: see `settings_of`; what is left out has the values of the published network.
-
-    Returns:
-        A `DCPose` or `PoseWarper` where there are settings of its head, else a `SingleFrame`. Its
-        backbone is HRNet, or SimpleBaseline where the settings have a depth.
+    What the settings leave out has the defaults of the config, those of the published networks.
     """
-    joints: int = settings.get("num_joints", 17)
-    with torch.device("meta"):
-        backbone = _backbone_of(settings, joints)
-        if NUM_WARPER_DILATIONS in settings:
-            warper = HeatmapWarper(
-                joints,
-                settings.get("warper.blocks", 20),
-                settings.get("warper.channels", 128),
-                some_dilations(settings, NUM_WARPER_DILATIONS),
-            )
-            return PoseWarper(backbone, warper)
-        if not {NUM_DILATIONS, "prf.blocks"} & settings.keys():
-            return SingleFrame(backbone)
-        neighbors: tuple[Neighbor, ...] = settings.get("neighbors", BOTH)
-        ptm, ptm_channels = _merger_of(settings, joints, neighbors)
-        prf, prf_channels = _residual_fusion_of(settings, joints, neighbors)
-        features = settings.get("fusion.channels", 64)
-        return DCPose(
-            backbone,
-            ptm,
-            prf,
-            residual_chain(prf_channels + ptm_channels, features, settings.get("fusion.blocks", 2)),
-            PoseCorrectionNetwork(
-                features,
-                ptm_channels,
-                joints,
-                some_dilations(settings, NUM_DILATIONS),
-            ),
-            neighbors=neighbors,
+    heads = {NUM_DILATIONS: "dcpose", "prf.blocks": "dcpose", NUM_WARPER_DILATIONS: "posewarper"}
+    name = next((heads[key] for key in heads if key in settings), "single_frame")
+    config: dict[str, Any] = {
+        "model.name": name,
+        "model.backbone.name": "simple_baseline" if "backbone.depth" in settings else "hrnet",
+    }
+    if name == "single_frame":
+        config["model.backbone.frozen"] = False  # else nothing would be trained
+    for setting, value in settings.items():
+        if setting in HOW_MANY_DILATIONS:
+            key = setting.removesuffix(" (how many)")
+            config[f"model.{key}"] = list(some_dilations(settings, setting))
+        else:
+            config[f"model.{setting}"] = list(value) if isinstance(value, tuple) else value
+        if setting.endswith(".replaced_by"):  # what is not there has no size
+            section = setting.removesuffix(".replaced_by")
+            config |= {f"model.{section}.blocks": None, f"model.{section}.channels": None}
+    return config
+
+
+def unknown_of(settings: Settings) -> tuple[str, ...]:
+    """Say what names and shapes do not tell about the network of some settings."""
+    notes = []
+    for key in HOW_MANY_DILATIONS.keys() & settings.keys():
+        dilations = ", ".join(map(str, HOW_MANY_DILATIONS[key]))
+        notes.append(
+            f"shapes do not tell the dilations, only how many; the release has {dilations}"
         )
-
-
-def _merger_of(
-    settings: Settings, joints: int, neighbors: tuple[Neighbor, ...]
-) -> tuple[nn.Module, int]:
-    """Return the PTM, or what replaces it, and the number of its output channels."""
-    replaced_by, groups = settings.get("ptm.replaced_by"), _groups_of(settings, joints)
-    if replaced_by == "current":
-        return CurrentHeatmaps(neighbors), joints
-    if replaced_by == "sum_conv":
-        return SummedHeatmaps(joints, groups), joints
-    channels: int = settings.get("ptm.channels", joints)
-    blocks: int = settings.get("ptm.blocks", 1)
-    return PoseTemporalMerger(joints, blocks, channels, neighbors, groups), channels
-
-
-def _residual_fusion_of(
-    settings: Settings, joints: int, neighbors: tuple[Neighbor, ...]
-) -> tuple[nn.Module, int]:
-    """Return the PRF, or what replaces it, and the number of its output channels."""
-    groups = _groups_of(settings, joints)
-    if settings.get("prf.replaced_by") == "sum_conv":
-        return SummedResiduals(joints, neighbors, groups), joints
-    channels: int = settings.get("prf.channels", 2 * joints)
-    blocks: int = settings.get("prf.blocks", 2)
-    return PoseResidualFusion(joints, blocks, channels, neighbors, groups), channels
-
-
-def _groups_of(settings: Settings, joints: int) -> int:
-    return joints if settings.get("grouping") == "joint" else 1
+    if NUM_DILATIONS in settings:
+        notes.append("nor do they tell model.prf.second_residual, model.pcn.masks and data.max_gap")
+        neighbors = settings.get("neighbors")
+        if neighbors is None:
+            notes.append("nor model.neighbors: without PTM and PRF none of them leaves a trace")
+        elif len(neighbors) == 1:
+            notes.append(
+                "one neighbour is fed, shapes do not tell which: model.neighbors is a guess"
+            )
+    return tuple(notes)
 
 
 def some_dilations(settings: Settings, key: str) -> tuple[int, ...]:
@@ -223,26 +178,13 @@ def some_dilations(settings: Settings, key: str) -> tuple[int, ...]:
     return (*published[:number], *further)
 
 
-def _resnet_depth(state: Mapping[str, Tensor]) -> Depth:
+def _resnet_depth(state: Mapping[str, Tensor]) -> int:
     bottlenecks = any(".layer1.0.conv3." in name for name in state)
     blocks = _count(state, "backbone.layer3.")
     nearest = min(
         _RESNET_DEPTHS, key=lambda known: (known[1] != bottlenecks, abs(known[0] - blocks))
     )
     return _RESNET_DEPTHS[nearest]
-
-
-def _backbone_of(settings: Settings, joints: int) -> nn.Module:
-    if "backbone.depth" in settings:
-        channels = settings.get("backbone.deconv_channels", 256)
-        return SimpleBaseline(settings["backbone.depth"], joints, channels)
-    return HRNet(
-        width=settings.get("backbone.width", 48),
-        num_joints=joints,
-        modules=settings["backbone.modules"],
-        blocks=settings["backbone.blocks"],
-        stem_channels=settings.get("backbone.stem_channels", 64),
-    )
 
 
 def _count(state: Mapping[str, Tensor], prefix: str) -> int:

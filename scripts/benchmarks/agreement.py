@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -32,6 +33,7 @@ from dcpose.deploy.fast import prepare_for_inference
 from dcpose.evaluation.evaluator import evaluate_folders
 from dcpose.formats.posetrack.predictions import write_predictions
 from dcpose.jobs.predict import VideosAndPeople
+from dcpose.models.interface import TemporalModel
 from dcpose.structures import PosePrediction
 
 FORMATS = ("fp32", "mixed", "bf16")
@@ -132,7 +134,9 @@ def _fast(
 ) -> Iterable[PosePrediction]:
     test = cfg.test.model_copy(update={"fast": True, "precision": name})
     fast = cfg.model_copy(update={"test": test})
-    return build_predictor(fast, model, options.device)(build_stream(fast, *given))
+    return build_predictor(fast, cast(TemporalModel, model), options.device)(
+        build_stream(fast, *given)
+    )
 
 
 def _compare_parts(cfg: Config, model: nn.Module, options: Options) -> Table:

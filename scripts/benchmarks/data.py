@@ -14,7 +14,7 @@ from collections.abc import Callable
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import cv2
 import numpy as np
@@ -37,6 +37,7 @@ from dcpose.data.frames import read_frame
 from dcpose.formats.posetrack.predictions import write_predictions
 from dcpose.heatmap import decode, heatmap_to_image
 from dcpose.jobs.predict import predict_split
+from dcpose.models.interface import TemporalModel
 from dcpose.structures import PosePrediction
 
 CONFIG = Path(__file__).resolve().parents[2] / "configs" / "posetrack18" / "dcpose_hrnet_w48.yaml"
@@ -49,6 +50,8 @@ STRIDE = 4
 
 class HeatmapTable(nn.Module):
     """Stands where the network stands, at no cost: the same heatmaps for every batch."""
+
+    stride = STRIDE
 
     def __init__(self, cfg: Config) -> None:
         super().__init__()
@@ -171,7 +174,7 @@ def _inference(title: str, cfg: Config, costs: dict[str, float], options: Option
         "reference": reference,
         "ClipStream, decode, write": ours,
         "predict_split: also normalises, on the same core": lambda: predict_split(
-            cfg, model, "val", out, cpu, (videos, people)
+            cfg, cast(TemporalModel, model), "val", out, cpu, (videos, people)
         ),
     }
     decoded = {"reference": 3 * clips}
@@ -181,7 +184,7 @@ def _inference(title: str, cfg: Config, costs: dict[str, float], options: Option
 
 def _training(title: str, cfg: Config, costs: dict[str, float], options: Options) -> Table:
     loader = build_train_loader(cfg)
-    encode = build_target_encoder(cfg)
+    encode = build_target_encoder(cfg, STRIDE)
     dataset: Any = loader.dataset
     clips = min(len(dataset), TRAINING_BATCHES * cfg.train.batch_size)
     videos = {video.name: video for video in read_people(cfg, "val")[0]}

@@ -6,6 +6,7 @@ import os
 import sys
 import tempfile
 from pathlib import Path
+from typing import cast
 
 import torch
 
@@ -14,6 +15,7 @@ from benchmarks.process import measure_command
 from benchmarks.video_set import VideoSize, write_video_set
 from dcpose.config.loading import load_config
 from dcpose.jobs.predict import predict_split
+from dcpose.models.interface import TemporalModel
 
 SCRIPTS = Path(__file__).resolve().parents[1]
 CONFIG = SCRIPTS.parent / "configs" / "posetrack18" / "dcpose_hrnet_w48.yaml"
@@ -23,6 +25,8 @@ CHILD = "import sys; from benchmarks.memory import predict; predict(sys.argv[1])
 
 class FlatHeatmaps(torch.nn.Module):
     """Stands where the network stands: memory of a network does not depend on the video."""
+
+    stride = 4
 
     def forward(self, frames: torch.Tensor, gaps: torch.Tensor) -> torch.Tensor:
         """Return heatmaps (B, 17, H / 4, W / 4) with one peak each."""
@@ -39,7 +43,7 @@ def predict(root: str) -> None:
     ]  # fmt: skip
     cfg = load_config(CONFIG, overrides)
     out = Path(root) / "predictions"
-    predict_split(cfg, FlatHeatmaps().eval(), "val", out, torch.device("cpu"))
+    predict_split(cfg, cast(TemporalModel, FlatHeatmaps().eval()), "val", out, torch.device("cpu"))
 
 
 def measure_memory(options: Options) -> list[Table]:

@@ -14,6 +14,7 @@ from dcpose.build.model import build_model
 from dcpose.config.loading import load_config
 from dcpose.deploy.cuda_graphs import GraphedNetwork
 from dcpose.deploy.fast import prepare_for_inference
+from dcpose.models.interface import TemporalModel
 
 CONFIG = "configs/posetrack18/dcpose_hrnet_w48.yaml"
 SMOKE = [
@@ -30,7 +31,7 @@ def measure_network(options: Options) -> list[Table]:
     return [_compare(model, crop_wh, clips, options) for clips in batches]
 
 
-def lively_model(options: Options) -> tuple[nn.Module, tuple[int, int]]:
+def lively_model(options: Options) -> tuple[TemporalModel, tuple[int, int]]:
     """Return the network, with random weights that keep the scale of the signal, and its crop.
 
     Weights as training starts with them would make heatmaps of nearly nothing, numbers so small

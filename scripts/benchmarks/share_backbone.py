@@ -8,8 +8,8 @@ import logging
 import statistics
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -20,18 +20,18 @@ from benchmarks.network import SMOKE, enliven
 from benchmarks.video_set import VideoSize, write_video_set
 from dcpose.build.model import build_model
 from dcpose.build.training import (
-    build_optimizer,
+    build_encoder,
     build_target_encoder,
     build_train_loader,
     build_train_settings,
+    build_training_state,
 )
 from dcpose.config.loading import load_config
 from dcpose.config.schema import Config
 from dcpose.data.loader import EpochBatches
-from dcpose.engine.optim import make_scheduler
-from dcpose.engine.precision import resolve_precision
+from dcpose.engine.encodings import FrozenEncoder, TrainingSource
 from dcpose.engine.run.folder import LOGGER_NAME, Run
-from dcpose.engine.shared_backbone import Member, train_one_epoch
+from dcpose.engine.together import steps_together
 from dcpose.engine.trainer import Trainer
 from dcpose.losses import JointsMSELoss
 from dcpose.structures import ClipBatch
@@ -72,16 +72,15 @@ def compare_variants(variants: Sequence[Config], options: Options) -> Table:
     """
     timer = _Timer(options.device)
     steps = STEPS[options.device.type]
-    with _trainers(variants, options.device, timer, steps) as groups:
+    with _trainers(variants, options.device, timer, steps) as (groups, encoders):
         trainers = [trainer for group in groups for trainer in group]
-        members = [[Member(trainer) for trainer in group] for group in groups]
         parts: dict[str, list[tuple[int, float, float]]] = {
             "one by one": [],
             "--share-backbone": [],
         }
         ways: dict[str, Callable[[], object]] = {
-            "one by one": lambda: [trainer.train_one_epoch() for trainer in trainers],
-            "--share-backbone": lambda: train_one_epoch(members),
+            "one by one": lambda: _one_by_one(trainers),
+            "--share-backbone": lambda: _together(groups, encoders[0]),
         }
         recorded = {
             name: lambda name=name, way=way: parts[name].append(timer.read(way))
@@ -110,6 +109,20 @@ def compare_variants(variants: Sequence[Config], options: Options) -> Table:
     return Table(title, rows)
 
 
+def _one_by_one(trainers: Sequence[Trainer]) -> None:
+    for trainer in trainers:
+        trainer.state.batches_done = 0
+        for _ in trainer.steps(trainer.source.batches(0)):
+            pass
+
+
+def _together(groups: Sequence[Sequence[Trainer]], encoder: FrozenEncoder) -> None:
+    for trainer in itertools.chain.from_iterable(groups):
+        trainer.state.batches_done = 0
+    for _ in steps_together(groups, encoder)[0]:
+        pass
+
+
 class _Timer:
     """Counts crops that pass the backbones of models, and times the passes and the loading."""
 
@@ -117,18 +130,20 @@ class _Timer:
         self._device = device
         self._crops, self._passing, self._loading = 0, 0.0, 0.0
 
-    def watch(self, model: Any) -> None:  # noqa: ANN401 - its method is replaced
-        """Look at the passes of a model from now on."""
-        image_heatmaps = model.image_heatmaps
+    def watched(self, encoder: FrozenEncoder) -> FrozenEncoder:
+        """Return an encoder whose passes are looked at."""
+        network = encoder.network()  # made once in a training, not in every few steps
 
-        def timed(images: Tensor) -> Tensor:
+        def images(x: Tensor) -> Tensor:
             start = clock(self._device)
-            heatmaps = image_heatmaps(images)
+            encodings = encoder.images(x)
             self._passing += clock(self._device) - start
-            self._crops += len(images)
-            return heatmaps
+            self._crops += len(x)
+            return encodings
 
-        model.image_heatmaps = timed
+        watched = replace(encoder, network=lambda: network)
+        object.__setattr__(watched, "images", images)
+        return watched
 
     def watch_loading(self, batches: Iterable[ClipBatch]) -> Iterator[ClipBatch]:
         """Pass batches on."""
@@ -166,19 +181,20 @@ class _FewBatches:
 @contextlib.contextmanager
 def _trainers(
     variants: Sequence[Config], device: torch.device, timer: _Timer, steps: int
-) -> Iterator[list[list[Trainer]]]:
+) -> Iterator[tuple[list[list[Trainer]], list[FrozenEncoder]]]:
     """Yield trainers of the variants, of some steps an epoch, in groups that see the same clips."""
     logger = logging.getLogger(LOGGER_NAME)
     level = logger.level
     logger.setLevel(logging.WARNING)
     groups: dict[int, list[Trainer]] = {}
+    encoders = []
     with tempfile.TemporaryDirectory() as folder:
         for number, cfg in enumerate(variants):
-            trainer = _trainer(cfg, device, Path(folder) / str(number), timer, steps)
-            timer.watch(trainer.model)
+            trainer, encoder = _trainer(cfg, device, Path(folder) / str(number), timer, steps)
+            encoders.append(encoder)
             groups.setdefault(cfg.data.max_gap, []).append(trainer)
         try:
-            yield list(groups.values())
+            yield list(groups.values()), encoders
         finally:
             for trainer in itertools.chain.from_iterable(groups.values()):
                 trainer.run.close()
@@ -187,26 +203,22 @@ def _trainers(
 
 def _trainer(
     cfg: Config, device: torch.device, run_dir: Path, timer: _Timer, steps: int
-) -> Trainer:
-    model: Any = build_model(cfg).to(device)
+) -> tuple[Trainer, FrozenEncoder]:
+    model = build_model(cfg).to(device)
     enliven(model.backbone)
-    model.speed_up_training(resolve_precision(cfg.train.precision, device))
-    # its prepared copy is made once in a training, not in every few steps
-    model.train().image_heatmaps(torch.zeros(1, 3, 64, 64, device=device))
-    optimizer = build_optimizer(cfg, model)
-    loader = build_train_loader(cfg, pin_memory=device.type == "cuda")
+    encoder = timer.watched(build_encoder(cfg, model, device))
+    loader = build_train_loader(cfg, device)
 
     def few_batches(epoch: int, skip: int = 0) -> _FewBatches:
         return _FewBatches(EpochBatches(loader, epoch, skip), steps, timer)
 
-    return Trainer(
-        model=model,
+    trainer = Trainer(
+        state=build_training_state(cfg, model),
         loss=JointsMSELoss(),
-        encode_targets=build_target_encoder(cfg),
-        train_batches=few_batches,
-        optimizer=optimizer,
-        scheduler=make_scheduler(optimizer, cfg.optim.milestones, cfg.optim.gamma),
+        encode_targets=build_target_encoder(cfg, model.stride),
+        source=TrainingSource(few_batches, encoder),
         validate=lambda model: {},
         run=Run(run_dir, {}),
-        settings=build_train_settings(cfg),
+        settings=build_train_settings(cfg, device),
     )
+    return trainer, encoder

@@ -12,6 +12,7 @@ from dcpose.build.inference import build_predictor, build_stream
 from dcpose.build.model import build_model_to_train
 from dcpose.build.training import build_target_encoder, build_train_loader
 from dcpose.models.dcpose.network import DCPose
+from dcpose.models.dcpose.temporal import temporal_weights
 from dcpose.models.single_frame import SingleFrame
 
 RELEASED = Path(__file__).resolve().parents[2] / "configs/base/dcpose_hrnet_w48.yaml"
@@ -61,8 +62,9 @@ def test_equals_the_released_network(name, golden_case, formula_weights, tmp_pat
 
     frames, gaps = golden_input(case)
     with torch.no_grad():
-        initial, merged, corrected = model.stages(frames, gaps)
-        residuals = model.prf(initial, gaps)
+        initial = model.encode(frames)
+        _, merged, corrected = model.stages(initial, gaps).values()
+        residuals = model.prf(initial, temporal_weights(gaps))
         features = model.fusion(torch.cat([residuals, merged], dim=1))
     released_order = torch.cat([initial[:, 1], initial[:, 0], initial[:, 2]])
     assert_equals_golden(released_order, arrays, "backbone_heatmaps")
@@ -213,13 +215,13 @@ class TestData:
             tiny_cfg, ["data.crop_wh=[96,64]", "train.batch_size=3", "data.sigma=1.0"]
         )
         batch = next(iter(build_train_loader(cfg)))
-        targets, weights = build_target_encoder(cfg)(batch)
+        targets, weights = build_target_encoder(cfg, 4)(batch)
         assert batch.frames.shape == (3, 3, 64, 96, 3)
         assert targets.shape == (3, 17, 16, 24)
         assert weights.shape == (3, 17)
         assert targets[weights > 0].amax(dim=(1, 2)).eq(1).all()
         wider, _ = build_target_encoder(
-            load_config(tiny_cfg, ["data.crop_wh=[96,64]", "data.sigma=2.0"])
+            load_config(tiny_cfg, ["data.crop_wh=[96,64]", "data.sigma=2.0"]), 4
         )(batch)
         assert wider.sum() > 2 * targets.sum()
 
@@ -227,7 +229,7 @@ class TestData:
         cfg = load_config(tiny_cfg)
         batch = next(iter(build_stream(cfg, *read_people(cfg, "val"))))
         with pytest.raises(ValueError, match="made for inference"):
-            build_target_encoder(cfg)(batch)
+            build_target_encoder(cfg, 4)(batch)
 
     def test_flip_reaches_the_predictor(self, tiny_cfg, tiny_weights):
         scores = []

@@ -9,6 +9,8 @@ import pytest
 from dcpose.data.clip import Clip, ClipOptions, choose_clip, sample_clip, usable_frames
 from dcpose.data.frames import FrameError
 
+WINDOW = (-2, -1, 0, 1, 2)
+
 
 @pytest.mark.parametrize("case", ["clip_w48", "clip_w32"])
 def test_neighbours_of_the_release(shared_dir, case):
@@ -56,11 +58,13 @@ def test_gaps_in_the_numbering_are_stepped_over():
 @pytest.mark.parametrize(
     ("frames", "cur", "expected", "gaps"),
     [
-        ("cur", 5, (5,), (1, 1)),
-        ("prev_cur_next", 5, (3, 5, 7), (2, 2)),
-        ("window", 5, (3, 4, 5, 6, 7), (2, 2)),
-        ("window", 1, (0, 0, 1, 2, 3), (1, 2)),
-        ("window", 9, (7, 8, 9, 9, 9), (2, 1)),
+        ((0,), 5, (5,), ()),
+        ("neighbors", 5, (3, 5, 7), (2, 2)),
+        (WINDOW, 5, (3, 4, 5, 6, 7), (1, 1, 1, 1)),
+        (WINDOW, 1, (0, 0, 1, 2, 3), (1, 1, 1, 1)),
+        (WINDOW, 9, (7, 8, 9, 9, 9), (1, 1, 1, 1)),
+        ((-3, 0, 4), 5, (2, 5, 9), (3, 4)),
+        ((-3, 0, 4), 1, (0, 1, 5), (1, 4)),
     ],
 )
 def test_frames_of_a_clip(frames, cur, expected, gaps):
@@ -71,12 +75,12 @@ def test_frames_of_a_clip(frames, cur, expected, gaps):
 
 
 def test_missing_frames_of_a_window_are_replaced_by_nearer_ones():
-    options = ClipOptions(max_gap=2, frames="window")
+    options = ClipOptions(max_gap=2, frames=WINDOW)
     assert choose_clip(5, {2, 3, 5, 6, 8}, options).numbers == (3, 5, 5, 6, 6)
 
 
 def test_supporting_frame_is_uniform_in_its_window_the_current_frame_included():
-    rng, options = np.random.default_rng(0), ClipOptions(max_gap=2, frames="support_cur")
+    rng, options = np.random.default_rng(0), ClipOptions(max_gap=2, frames="support")
     clips = [choose_clip(5, range(10), options, rng).numbers for _ in range(5000)]
     assert {cur for _, cur in clips} == {5}
     counts = Counter(support for support, _ in clips)
@@ -126,7 +130,7 @@ def test_frames_that_no_clip_needs_may_be_missing(data_folder):
 
 def test_models_of_one_frame_need_no_neighbours(data_folder):
     video = video_without(data_folder, 1, 3)
-    assert usable_frames(video, [2], ClipOptions(frames="cur"))
+    assert usable_frames(video, [2], ClipOptions(frames=(0,)))
 
 
 def test_clip_border_is_not_a_missing_neighbour(data_folder):
@@ -146,6 +150,10 @@ def test_clip_border_is_not_a_missing_neighbour(data_folder):
         {"crop_wh": (0, 384)},
         {"missing_neighbors": "skip"},
         {"frames": "all"},
+        {"frames": (0, 1)},
+        {"frames": (-1, 0, 0)},
+        {"frames": (1, 0, -1)},
+        {"frames": ()},
     ],
 )
 def test_options_out_of_range(values):

@@ -122,7 +122,7 @@ def test_clip_border_repeats_the_frame(data_folder):
 
 def test_models_of_one_frame_get_one_frame(data_folder):
     data_folder.add_video("000001_test", num_frames=3)
-    options = ClipOptions(crop_wh=(96, 128), frames="cur")
+    options = ClipOptions(crop_wh=(96, 128), frames=(0,))
     sample = make(data_folder, options=options, read=data_folder.read)[1]
     assert sample.frames.shape == (1, 128, 96, 3)
     assert data_folder.decoded.total() == 1
@@ -130,7 +130,7 @@ def test_models_of_one_frame_get_one_frame(data_folder):
 
 def test_pairs_have_the_current_frame_last_and_draw_the_other_one_anew_each_epoch(data_folder):
     data_folder.add_video("000001_test", num_frames=5, labelled={2})
-    options = ClipOptions(crop_wh=(96, 128), max_gap=2, frames="support_cur")
+    options = ClipOptions(crop_wh=(96, 128), max_gap=2, frames="support")
     dataset = make(data_folder, options=options)
     levels = [dataset[epoch, 0].frames[:, 64, 48, 0].tolist() for epoch in range(40)]
     assert {current for _, current in levels} == {40}  # 20 + 10 * number of the frame

@@ -20,7 +20,7 @@ def levels(clips):
 @given(
     count=st.integers(0, 9),
     max_gap=st.integers(1, 4),
-    kind=st.sampled_from(["cur", "prev_cur_next", "window"]),
+    kind=st.sampled_from([(0,), "neighbors", (-2, -1, 0, 1, 2), (-4, 0, 1)]),
 )
 def test_same_clips_as_of_a_whole_video(count, max_gap, kind):
     options = ClipOptions(max_gap=max_gap, frames=kind)
@@ -30,7 +30,7 @@ def test_same_clips_as_of_a_whole_video(count, max_gap, kind):
     assert levels(clips) == [list(clip.numbers) for clip in expected]
 
 
-@pytest.mark.parametrize(("kind", "ahead"), [("cur", 0), ("prev_cur_next", 2)])
+@pytest.mark.parametrize(("kind", "ahead"), [((0,), 0), ("neighbors", 2), ((-4, 0, 1), 1)])
 def test_looks_no_further_ahead_than_it_must_and_keeps_no_more(kind, ahead):
     taken = []
 

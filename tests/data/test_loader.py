@@ -7,8 +7,8 @@ import torch
 from dcpose.data.augment import Augmentation
 from dcpose.data.clip import ClipOptions
 from dcpose.data.dataset import PoseTrackClips
-from dcpose.data.loader import EpochSampler, collate, make_train_loader
-from dcpose.structures import ClipSample
+from dcpose.data.loader import EpochSampler, make_train_loader
+from dcpose.structures import ClipBatch, ClipSample
 
 
 @pytest.fixture
@@ -18,9 +18,9 @@ def dataset(data_folder):
     return PoseTrackClips(data_folder.videos(), options, Augmentation(), seed=0)
 
 
-def test_collate(dataset):
+def test_stack(dataset):
     samples = [dataset[i] for i in (3, 1)]
-    batch = collate(samples)
+    batch = ClipBatch.stack(samples)
     assert len(batch) == 2
     assert batch.people == [sample.person for sample in samples]
     assert batch.frames.shape == (2, 3, 128, 96, 3)
@@ -30,10 +30,10 @@ def test_collate(dataset):
     np.testing.assert_array_equal(batch.gaps[0], samples[0].gaps)
 
 
-def test_collate_without_joints(dataset):
+def test_stack_without_joints(dataset):
     sample = dataset[0]
     bare = ClipSample(sample.person, sample.frames, sample.gaps, sample.crop_to_image)
-    batch = collate([bare])
+    batch = ClipBatch.stack([bare])
     assert batch.joints is None
     assert batch.joint_weights is None
 

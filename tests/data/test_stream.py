@@ -68,7 +68,7 @@ def test_every_needed_frame_is_decoded_once(data_folder, people, workers, max_ga
 
 def test_models_of_one_frame_decode_one_frame(data_folder):
     data_folder.add_video("000001_test", labelled={2, 3}, people=2)
-    options = ClipOptions(crop_wh=(96, 128), frames="cur")
+    options = ClipOptions(crop_wh=(96, 128), frames=(0,))
     batches = list(stream(data_folder, options))
     assert batches[0].frames.shape == (4, 1, 128, 96, 3)
     assert sorted(path.stem for path in data_folder.decoded) == ["000002", "000003"]
@@ -76,12 +76,12 @@ def test_models_of_one_frame_decode_one_frame(data_folder):
 
 def test_five_frames_are_decoded_once_each(data_folder):
     data_folder.add_video("000001_test", num_frames=8, labelled={0, 3, 4}, people=2)
-    options = ClipOptions(crop_wh=(96, 128), max_gap=2, frames="window")
+    options = ClipOptions(crop_wh=(96, 128), frames=(-2, -1, 0, 1, 2))
     batches = list(stream(data_folder, options, workers=2))
     assert grey_levels(batches)[::2] == [
         [20, 20, 20, 30, 40], [30, 40, 50, 60, 70], [40, 50, 60, 70, 80]
     ]  # fmt: skip
-    assert batches[0].gaps[::2].tolist() == [[1, 2], [2, 2]]
+    assert batches[0].gaps[::2].tolist() == [[1, 1, 1, 1], [1, 1, 1, 1]]
     assert set(data_folder.decoded.values()) == {1}
     assert len(data_folder.decoded) == 7
 

@@ -16,8 +16,10 @@ import torch
 from torch import Tensor, nn
 
 from dcpose.engine import optim
+from dcpose.engine.encodings import TrainingSource
 from dcpose.engine.run.folder import Run
 from dcpose.engine.run.randomness import seed_everything
+from dcpose.engine.state import TrainingState
 from dcpose.engine.train_settings import TrainSettings
 from dcpose.engine.trainer import Trainer
 from dcpose.heatmap import encode
@@ -32,6 +34,8 @@ class TinyModel(nn.Module):
     BatchNorm gives it buffers and dropout makes it draw random numbers.
     """
 
+    stride = 4
+
     def __init__(self, dropout: float = 0.2) -> None:
         super().__init__()
         self.stem = nn.Conv2d(3, 4, 4, stride=4)
@@ -43,8 +47,14 @@ class TinyModel(nn.Module):
         current = frames[:, frames.shape[1] // 2]
         return self.head(self.dropout(torch.relu(self.norm(self.stem(current)))))
 
-    def training_outputs(self, frames: Tensor, gaps: Tensor) -> list[Tensor]:
-        return [self(frames, gaps)]
+    def encode(self, frames: Tensor) -> Tensor:
+        return frames
+
+    def training_outputs(self, frames: Tensor, gaps: Tensor) -> dict[str, tuple[Tensor, float]]:
+        return {"heatmaps": (self(frames, gaps), 1.0)}
+
+    def stages(self, frames: Tensor, gaps: Tensor) -> dict[str, Tensor]:
+        return {"heatmaps": self(frames, gaps)}
 
 
 class PlainLoss(nn.Module):
@@ -90,22 +100,23 @@ def make_trainer(
     optimizer: str = "adam",
     milestones: tuple[int, ...] = (2,),
     config: dict | None = None,
+    dtype: torch.dtype = torch.float32,
+    ema_decay: float | None = None,
     **settings,
 ) -> Trainer:
     model = TinyModel() if model is None else model
     optimizer = optim.make_optimizer(model.parameters(), optimizer, lr)
+    scheduler = optim.make_scheduler(optimizer, milestones, 0.1)
     return Trainer(
-        model=model,
+        state=TrainingState(model, optimizer, scheduler, dtype, ema_decay),
         loss=PlainLoss(),
         encode_targets=encode_targets,
-        train_batches=lambda epoch, skip=0: (
-            train_batches(epoch)[skip:] if skip else train_batches(epoch)
+        source=TrainingSource(
+            lambda epoch, skip=0: train_batches(epoch)[skip:] if skip else train_batches(epoch)
         ),
-        optimizer=optimizer,
-        scheduler=optim.make_scheduler(optimizer, milestones, 0.1),
         validate=validate or (lambda model: {"AP": 50.0, "nose": float("nan")}),
         run=Run(run_dir, {"seed": 0} if config is None else config),
-        settings=TrainSettings(**{"epochs": 3, **settings}),
+        settings=TrainSettings(**{"epochs": 3, "dtype": dtype, **settings}),
     )
 
 
@@ -126,7 +137,7 @@ def main() -> None:
     if args.resume:
         trainer.resume(args.run_dir / "checkpoints" / "last.pt")
     trainer.fit()
-    torch.save(trainer.model.state_dict(), args.run_dir / "weights.pt")
+    torch.save(trainer.state.model.state_dict(), args.run_dir / "weights.pt")
 
 
 class PowerCut(list):

@@ -14,6 +14,7 @@ from engine_fakes import make_trainer
 from test_distributed import PlainModel, shard
 
 from dcpose.engine import distributed
+from dcpose.engine.encodings import TrainingSource
 from dcpose.engine.run.folder import set_up_logging
 
 
@@ -43,7 +44,7 @@ def main() -> None:
         trainer.fit()
         uneven = "no error"
         trainer.settings = replace(trainer.settings, epochs=2)
-        trainer.train_batches = lambda epoch, skip=0: shard(0, 2)[: 1 + rank]
+        trainer.source = TrainingSource(lambda epoch, skip=0: shard(0, 2)[: 1 + rank])
         try:
             trainer.fit()
         except ValueError as error:
@@ -52,10 +53,10 @@ def main() -> None:
             "refused": refused,
             "uneven": uneven,
             "weights": model.state_dict(),
-            "average": trainer.average.module.state_dict(),
+            "average": trainer.state.average.module.state_dict(),
             "gathered": distributed.gather_objects(rank * 10),
             "broadcast": distributed.broadcast_object(f"from {rank}"),
-            "best_ap": trainer.best_ap,
+            "best_ap": trainer.state.best_ap,
         }
         torch.save(seen, run_dir / f"rank{rank}.pt")
 

@@ -65,7 +65,7 @@ def main(argv=None) -> int:
         with StopRequest() as trainer.stop, explained_faults(TIMEOUT_S):
             trainer.fit()
         if rank() == 0:
-            torch.save(trainer.model.state_dict(), args.run_dir / "weights.pt")
+            torch.save(trainer.state.model.state_dict(), args.run_dir / "weights.pt")
     return 0
 
 

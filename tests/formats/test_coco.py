@@ -15,7 +15,7 @@ from dcpose.formats.coco import read_coco
 from dcpose.formats.detections import read_detections
 from dcpose.skeleton import COCO, POSETRACK
 
-SINGLE = ClipOptions(crop_wh=(64, 64), frames="cur")
+SINGLE = ClipOptions(crop_wh=(64, 64), frames=(0,))
 SIZES = {"a.jpg": (160, 120), "b/c.jpg": (100, 140), "d.jpg": (80, 80)}
 
 

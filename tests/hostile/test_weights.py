@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import save
 
-from dcpose.weights.inspection import inspect_weights
+from dcpose.build.weights import inspect_weights
 from dcpose.weights.reading import read_weights
 
 STATE = {"stage2.weight": torch.arange(6.0).view(2, 3)}

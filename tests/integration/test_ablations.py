@@ -60,9 +60,10 @@ def small(row, tiny_cfg):
 def test_row_trains_every_parameter_it_has(row, tiny_cfg):
     model = small(row, tiny_cfg).train()
     frames = torch.randn(2, 3, 3, 64, 64, generator=torch.Generator().manual_seed(0))
-    outputs = model.training_outputs(frames, torch.tensor([[1.0, 2.0], [1.0, 1.0]]))
-    sum(output.square().mean() for output in outputs).backward()
-    assert outputs[-1].shape == (2, 17, 16, 16)
+    gaps = torch.tensor([[1.0, 2.0], [1.0, 1.0]])
+    outputs = model.training_outputs(model.encode(frames), gaps)
+    sum(output.heatmaps.square().mean() for output in outputs.values()).backward()
+    assert outputs["corrected"].heatmaps.shape == (2, 17, 16, 16)
     assert not [name for name, p in model.named_parameters() if p.grad is None]
 
 
@@ -112,8 +113,8 @@ def test_row_on_another_base(tiny_cfg):
 
 
 def test_single_frame_has_no_use_for_neighbours(tiny_cfg):
-    cfg = load_config(tiny_cfg, ["model.name=single_frame", "model.neighbors=[]"])
-    assert cfg.model.neighbors == ()
+    with pytest.raises(ConfigError, match=r"model\.neighbors: unknown key"):
+        load_config(tiny_cfg, ["model.name=single_frame", "model.neighbors=[]"])
 
 
 def test_switches_reach_the_network(tiny_cfg):
@@ -125,7 +126,7 @@ def test_switches_reach_the_network(tiny_cfg):
     assert {convolution.groups for convolution in convolutions} == {17}
     assert {m.groups for m in model.fusion.modules() if isinstance(m, torch.nn.Conv2d)} == {1}
     assert model.pcn.masks == "sigmoid"
-    assert model.prf.second_residual == "next_minus_cur"
+    assert model.prf.residuals.last_is_turned
 
 
 def test_weights_of_a_whole_dcpose_do_not_fit_a_row(tiny_cfg, tmp_path):

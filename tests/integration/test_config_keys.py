@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from dcpose import build_model, load_config
+from dcpose.build.data import build_clip_options
 from dcpose.config.messages import leaf_keys, sections_of
 from dcpose.config.schema import Config
 from dcpose.config.section import Section
@@ -33,7 +34,12 @@ def homes_of(dotted):
     """Section classes, several where a section has alternatives, and name of a dotted key."""
     sections, (*parents, name) = [Config], dotted.split(".")
     for parent in parents:
-        sections = [s for old in sections for s in sections_of(old.model_fields[parent].annotation)]
+        sections = [
+            section
+            for old in sections
+            if parent in old.model_fields
+            for section in sections_of(old.model_fields[parent].annotation)
+        ]
     return {(section, name) for section in sections if name in section.model_fields}
 
 
@@ -50,7 +56,9 @@ def test_every_key_is_read(tiny_cfg, run_here, read_keys):
         validate(cfg, CPU, weights, run_here / f"val{number}")
         make_submission(cfg, CPU, weights, run_here / f"test{number}", "posetrack18")
     build_model(load_config(tiny_cfg, ["model.backbone={name: simple_baseline, depth: 18}"]))
-    build_model(load_config(tiny_cfg, ["model.name=posewarper", "model.warper.blocks=1"]))
+    posewarper = load_config(tiny_cfg, ["model.name=posewarper", "model.warper.blocks=1"])
+    build_model(posewarper)
+    build_clip_options(posewarper, training=True)
     unread = [key for key in leaf_keys(Config) if not homes_of(key) & read_keys]
     assert not unread, f"nothing reads {', '.join(unread)}; use them or drop them"
 

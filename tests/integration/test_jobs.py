@@ -80,7 +80,7 @@ def test_val_decodes_every_frame_it_needs_once(
 def test_training_reads_the_val_split_once(tiny_cfg, run_here, index_reads):
     trainer = make_trainer(load_config(tiny_cfg), CPU, run_here / "run")
     for _ in range(2):
-        trainer.validate(trainer.model.eval())
+        trainer.validate(trainer.state.model.eval())
     assert sorted(index_reads) == ["train", "val"]
 
 

@@ -5,10 +5,9 @@ import torch
 
 from dcpose import load_config
 from dcpose.build.training import build_train_loader
-from dcpose.engine.shared_backbone import distinct_crops
+from dcpose.engine.encodings import FrozenEncoder, distinct_crops
 from dcpose.jobs.together import shared_part, train_together
 from dcpose.jobs.train import train
-from dcpose.models.on_backbone import OnBackbone
 
 CPU = torch.device("cpu")
 ROWS = {
@@ -64,17 +63,15 @@ def test_bits_are_those_of_training_alone(configs, run_here):
     cfgs = configs("train.ema_decay=0.5", "train.clip_grad_norm=0.01")
     runs = [(cfg, run_here / "together" / name) for name, cfg in cfgs.items()]
     passed = []
-    image_heatmaps = OnBackbone.image_heatmaps
+    encode = FrozenEncoder.images
 
     def count(self, images):
         passed.extend(images)
-        return image_heatmaps(self, images)
+        return encode(self, images)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(OnBackbone, "image_heatmaps", count)
-        patch.setattr(
-            "dcpose.jobs.train.measure", lambda *_: (None, 0)
-        )  # validation passes do not count
+        patch.setattr(FrozenEncoder, "images", count)
+        patch.setattr("dcpose.jobs.train.measure", lambda *_: (None, 0))
         patch.setattr("dcpose.jobs.train.is_main", lambda: False)
         train_together(runs, CPU, run_here / "together.log")
     # 100 clips: prev, cur, next; then neighbours farther away, where they are others

@@ -45,7 +45,7 @@ def test_default_has_the_released_size_and_names(shared_dir):
 def test_starts_as_the_supporting_heatmaps(backbone):
     model, frames = small(backbone).eval(), frames_of(2)
     with torch.no_grad():
-        expected = model.initial_heatmaps(frames)[:, 0]
+        expected = model.encode(frames)[:, 0]
         torch.testing.assert_close(model(frames, GAPS), expected)
         torch.testing.assert_close(model.propagate(frames), expected)
 
@@ -54,9 +54,13 @@ def test_starts_as_the_weighted_sum_of_five_frames():
     model, frames = small().eval(), frames_of(5)
     assert sum(AGGREGATION) == pytest.approx(1)
     with torch.no_grad():
-        initial = model.initial_heatmaps(frames)
+        initial = model.encode(frames)
         expected = sum(w * initial[:, k] for k, w in enumerate((0.1, 0.25, 0.3, 0.25, 0.1)))
         torch.testing.assert_close(model(frames, GAPS), expected)
+
+
+def supervised(model):
+    return model.training_outputs(model.encode(frames_of(2)), GAPS)["heatmaps"].heatmaps
 
 
 def test_five_frames_are_five_pairs():
@@ -72,8 +76,7 @@ def test_five_frames_are_five_pairs():
 def test_first_step_moves_offsets_and_kernels_alone():
     # the chain cannot learn before the offset convolutions have left zero
     model = small().train()
-    (output,) = model.training_outputs(frames_of(2), GAPS)
-    output.square().mean().backward()
+    supervised(model).square().mean().backward()
     moving = {
         n.split(".")[1] for n, p in model.named_parameters() if p.grad is not None and p.grad.any()
     }
@@ -84,7 +87,7 @@ def test_first_step_moves_offsets_and_kernels_alone():
 def test_backbone_is_trained_where_it_is_not_frozen():
     model = small(frozen=False).train()
     assert model.backbone.training
-    model.training_outputs(frames_of(2), GAPS)[0].square().mean().backward()
+    supervised(model).square().mean().backward()
     assert model.backbone.conv1.weight.grad.any()
 
 
@@ -92,7 +95,7 @@ def test_frozen_backbone_keeps_its_statistics_unless_told():
     for frozen_bn in (True, False):
         model = small(frozen_bn=frozen_bn).train()
         before = model.backbone.bn1.running_mean.clone()
-        model.training_outputs(frames_of(2), GAPS)
+        supervised(model)
         assert torch.equal(model.backbone.bn1.running_mean, before) == frozen_bn
         assert not model.eval().backbone.training
 

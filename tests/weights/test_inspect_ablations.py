@@ -7,8 +7,8 @@ import torch
 
 from dcpose import load_config
 from dcpose.build.model import build_model
-from dcpose.weights.inspection import inspect_weights
-from dcpose.weights.recognise import model_of, settings_of
+from dcpose.build.weights import inspect_weights, network_of
+from dcpose.weights.recognise import config_of, settings_of
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 ABLATIONS = REPOSITORY / "configs" / "ablations"
@@ -35,10 +35,8 @@ def full_size_state(name):
     ["complete", "no_ptm_sum", "no_ptm_current", "no_prf", "dilations_3_6", "no_prev", "no_next"],
 )
 def test_rows_of_table_5_are_recognised(name, load_command, monkeypatch):
-    from dcpose.weights import inspection as weight_inspection
-
     settings = settings_of(full_size_state(name))
-    config = weight_inspection._config_of(settings)
+    config = config_of(settings)
     fitting = load_command("scripts/convert_weights.py").fitting_configs(config)
     rows = {Path(path).stem for path in fitting if path.startswith("configs/ablations/")}
     assert rows == ALIKE.get(name, {name})
@@ -68,7 +66,7 @@ def test_files_load_and_tell_what_they_are(overrides, told, tmp_path):
     assert inspection.config["model.name"] == "dcpose"
     assert told.items() <= inspection.config.items()
     expected = {name: tensor.shape for name, tensor in inspection.state.items()}
-    rebuilt = model_of(settings_of(inspection.state)).state_dict()
+    rebuilt = network_of(config_of(settings_of(inspection.state))).state_dict()
     assert {name: tensor.shape for name, tensor in rebuilt.items()} == expected
 
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 import torchvision
 
+from dcpose.build.weights import network_of
 from dcpose.weights.layouts import (
     LAYOUTS,
     from_released_name,
@@ -15,7 +16,7 @@ from dcpose.weights.layouts import (
     to_released_name,
 )
 from dcpose.weights.loading import WeightsMismatchError, check_fit
-from dcpose.weights.recognise import model_of, settings_of
+from dcpose.weights.recognise import config_of, settings_of
 
 FILE = Path("weights.pth")
 TITLES = [layout.title for layout in LAYOUTS]
@@ -39,7 +40,7 @@ def _without_memory(shapes):
 def _expected(named):
     """Names and shapes that our networks want of a layout."""
     settings = settings_of(named.state)
-    expected = model_of(settings).state_dict()
+    expected = network_of(config_of(settings)).state_dict()
     return {k: v for k, v in expected.items() if not k.startswith(named.layout.without)}
 
 
@@ -208,7 +209,7 @@ RESNET = {"backbone.depth": 34, "backbone.deconv_channels": 8}
 @pytest.mark.parametrize("backbone", [HRNET, RESNET], ids=["hrnet", "simple_baseline"])
 def test_settings_are_read_from_shapes(backbone, head):
     settings = {**backbone, **head}
-    state = model_of(settings).state_dict()
+    state = network_of(config_of(settings)).state_dict()
     assert settings_of(state) == settings
     first = list(state)[:60:7]  # no single entry decides
     for name in first:

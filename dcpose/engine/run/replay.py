@@ -22,7 +22,6 @@ from dcpose.files.writing import replacing
 from dcpose.structures import ClipBatch, PersonRecord
 
 FORMAT = "dcpose-step-1"
-_TENSORS = ("frames", "gaps", "crop_to_image", "joints", "joint_weights", "initial")
 
 
 @dataclass(frozen=True)
@@ -51,7 +50,7 @@ def save_step(
         "model": model.state_dict(),
         "batches": [
             {
-                **{name: getattr(batch, name) for name in _TENSORS},
+                **batch.tensors(),
                 "people": [_person_to_dict(person) for person in batch.people],
             }
             for batch in batches
@@ -76,8 +75,7 @@ def load_step(path: Path) -> SavedStep:
             raise KeyError(FORMAT)
         batches = [
             ClipBatch(
-                people=[_person_from_dict(person) for person in batch["people"]],
-                **{name: batch[name] for name in _TENSORS},
+                **{**batch, "people": [_person_from_dict(person) for person in batch["people"]]},
             )
             for batch in content["batches"]
         ]

@@ -13,8 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from dcpose.models.blocks import BasicBlock, Bottleneck, conv1x1, conv3x3
-
-STRIDE_OF_DEEPEST_BRANCH = 32
+from dcpose.models.interface import Backbone
 
 
 class HRModule(nn.Module):
@@ -96,7 +95,7 @@ def _conv_bn_relu(in_channels: int, out_channels: int, stride: int) -> nn.Sequen
     )
 
 
-class HRNet(nn.Module):
+class HRNet(Backbone):
     """Images to joint heatmaps at a quarter of the resolution.
 
     The defaults are HRNet-W48 as published; fewer modules and blocks give small networks with
@@ -111,6 +110,9 @@ class HRNet(nn.Module):
             put out four times as many.
     """
 
+    stride = 4
+    side_multiple = 32  # the stride of the deepest branch
+
     def __init__(
         self,
         width: int = 48,
@@ -120,6 +122,7 @@ class HRNet(nn.Module):
         stem_channels: int = 64,
     ) -> None:
         super().__init__()
+        self.feature_channels = width
         self.conv1 = conv3x3(3, stem_channels, stride=2)
         self.bn1 = nn.BatchNorm2d(stem_channels)
         self.conv2 = conv3x3(stem_channels, stem_channels, stride=2)
@@ -145,21 +148,19 @@ class HRNet(nn.Module):
             *(f"stage4.{module}.branches.3" for module in range(modules[2])),
         )
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Return heatmaps (N, J, H / 4, W / 4) of normalised RGB images (N, 3, H, W).
-
-        Raises:
-            ValueError: if H or W is not a multiple of 32.
-        """
-        height, width = images.shape[-2:]
-        if height % STRIDE_OF_DEEPEST_BRANCH or width % STRIDE_OF_DEEPEST_BRANCH:
-            raise ValueError(f"image sides must be multiples of 32, got {width} x {height}")
+    def features(self, images: Tensor) -> Tensor:
+        """Return what the finest branch ends with, (N, width, H / 4, W / 4); see `Backbone`."""
+        self.check_sides(images)
         x = self.relu(self.bn1(self.conv1(images)))
         x = self.relu(self.bn2(self.conv2(x)))
         branches = self.transition1([self.layer1(x)])
         branches = self.transition2(self.stage2(branches))
         branches = self.transition3(self.stage3(branches))
-        return self.final_layer(self.stage4(branches)[0])
+        return self.stage4(branches)[0]
+
+    def head(self, features: Tensor) -> Tensor:
+        """Return heatmaps (N, J, H / 4, W / 4) of features."""
+        return self.final_layer(features)
 
 
 def _stage(

@@ -14,6 +14,8 @@ from typing import Literal
 import torchvision
 from torch import Tensor, nn
 
+from dcpose.models.interface import Backbone
+
 Depth = Literal[18, 34, 50, 101, 152]
 
 RESNETS = {
@@ -24,11 +26,10 @@ RESNETS = {
     152: torchvision.models.resnet152,
 }
 
-STRIDE_OF_RESNET = 32
 UPSAMPLINGS = 3
 
 
-class SimpleBaseline(nn.Module):
+class SimpleBaseline(Backbone):
     """Images to joint heatmaps at a quarter of the resolution.
 
     The defaults are SimpleBaseline with ResNet-50 as published.
@@ -42,10 +43,14 @@ class SimpleBaseline(nn.Module):
         ValueError: for a depth that torchvision does not have.
     """
 
+    stride = 4
+    side_multiple = 32  # the stride of the ResNet
+
     def __init__(self, depth: Depth = 50, num_joints: int = 17, deconv_channels: int = 256) -> None:
         super().__init__()
         if depth not in RESNETS:
             raise ValueError(f"ResNet has a depth of {', '.join(map(str, RESNETS))}, got {depth}")
+        self.feature_channels = deconv_channels
         resnet = RESNETS[depth](weights=None)
         self.conv1, self.bn1, self.relu = resnet.conv1, resnet.bn1, resnet.relu
         self.maxpool = resnet.maxpool
@@ -60,18 +65,16 @@ class SimpleBaseline(nn.Module):
         self.deconv_layers = nn.Sequential(*layers)
         self.final_layer = nn.Conv2d(deconv_channels, num_joints, 1)
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Return heatmaps (N, J, H / 4, W / 4) of normalised RGB images (N, 3, H, W).
-
-        Raises:
-            ValueError: if H or W is not a multiple of 32.
-        """
-        height, width = images.shape[-2:]
-        if height % STRIDE_OF_RESNET or width % STRIDE_OF_RESNET:
-            raise ValueError(f"image sides must be multiples of 32, got {width} x {height}")
+    def features(self, images: Tensor) -> Tensor:
+        """Return what the transposed convolutions give, (N, C, H / 4, W / 4); see `Backbone`."""
+        self.check_sides(images)
         x = self.maxpool(self.relu(self.bn1(self.conv1(images))))
         x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
-        return self.final_layer(self.deconv_layers(x))
+        return self.deconv_layers(x)
+
+    def head(self, features: Tensor) -> Tensor:
+        """Return heatmaps (N, J, H / 4, W / 4) of features."""
+        return self.final_layer(features)
 
 
 def _upsampling(in_channels: int, out_channels: int) -> list[nn.Module]:

@@ -5,7 +5,7 @@ pixels.
 """
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -15,24 +15,6 @@ from dcpose.models.deform_conv import Implementation, ModulatedDeformConv
 KERNEL_SIZE = 3
 
 Masks = Literal["raw", "sigmoid"]
-
-
-class Samples(NamedTuple):
-    """Where the correction at one dilation reads the merged maps, for pictures.
-
-    Attributes:
-        dilation: distance of the taps in heatmap pixels.
-        regular: (K * K, 2, H, W) x, y of the taps without offsets, in heatmap pixels.
-        moved: (B, C, K * K, 2, H, W) x, y of the taps, in heatmap pixels.
-        masks: (B, C, K * K, H, W) factors of the samples, as they are applied.
-        weights: (J, C, K * K) weights of the samples for each joint.
-    """
-
-    dilation: int
-    regular: Tensor
-    moved: Tensor
-    masks: Tensor
-    weights: Tensor
 
 
 class PoseCorrectionNetwork(nn.Module):
@@ -93,37 +75,15 @@ class PoseCorrectionNetwork(nn.Module):
             # a tenth less time, forward and backward; on CUDA nobody has measured
             features = features.contiguous(memory_format=torch.channels_last)
         corrected = [
-            deform_conv(merged, offset_conv(features), self._mask(mask_conv(features)))
+            deform_conv(merged, offset_conv(features), self.mask(mask_conv(features)))
             for offset_conv, mask_conv, deform_conv in zip(
                 self.offset_convs, self.mask_convs, self.deform_convs, strict=True
             )
         ]
         return torch.stack(corrected).mean(dim=0)
 
-    def samples(self, features: Tensor) -> list[Samples]:
-        """Return where and how features (B, D, H, W) make each dilation read the merged maps."""
-        height, width = features.shape[-2:]
-        pixels = torch.meshgrid(
-            torch.arange(width, device=features.device),
-            torch.arange(height, device=features.device),
-            indexing="xy",
-        )
-        steps = torch.arange(KERNEL_SIZE, device=features.device) - KERNEL_SIZE // 2
-        taps = torch.stack([steps.repeat(KERNEL_SIZE), steps.repeat_interleave(KERNEL_SIZE)], dim=1)
-        found = []
-        for offset_conv, mask_conv, deform_conv in zip(
-            self.offset_convs, self.mask_convs, self.deform_convs, strict=True
-        ):
-            dilation: int = deform_conv.dilation  # type: ignore[assignment]
-            regular = torch.stack(pixels) + dilation * taps[..., None, None]
-            offsets = offset_conv(features).unflatten(1, (-1, KERNEL_SIZE**2, 2))
-            masks = self._mask(mask_conv(features)).unflatten(1, (-1, KERNEL_SIZE**2))
-            moved = regular + offsets.flip(3)  # the operator's offsets are (dy, dx)
-            weights: Tensor = deform_conv.weight.flatten(2)  # type: ignore[operator]
-            found.append(Samples(dilation, regular, moved, masks, weights))
-        return found
-
-    def _mask(self, raw: Tensor) -> Tensor:
+    def mask(self, raw: Tensor) -> Tensor:
+        """Return masks as they are applied, of what a mask convolution gives."""
         return raw.sigmoid() if self.masks == "sigmoid" else raw
 
 

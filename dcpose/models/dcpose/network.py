@@ -1,57 +1,39 @@
 """DCPose: initial heatmaps of three frames, merged and corrected (Fig. 2 of the paper).
 
-Shape legend: B clips, F frames seen, J joints, H x W crop pixels, h = H / 4, w = W / 4 heatmap
-pixels. Axis 1 of frames is prev, cur, next; initial heatmaps leave out a neighbour that is not
-looked at.
+Shape legend: B clips, F frames looked at, J joints, H x W crop pixels, h x w heatmap pixels. Axis 1
+of frames is prev, cur, next; encoded frames leave out a neighbour that is not looked at.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from dcpose.models.dcpose.correction import Samples
-from dcpose.models.dcpose.temporal import BOTH, Neighbor, frames_seen
-from dcpose.models.initialise import init_weights
-from dcpose.models.on_backbone import OnBackbone
+from dcpose.models.dcpose.temporal import BOTH, Neighbor, frames_seen, temporal_weights
+from dcpose.models.interface import Backbone, Supervised, TemporalModel
+from dcpose.structures import ClipSpec
 
 
-class DCPoseStages(NamedTuple):
-    """What the network sees on the way, for pictures.
-
-    Attributes:
-        initial: (B, F, J, h, w) heatmaps of the backbone for prev, cur, next.
-        merged: (B, C, h, w), output of the PTM, >= 0, or of what replaces it; C = J in the release.
-        corrected: (B, J, h, w) final heatmaps of cur.
-    """
-
-    initial: Tensor
-    merged: Tensor
-    corrected: Tensor
-
-
-class DCPose(OnBackbone):
+class DCPose(TemporalModel):
     """Dual consecutive pose network.
 
     Args:
-        backbone: maps images (N, 3, H, W) to heatmaps (N, J, h, w).
-        ptm: maps heatmaps (B, F, J, h, w) and gaps (B, 2) to merged maps (B, C, h, w).
+        backbone: its heatmaps are the initial ones.
+        ptm: maps heatmaps (B, F, J, h, w) and weights (B, F) to merged maps (B, C, h, w).
         prf: maps the same to residual features (B, R, h, w).
         fusion: maps (B, R + C, h, w), residual features first, to features (B, D, h, w).
         pcn: maps merged maps and features to corrected heatmaps (B, J, h, w).
-        frozen: see `OnBackbone`; `training_outputs` leaves the heatmaps of a frozen backbone out.
-        frozen_bn: see `OnBackbone`.
+        frozen: see `TemporalModel`; heatmaps of a frozen backbone are not supervised.
+        frozen_bn: see `TemporalModel`.
         neighbors: frames that are looked at besides the current one, as PTM and PRF expect them;
             the backbone does not see the others.
     """
 
-    uses_neighbors = True
-    """Whether prev and next are looked at."""
+    clip = ClipSpec(training="neighbors", test="neighbors")
 
     def __init__(
         self,
-        backbone: nn.Module,
+        backbone: Backbone,
         ptm: nn.Module,
         prf: nn.Module,
         fusion: nn.Module,
@@ -65,68 +47,46 @@ class DCPose(OnBackbone):
         self.prf = prf
         self.fusion = fusion
         self.pcn = pcn
-        self.seen = frames_seen(neighbors)
+        self.used = frames_seen(neighbors)
+        self.cur = 1 - self.used.start
+        """Position of the current frame among encoded ones."""
 
-    @property
-    def cur(self) -> int:
-        """Position of the current frame in initial heatmaps."""
-        return 1 - self.seen.start
-
-    def init_head(self, generator: torch.Generator | None = None) -> None:
-        """Initialise everything but the backbone as paper and release do (`init_weights`)."""
-        for module in (self.ptm, self.prf, self.fusion, self.pcn):
-            init_weights(module, generator)
-
-    def forward(self, frames: Tensor, gaps: Tensor) -> Tensor:
-        """Return heatmaps of the current frame.
-
-        Args:
-            frames: (B, 3, 3, H, W) normalised RGB crops prev, cur, next of one person.
-            gaps: (B, 2) distances c - p and n - c in frames, each >= 1.
-
-        Returns:
-            (B, J, h, w) corrected heatmaps.
+    def encode(self, frames: Tensor) -> Tensor:
+        """Return heatmaps (B, F, J, h, w) of the frames looked at, of (B, 3, 3, H, W).
 
         Raises:
             ValueError: if `frames` does not hold three frames.
         """
-        return self.head(self.initial_heatmaps(frames), gaps)
-
-    def initial_heatmaps(self, frames: Tensor) -> Tensor:
-        """Return heatmaps (B, F, J, h, w) of the frames that are looked at, of (B, 3, 3, H, W)."""
         if frames.dim() != 5 or frames.shape[1] != 3:
             raise ValueError(
                 f"frames must be (B, 3, 3, H, W): prev, cur, next; got {tuple(frames.shape)}"
             )
-        return super().initial_heatmaps(frames[:, self.seen])
+        return super().encode(frames)
 
-    def head(self, initial: Tensor, gaps: Tensor) -> Tensor:
+    def decode(self, encoded: Tensor, gaps: Tensor) -> Tensor:
         """Return corrected heatmaps (B, J, h, w) of initial ones (B, F, J, h, w), gaps (B, 2)."""
-        return self._merge_and_correct(initial, gaps)[1]
+        merged, features = self.merge(encoded, gaps)
+        return self.pcn(merged, features)
 
-    def stages(self, frames: Tensor, gaps: Tensor) -> DCPoseStages:
-        """Return initial, merged and corrected heatmaps; arguments as for `forward`."""
-        initial = self.initial_heatmaps(frames)
-        return DCPoseStages(initial, *self._merge_and_correct(initial, gaps))
+    def merge(self, encoded: Tensor, gaps: Tensor) -> tuple[Tensor, Tensor]:
+        """Return merged maps (B, C, h, w), and features (B, D, h, w) for offsets and masks."""
+        weights = temporal_weights(gaps)[:, self.used].to(encoded.dtype)
+        merged = self.ptm(encoded, weights)
+        return merged, self.fusion(torch.cat([self.prf(encoded, weights), merged], dim=1))
 
-    def training_outputs(self, frames: Tensor, gaps: Tensor) -> list[Tensor]:
-        """Return the maps that the loss supervises, each (B, J, h, w).
+    def stages(self, encoded: Tensor, gaps: Tensor) -> dict[str, Tensor]:
+        """Return initial heatmaps of the current frame, merged maps >= 0, corrected heatmaps."""
+        merged, features = self.merge(encoded, gaps)
+        corrected = self.pcn(merged, features)
+        return {"initial": encoded[:, self.cur], "merged": merged, "corrected": corrected}
 
-        The corrected heatmaps; before them, where the backbone is trained too, its heatmaps of
-        the current frame, as the release does.
+    def training_outputs(self, encoded: Tensor, gaps: Tensor) -> dict[str, Supervised]:
+        """Return the corrected heatmaps; before them the initial ones, unless they are frozen.
+
+        The release supervises the initial heatmaps of the current frame where it trains the
+        backbone too.
         """
-        initial = self.initial_heatmaps(frames)
-        corrected = self.head(initial, gaps)
-        return [corrected] if self.frozen else [initial[:, self.cur], corrected]
-
-    def samples(self, initial: Tensor, gaps: Tensor) -> list[Samples]:
-        """Return where each dilation reads the merged maps; arguments as for `head`."""
-        return self.pcn.samples(self._features(initial, self.ptm(initial, gaps), gaps))  # type: ignore[operator]
-
-    def _merge_and_correct(self, initial: Tensor, gaps: Tensor) -> tuple[Tensor, Tensor]:
-        merged = self.ptm(initial, gaps)
-        return merged, self.pcn(merged, self._features(initial, merged, gaps))
-
-    def _features(self, initial: Tensor, merged: Tensor, gaps: Tensor) -> Tensor:
-        """Return (B, D, h, w), what offsets and masks are read from."""
-        return self.fusion(torch.cat([self.prf(initial, gaps), merged], dim=1))
+        corrected = Supervised(self.decode(encoded, gaps))
+        if self.frozen:
+            return {"corrected": corrected}
+        return {"initial": Supervised(encoded[:, self.cur]), "corrected": corrected}

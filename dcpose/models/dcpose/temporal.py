@@ -1,12 +1,13 @@
 """Pose Temporal Merger (PTM) and Pose Residual Fusion (PRF), Sec. 3.1 and 3.2 of the paper.
 
-Shape legend: B clips, F frames seen, J joints, H x W heatmap pixels. Axis 1 of a (B, F, J, H, W)
-tensor is prev, cur, next, the frames p < c < n of the paper, without a neighbour that is not fed.
-A gap is a distance in frames.
+Shape legend: B clips, F frames that are looked at, J joints, H x W heatmap pixels. Frames are in
+time order; the current frame stands at `cur`, the others are its neighbours. A gap is a distance
+of two consecutive frames.
 
 The paper writes one group of channels per joint; the released network, which made the published
 numbers, mixes the joints (`groups` 1). The order of the channels is the one the released weights
-expect. What stands in for PTM and PRF in the rows of Table 5 that remove them is here too.
+expect: the current frame first. What stands in for PTM and PRF in the rows of Table 5 that remove
+them is here too.
 """
 
 from collections.abc import Sequence
@@ -23,19 +24,19 @@ BOTH: tuple[Neighbor, ...] = ("prev", "next")
 SecondResidual = Literal["cur_minus_next", "next_minus_cur"]
 
 
-def temporal_weights(gaps: Tensor) -> tuple[Tensor, Tensor]:
-    """Weights of the neighbour frames; the nearer one counts more (Eq. 1-2).
+def temporal_weights(gaps: Tensor) -> Tensor:
+    """Weights of prev, cur and next; the nearer neighbour counts more (Eq. 1-2).
 
     Args:
         gaps: (B, 2) gaps c - p and n - c, each >= 1 (at a clip border the frame itself stands in
             for the neighbour and its gap counts as 1).
 
     Returns:
-        w_prev = (n - c) / (n - p) and w_next = (c - p) / (n - p), each (B, 1, 1, 1), sum 1.
+        (B, 3): (n - c) / (n - p), 1 and (c - p) / (n - p).
     """
-    gap_prev, gap_next = gaps.view(-1, 2, 1, 1, 1).unbind(dim=1)
+    gap_prev, gap_next = gaps.unbind(dim=1)
     span = gap_prev + gap_next
-    return gap_next / span, gap_prev / span
+    return torch.stack([gap_next / span, torch.ones_like(span), gap_prev / span], dim=1)
 
 
 def frames_seen(neighbors: Sequence[Neighbor]) -> slice:
@@ -43,18 +44,14 @@ def frames_seen(neighbors: Sequence[Neighbor]) -> slice:
     return slice(0 if "prev" in neighbors else 1, 3 if "next" in neighbors else 2)
 
 
-def _by_frame(
-    heatmaps: Tensor, neighbors: Sequence[Neighbor]
-) -> tuple[Tensor, dict[Neighbor, Tensor]]:
-    """Split (B, F, J, H, W) into cur and its neighbours, prev first, each (B, J, H, W)."""
-    maps = list(heatmaps.unbind(dim=1))
-    cur = maps.pop(1 if "prev" in neighbors else 0)
-    return cur, dict(zip([name for name in BOTH if name in neighbors], maps, strict=True))
+def _cur(neighbors: Sequence[Neighbor]) -> int:
+    """Return the position of the current frame among the frames that are looked at."""
+    return 1 if "prev" in neighbors else 0
 
 
-def _weights(gaps: Tensor, dtype: torch.dtype) -> dict[Neighbor, Tensor]:
-    w_prev, w_next = temporal_weights(gaps)
-    return {"prev": w_prev.to(dtype), "next": w_next.to(dtype)}
+def _per_pixel(weights: Tensor) -> Tensor:
+    """Turn (B, F) into (B, F, 1, 1, 1)."""
+    return weights[..., None, None, None]
 
 
 class PoseTemporalMerger(nn.Module):
@@ -79,17 +76,15 @@ class PoseTemporalMerger(nn.Module):
         groups: int = 1,
     ) -> None:
         super().__init__()
-        self.neighbors = tuple(neighbors)
-        in_channels = (1 + len(self.neighbors)) * num_joints
-        self.chain = residual_chain(in_channels, channels, num_blocks, groups)
+        num_frames, cur = 1 + len(neighbors), _cur(neighbors)
+        self.order = [cur, *(frame for frame in range(num_frames) if frame != cur)]
+        self.chain = residual_chain(num_frames * num_joints, channels, num_blocks, groups)
 
-    def forward(self, heatmaps: Tensor, gaps: Tensor) -> Tensor:
-        """Return merged heatmaps (B, C, H, W) >= 0 from (B, F, J, H, W) and gaps (B, 2)."""
-        cur, others = _by_frame(heatmaps, self.neighbors)
-        weights = _weights(gaps, cur.dtype)
-        weighted = [weights[name] * maps for name, maps in others.items()]
-        per_joint = torch.stack([cur, *weighted], dim=2)  # (B, J, F, H, W)
-        return self.chain(per_joint.flatten(1, 2))
+    def forward(self, heatmaps: Tensor, weights: Tensor) -> Tensor:
+        """Merge heatmaps (B, F, J, H, W) with weights (B, F) into maps (B, C, H, W) >= 0."""
+        weighted = _per_pixel(weights) * heatmaps
+        by_joint = weighted[:, self.order].transpose(1, 2)  # (B, J, F, H, W)
+        return self.chain(by_joint.flatten(1, 2))
 
 
 class PoseResidualFusion(nn.Module):
@@ -117,30 +112,38 @@ class PoseResidualFusion(nn.Module):
         second_residual: SecondResidual = "cur_minus_next",
     ) -> None:
         super().__init__()
-        self.neighbors = tuple(neighbors)
-        self.second_residual = second_residual
-        in_channels = 2 * len(self.neighbors) * num_joints
+        self.residuals = Residuals(neighbors, second_residual)
+        in_channels = 2 * len(neighbors) * num_joints
         self.chain = residual_chain(in_channels, channels, num_blocks, groups)
 
-    def forward(self, heatmaps: Tensor, gaps: Tensor) -> Tensor:
-        """Return features (B, C, H, W) >= 0 from heatmaps (B, F, J, H, W) and gaps (B, 2)."""
-        residuals = _residuals(heatmaps, self.neighbors, self.second_residual)
-        weights = _weights(gaps, heatmaps.dtype)
-        pairs = [(residual, weights[name] * residual) for name, residual in residuals.items()]
-        # (B, J, 4 or 2, H, W)
-        per_joint = torch.stack([maps for pair in pairs for maps in pair], dim=2)
-        return self.chain(per_joint.flatten(1, 2))
+    def forward(self, heatmaps: Tensor, weights: Tensor) -> Tensor:
+        """Return features (B, C, H, W) >= 0 from heatmaps (B, F, J, H, W), weights (B, F)."""
+        residuals = self.residuals(heatmaps)
+        weighted = _per_pixel(weights[:, self.residuals.others]) * residuals
+        pairs = torch.stack([residuals, weighted], dim=2).flatten(1, 2)
+        return self.chain(pairs.transpose(1, 2).flatten(1, 2))  # joint by joint
 
 
-def _residuals(
-    heatmaps: Tensor, neighbors: Sequence[Neighbor], second_residual: SecondResidual
-) -> dict[Neighbor, Tensor]:
-    """Return h(c) - h(p) and the residual to the next frame, each (B, J, H, W) (Eq. 4)."""
-    cur, others = _by_frame(heatmaps, neighbors)
-    residuals = {name: cur - maps for name, maps in others.items()}
-    if second_residual == "next_minus_cur" and "next" in residuals:
-        residuals["next"] = -residuals["next"]
-    return residuals
+class Residuals(nn.Module):
+    """Differences of the current frame to its neighbours (Eq. 4).
+
+    Args:
+        neighbors: frames that are fed besides the current one.
+        second_residual: see `PoseResidualFusion`.
+    """
+
+    def __init__(self, neighbors: Sequence[Neighbor], second_residual: SecondResidual) -> None:
+        super().__init__()
+        self.cur = _cur(neighbors)
+        self.others = [frame for frame in range(1 + len(neighbors)) if frame != self.cur]
+        self.last_is_turned = second_residual == "next_minus_cur" and "next" in neighbors
+
+    def forward(self, heatmaps: Tensor) -> Tensor:
+        """Return (B, F - 1, J, H, W) of heatmaps (B, F, J, H, W)."""
+        residuals = heatmaps[:, self.cur, None] - heatmaps[:, self.others]
+        if self.last_is_turned:
+            residuals = torch.cat([residuals[:, :-1], -residuals[:, -1:]], dim=1)
+        return residuals
 
 
 class SummedHeatmaps(nn.Module):
@@ -155,8 +158,8 @@ class SummedHeatmaps(nn.Module):
         super().__init__()
         self.conv = nn.Conv2d(num_joints, num_joints, 3, padding=1, groups=groups)
 
-    def forward(self, heatmaps: Tensor, gaps: Tensor) -> Tensor:
-        """Return merged heatmaps (B, J, H, W) from (B, F, J, H, W); the gaps do not matter."""
+    def forward(self, heatmaps: Tensor, weights: Tensor) -> Tensor:
+        """Return merged heatmaps (B, J, H, W) from (B, F, J, H, W); the weights do not matter."""
         return self.conv(heatmaps.sum(dim=1))
 
 
@@ -169,11 +172,11 @@ class CurrentHeatmaps(nn.Module):
 
     def __init__(self, neighbors: Sequence[Neighbor] = BOTH) -> None:
         super().__init__()
-        self.neighbors = tuple(neighbors)
+        self.cur = _cur(neighbors)
 
-    def forward(self, heatmaps: Tensor, gaps: Tensor) -> Tensor:
-        """Return h(c) (B, J, H, W) of (B, F, J, H, W); the gaps do not matter."""
-        return _by_frame(heatmaps, self.neighbors)[0]
+    def forward(self, heatmaps: Tensor, weights: Tensor) -> Tensor:
+        """Return h(c) (B, J, H, W) of (B, F, J, H, W); the weights do not matter."""
+        return heatmaps[:, self.cur]
 
 
 class SummedResiduals(nn.Module):
@@ -196,11 +199,9 @@ class SummedResiduals(nn.Module):
         second_residual: SecondResidual = "cur_minus_next",
     ) -> None:
         super().__init__()
-        self.neighbors = tuple(neighbors)
-        self.second_residual = second_residual
+        self.residuals = Residuals(neighbors, second_residual)
         self.conv = nn.Conv2d(num_joints, num_joints, 3, padding=1, groups=groups)
 
-    def forward(self, heatmaps: Tensor, gaps: Tensor) -> Tensor:
-        """Return features (B, J, H, W) from heatmaps (B, F, J, H, W); the gaps do not matter."""
-        residuals = _residuals(heatmaps, self.neighbors, self.second_residual)
-        return self.conv(torch.stack(list(residuals.values())).sum(dim=0))
+    def forward(self, heatmaps: Tensor, weights: Tensor) -> Tensor:
+        """Return features (B, J, H, W) from heatmaps (B, F, J, H, W); the weights do not matter."""
+        return self.conv(self.residuals(heatmaps).sum(dim=1))

@@ -27,22 +27,20 @@ class Explode(torch.autograd.Function):
 
 
 def exploding_at(*bad_steps):
-    """An `add_gradient` whose loss is finite and whose gradient is not, in these steps."""
+    """Give a trainer losses that are finite and gradients that are not, in these steps."""
 
     def change(trainer):
-        add = trainer.add_gradient
-
-        def add_gradient(loss, batch, share, meter):
-            add(Explode.apply(loss) if trainer.step in bad_steps else loss, batch, share, meter)
-
-        trainer.add_gradient = add_gradient
+        backward = trainer.state.backward
+        trainer.state.backward = lambda loss: backward(
+            Explode.apply(loss) if trainer.state.step in bad_steps else loss
+        )
         return trainer
 
     return change
 
 
 def weights_of(trainer):
-    return {name: value.clone() for name, value in trainer.model.named_parameters()}
+    return {name: value.clone() for name, value in trainer.state.model.named_parameters()}
 
 
 def equal(one, other):
@@ -69,7 +67,7 @@ def test_the_step_is_written_down(tmp_path):
     assert torch.equal(batch.frames, expected.frames)
     assert torch.equal(batch.joints, expected.joints)
     assert [p.person_id for p in batch.people] == [p.person_id for p in expected.people]
-    assert equal(dict(trainer.model.named_parameters()), saved.model)
+    assert equal(dict(trainer.state.model.named_parameters()), saved.model)
 
 
 def test_all_batches_of_a_step_are_written_down(tmp_path):
@@ -84,12 +82,12 @@ def test_all_batches_of_a_step_are_written_down(tmp_path):
 def test_steps_up_to_the_limit_are_skipped_and_counted(tmp_path, caplog, monkeypatch):
     moved = []
     trainer = exploding_at(2, 5)(make_trainer(tmp_path, nonfinite_limit=2, ema_decay=0.5))
-    step = trainer.optimizer.step
-    trainer.optimizer.step = lambda *a, **k: (moved.append(trainer.step), step(*a, **k))
+    step = trainer.state.optimizer.step
+    trainer.state.optimizer.step = lambda *a, **k: (moved.append(trainer.state.step), step(*a, **k))
     trainer.fit()
     assert moved == [1, 3, 4, 6, 7, 8, 9]
     assert load_checkpoint(trainer.run.last)["skipped_steps"] == 2
-    assert all(value.isfinite().all() for value in trainer.model.state_dict().values())
+    assert all(value.isfinite().all() for value in trainer.state.model.state_dict().values())
     epochs = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert all(line["loss"] is not None for line in epochs)
 
@@ -112,7 +110,7 @@ def test_infinite_losses_can_be_skipped_too(tmp_path):
     trainer = make_trainer(tmp_path, train_batches=batches, nonfinite_limit=1, epochs=2)
     trainer.fit()
     assert trainer.guard.count == 1  # loss and gradient of one step count once
-    assert all(value.isfinite().all() for value in trainer.model.state_dict().values())
+    assert all(value.isfinite().all() for value in trainer.state.model.state_dict().values())
 
 
 @pytest.mark.parametrize("name", ["Adam", "AdamW", "SGD"])

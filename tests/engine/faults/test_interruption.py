@@ -11,6 +11,7 @@ import torch
 from engine_fakes import make_batch, make_trainer
 
 from dcpose.cli import reports_user_errors
+from dcpose.engine.encodings import TrainingSource
 from dcpose.engine.faults.interruption import Interrupted, StopRequest
 from dcpose.engine.run.checkpoint import CheckpointError, load_checkpoint
 from dcpose.engine.run.randomness import seed_everything
@@ -101,7 +102,7 @@ def test_a_signal_during_validation_ends_it_at_once(tmp_path):
     finished = []
 
     def validate(model):
-        if trainer.epoch == 2:
+        if trainer.state.epoch == 2:
             os.kill(os.getpid(), signal.SIGTERM)
             finished.append("the loop that predicts")
         return {"AP": 50.0}
@@ -116,7 +117,9 @@ def test_a_signal_during_validation_ends_it_at_once(tmp_path):
 
     again = make_trainer(tmp_path / "cut", train_batches=batches)
     loaded = []
-    again.train_batches = lambda epoch, skip=0: loaded.append(batches(epoch)[skip:]) or loaded[-1]
+    again.source = TrainingSource(
+        lambda epoch, skip=0: loaded.append(batches(epoch)[skip:]) or loaded[-1]
+    )
     again.resume(last)
     again.fit()
     assert [len(rest) for rest in loaded] == [0, TOTAL]
@@ -156,7 +159,7 @@ def test_a_damaged_checkpoint_is_told_and_the_one_before_is_used(tmp_path, caplo
 
 def test_a_checkpoint_from_inside_an_epoch_needs_as_many_processes(tmp_path):
     trainer = make_trainer(tmp_path, train_batches=batches)
-    trainer.batches_done = 2
+    trainer.state.batches_done = 2
     trainer.save()
     content = load_checkpoint(trainer.run.last)
     content["position"]["meters"] *= 2

@@ -19,7 +19,9 @@ from dcpose.engine.run.checkpoint import (
 
 @pytest.fixture
 def state(tmp_path):
-    return make_trainer(tmp_path / "run", config={"optim": {"lr": 1.0, "name": "adam"}}).state()
+    return make_trainer(
+        tmp_path / "run", config={"optim": {"lr": 1.0, "name": "adam"}}
+    ).checkpoint()
 
 
 def test_everything_comes_back(tmp_path, state):

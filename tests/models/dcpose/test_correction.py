@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from dcpose.models.dcpose.correction import PoseCorrectionNetwork
+from dcpose.models.dcpose.inspect import correction_samples
 from dcpose.models.initialise import init_weights
 
 
@@ -84,7 +85,7 @@ def test_samples_are_what_the_output_is_made_of(masks):
         parameter.data.normal_(0, 0.4, generator=generator)
     merged, features = (torch.randn(1, n, 8, 6, generator=generator) for n in (2, 5))
     with torch.no_grad():
-        expected, samples = pcn(merged, features), pcn.samples(features)
+        expected, samples = pcn(merged, features), correction_samples(pcn, features)
     assert [one.dilation for one in samples] == [1, 2]
     for (x, y), joint in itertools.product([(0, 0), (3, 4), (5, 7)], range(3)):
         total = 0.0

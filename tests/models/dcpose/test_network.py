@@ -24,35 +24,37 @@ def test_default_has_the_released_size():
     assert sum(p.numel() for p in parameters if p.requires_grad) == 1_603_053
 
 
-def test_forward_is_head_of_initial_heatmaps(small_dcpose, clips):
+def test_forward_is_decode_of_encode(small_dcpose, clips):
     frames, gaps = clips
     model = small_dcpose().eval()
-    assert model.uses_neighbors
     with torch.no_grad():
-        stages = model.stages(frames, gaps)
-        assert stages.initial.shape == (2, 3, 3, 16, 24)
-        assert stages.merged.shape == stages.corrected.shape == (2, 3, 16, 24)
-        assert torch.equal(stages.corrected, model(frames, gaps))
-        assert torch.equal(stages.corrected, model.head(stages.initial, gaps))
+        encoded = model.encode(frames)
+        stages = model.stages(encoded, gaps)
+        assert encoded.shape == (2, 3, 3, 16, 24)
+        assert list(stages) == ["initial", "merged", "corrected"]
+        assert all(maps.shape == (2, 3, 16, 24) for maps in stages.values())
+        assert torch.equal(stages["initial"], encoded[:, 1])
+        assert torch.equal(stages["corrected"], model(frames, gaps))
+        assert torch.equal(stages["corrected"], model.decode(encoded, gaps))
         for frame in range(3):
             expected = model.backbone(frames[:, frame])
-            torch.testing.assert_close(stages.initial[:, frame], expected)
+            torch.testing.assert_close(encoded[:, frame], expected)
 
 
 @pytest.mark.parametrize(
-    ("training", "options", "images"),
+    ("training", "options"),
     [
-        (False, {}, [6]),
-        (True, {}, [4, 4]),  # in calls of one form: other models can share the heatmaps
-        (True, {"frozen_bn": False}, [6]),  # statistics over all frames, as in the release
-        (True, {"frozen": False}, [6]),
+        (False, {}),
+        (True, {}),
+        (True, {"frozen_bn": False}),  # statistics over all frames, as in the release
+        (True, {"frozen": False}),
     ],
 )
-def test_calls_of_the_backbone(small_dcpose, clips, training, options, images):
+def test_one_call_of_the_backbone(small_dcpose, clips, training, options):
     model, shapes = small_dcpose(**options).train(training), []
     model.backbone.register_forward_hook(lambda module, args, out: shapes.append(out.shape))
     model(*clips)
-    assert shapes == [(count, 3, 16, 24) for count in images]
+    assert shapes == [(6, 3, 16, 24)]
 
 
 def test_frames_without_neighbours_are_refused(small_dcpose):
@@ -64,8 +66,10 @@ def _train_one_step(model, clips):
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     model.train()
     optimizer = torch.optim.SGD((p for p in model.parameters() if p.requires_grad), lr=0.1)
-    outputs = model.training_outputs(*clips)
-    sum(output.square().mean() for output in outputs).backward()
+    frames, gaps = clips
+    outputs = model.training_outputs(model.encode(frames), gaps)
+    assert all(output.weight == 1 for output in outputs.values())
+    sum(output.heatmaps.square().mean() for output in outputs.values()).backward()
     optimizer.step()
     after = model.state_dict()
     return outputs, [name for name in before if not torch.equal(before[name], after[name])]
@@ -74,7 +78,7 @@ def _train_one_step(model, clips):
 def test_frozen_backbone_does_not_move(small_dcpose, clips):
     model = small_dcpose()
     outputs, changed = _train_one_step(model, clips)
-    assert len(outputs) == 1
+    assert list(outputs) == ["corrected"]
     assert all(p.grad is None and not p.requires_grad for p in model.backbone.parameters())
     assert not [name for name in changed if name.startswith("backbone.")]
     assert {name.split(".")[0] for name in changed} == {"ptm", "prf", "fusion", "pcn"}
@@ -92,7 +96,8 @@ def test_statistics_drift_where_only_parameters_are_frozen(small_dcpose, clips):
 def test_unfrozen_backbone_is_trained_and_supervised(small_dcpose, clips):
     model = small_dcpose(frozen=False)
     outputs, changed = _train_one_step(model, clips)
-    assert [output.shape for output in outputs] == [(2, 3, 16, 24)] * 2
+    assert list(outputs) == ["initial", "corrected"]
+    assert all(output.heatmaps.shape == (2, 3, 16, 24) for output in outputs.values())
     assert "backbone.conv1.weight" in changed
     assert "backbone.bn1.running_mean" in changed
 
@@ -119,7 +124,8 @@ def test_init_head_leaves_the_backbone(small_dcpose):
 def test_bf16_autocast_trains(small_dcpose, clips):
     model = small_dcpose()
     with torch.autocast("cpu", torch.bfloat16):
-        (corrected,) = model.training_outputs(*clips)
+        frames, gaps = clips
+        corrected = model.training_outputs(model.encode(frames), gaps)["corrected"].heatmaps
     assert corrected.dtype == torch.float32
     corrected.square().mean().backward()
     gradients = [p.grad for p in model.parameters() if p.requires_grad]
@@ -141,13 +147,13 @@ def test_backbone_does_not_see_a_removed_neighbour(clips, neighbors, seen, cur):
         neighbors=neighbors,
     ).eval()
     with torch.no_grad():
-        initial, corrected = model.training_outputs(frames, gaps)
-        torch.testing.assert_close(initial, model.backbone(frames[:, 1]))
-        stages = model.stages(frames, gaps)
-        torch.testing.assert_close(stages.initial[:, model.cur], initial)
-        torch.testing.assert_close(
-            stages.initial[:, 1 - cur], model.backbone(frames[:, seen[1 - cur]])
+        encoded = model.encode(frames)
+        initial, corrected = (
+            one.heatmaps for one in model.training_outputs(encoded, gaps).values()
         )
+        torch.testing.assert_close(initial, model.backbone(frames[:, 1]))
+        torch.testing.assert_close(encoded[:, model.cur], initial)
+        torch.testing.assert_close(encoded[:, 1 - cur], model.backbone(frames[:, seen[1 - cur]]))
         removed = ({0, 1, 2} - set(seen)).pop()
         frames[:, removed] = float("nan")
         assert torch.equal(model(frames, gaps), corrected)

@@ -20,15 +20,15 @@ def heatmaps():
     return torch.randn(2, 3, 17, 4, 3, generator=torch.Generator().manual_seed(0))
 
 
-GAPS = torch.tensor([[1, 3], [2, 1]])
+GAPS = torch.tensor([[1.0, 3.0], [2.0, 1.0]])
+WEIGHTS = temporal_weights(GAPS)
 
 
 def test_nearer_frame_weighs_more():
     # Eq. 1-2 by hand: c - p = 1, n - c = 3 gives 3/4 and 1/4; 2 and 1 give 1/3 and 2/3.
-    w_prev, w_next = temporal_weights(GAPS)
-    assert w_prev.shape == w_next.shape == (2, 1, 1, 1)
-    torch.testing.assert_close(w_prev.flatten(), torch.tensor([3 / 4, 1 / 3]))
-    torch.testing.assert_close(w_next.flatten(), torch.tensor([1 / 4, 2 / 3]))
+    # The current frame weighs 1.
+    expected = torch.tensor([[3 / 4, 1, 1 / 4], [1 / 3, 1, 2 / 3]])
+    torch.testing.assert_close(temporal_weights(GAPS), expected)
 
 
 def _joint_by_joint(heatmaps, gaps, channels_of_joint):
@@ -45,7 +45,7 @@ def _joint_by_joint(heatmaps, gaps, channels_of_joint):
 
 def _input_of_chain(module, heatmaps):
     module.chain = nn.Identity()
-    return module(heatmaps, GAPS)
+    return module(heatmaps, WEIGHTS)
 
 
 def test_merger_sees_cur_prev_next_of_every_joint(heatmaps):
@@ -65,18 +65,19 @@ def test_fusion_sees_residuals_and_weighted_residuals_of_every_joint(heatmaps):
 
 
 def test_output_shapes(heatmaps):
-    assert PoseTemporalMerger(17, 1, 17)(heatmaps, GAPS).shape == (2, 17, 4, 3)
-    assert PoseResidualFusion(17, 2, 20)(heatmaps, GAPS).shape == (2, 20, 4, 3)
+    assert PoseTemporalMerger(17, 1, 17)(heatmaps, WEIGHTS).shape == (2, 17, 4, 3)
+    assert PoseResidualFusion(17, 2, 20)(heatmaps, WEIGHTS).shape == (2, 20, 4, 3)
 
 
-def test_gaps_keep_the_dtype_of_the_heatmaps(heatmaps):
+def test_weights_keep_the_dtype_of_the_heatmaps(heatmaps):
     merger = PoseTemporalMerger(17, 1, 17).to(torch.bfloat16)
-    assert merger(heatmaps.bfloat16(), GAPS.float()).dtype == torch.bfloat16
+    assert merger(heatmaps.bfloat16(), WEIGHTS.bfloat16()).dtype == torch.bfloat16
 
 
-def seen_by(module, heatmaps):
-    """What the module is given when prev, next or neither has been taken away."""
-    return heatmaps[:, frames_seen(module.neighbors)]
+def seen_by(neighbors, heatmaps):
+    """What a module is given when prev or next has been taken away: heatmaps and weights."""
+    seen = frames_seen(neighbors)
+    return heatmaps[:, seen], WEIGHTS[:, seen]
 
 
 @pytest.mark.parametrize(("neighbors", "kept"), [(("next",), (1, 3)), (("prev",), (1, 2))])
@@ -87,14 +88,14 @@ def test_removed_neighbour_leaves_its_channels_out(heatmaps, neighbors, kept):
     complete = _input_of_chain(PoseTemporalMerger(17, 1, 17), heatmaps).unflatten(1, (17, 3))
     assert merger.chain[0].split.conv.in_channels == 34
     merger.chain = nn.Identity()
-    actual = merger(seen_by(merger, heatmaps), GAPS).unflatten(1, (17, 2))
+    actual = merger(*seen_by(neighbors, heatmaps)).unflatten(1, (17, 2))
     torch.testing.assert_close(actual, complete[:, :, [position - 1 for position in kept]])
 
     fusion = PoseResidualFusion(17, 1, 34, neighbors)
     complete = _input_of_chain(PoseResidualFusion(17, 1, 34), heatmaps).unflatten(1, (17, 4))
     assert fusion.chain[0].split.conv.in_channels == 34
     fusion.chain = nn.Identity()
-    actual = fusion(seen_by(fusion, heatmaps), GAPS).unflatten(1, (17, 2))
+    actual = fusion(*seen_by(neighbors, heatmaps)).unflatten(1, (17, 2))
     stays = slice(2, 4) if neighbors == ("next",) else slice(0, 2)
     torch.testing.assert_close(actual, complete[:, :, stays])
 
@@ -115,9 +116,9 @@ def test_replacements_of_the_merger(heatmaps):
     nn.init.dirac_(summed.conv.weight)
     nn.init.zeros_(summed.conv.bias)
     prev, cur, next_ = heatmaps.unbind(1)
-    torch.testing.assert_close(summed(heatmaps, GAPS), prev + cur + next_)
-    assert torch.equal(CurrentHeatmaps()(heatmaps, GAPS), cur)
-    assert torch.equal(CurrentHeatmaps(("next",))(heatmaps[:, 1:], GAPS), cur)
+    torch.testing.assert_close(summed(heatmaps, WEIGHTS), prev + cur + next_)
+    assert torch.equal(CurrentHeatmaps()(heatmaps, WEIGHTS), cur)
+    assert torch.equal(CurrentHeatmaps(("next",))(*seen_by(("next",), heatmaps)), cur)
     assert not list(CurrentHeatmaps().parameters())
 
 
@@ -129,7 +130,7 @@ def test_replacement_of_the_fusion(heatmaps, sign):
     nn.init.zeros_(module.conv.bias)
     prev, cur, next_ = heatmaps.unbind(1)
     expected = next_ - prev if sign == "next_minus_cur" else 2 * cur - prev - next_
-    torch.testing.assert_close(module(heatmaps, GAPS), expected)
+    torch.testing.assert_close(module(heatmaps, WEIGHTS), expected)
 
 
 @pytest.mark.parametrize(
@@ -149,6 +150,6 @@ def test_groups_keep_the_joints_apart(module):
     heatmaps = torch.rand(2, 3, 3, 4, 3, generator=generator)
     changed = heatmaps.clone()
     changed[:, 0, 1] += 0.5  # joint 1 in the frame before
-    outputs = [module.eval()(maps, GAPS).unflatten(1, (3, -1)) for maps in (heatmaps, changed)]
+    outputs = [module.eval()(maps, WEIGHTS).unflatten(1, (3, -1)) for maps in (heatmaps, changed)]
     differs = (outputs[0] != outputs[1]).flatten(2).any(dim=2).any(dim=0)
     assert differs.tolist() == [False, True, False]

@@ -10,11 +10,11 @@ from benchmarks.video_set import VideoSize, write_video_set
 from dcpose.data.augment import Augmentation
 from dcpose.data.clip import ClipOptions
 from dcpose.data.dataset import PoseTrackClips
-from dcpose.data.loader import collate
 from dcpose.data.stream import ClipStream
 from dcpose.engine.inference import predict
 from dcpose.formats.posetrack.records import read_annotations
 from dcpose.heatmap import decode, encode
+from dcpose.structures import ClipBatch
 
 OPTIONS = ClipOptions(crop_wh=(64, 96))
 CPU = torch.device("cpu")
@@ -51,7 +51,7 @@ def test_poses_are_the_same(videos):
 def test_inference_clips_and_targets_are_the_same(videos, index):
     (video,) = videos
     dataset = PoseTrackClips(videos, OPTIONS, None, seed=0)
-    batch = collate([dataset[index]])
+    batch = ClipBatch.stack([dataset[index]])
     sample = load_sample(video, dataset.people[index], OPTIONS, 1.0)
     torch.testing.assert_close(network_input([sample]), batch.network_input(), atol=1e-5, rtol=0)
     targets, weights = encode(batch.joints, batch.joint_weights, (64, 96), (16, 24), 1.0)

@@ -1,10 +1,10 @@
-"""Heatmaps of a frozen backbone for every training clip, on disk, so that training skips it.
+"""What a frozen backbone encodes for every training clip, on disk, so that training skips it.
 
-A folder holds `key.json`, what the heatmaps depend on, and for each draw (a set of views and
+A folder holds `key.json`, what the encodings depend on, and for each draw (a set of views and
 neighbours, see `PoseTrackClips`) two files, written in one step each:
 
     draw_000.npz    gaps, crop_to_image, joints, joint_weights of all N clips
-    draw_000.npy    (N, F, J, h, w) float16 heatmaps, opened as a memory map
+    draw_000.npy    (N, F, C, h, w) float16 heatmaps or features, opened as a memory map
 
 A folder whose key is another one is refused, never silently filled anew.
 """
@@ -25,13 +25,12 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from dcpose.data.dataset import PoseTrackClips
-from dcpose.data.loader import collate
 from dcpose.files.reading import MAX_JSON_BYTES, parse_json, read_bounded
 from dcpose.files.writing import replacing, write_bytes, write_text
 from dcpose.structures import ClipBatch, ClipSample, PersonRecord
 
 Key = dict[str, Any]
-"""What heatmaps depend on: parts by name, plain JSON values."""
+"""What encodings depend on: parts by name, plain JSON values."""
 
 _LABELS = ("gaps", "crop_to_image", "joints", "joint_weights")
 
@@ -61,8 +60,8 @@ def hash_clips(dataset: PoseTrackClips) -> str:
     return digest.hexdigest()
 
 
-class HeatmapCache:
-    """A folder of heatmaps.
+class KeptEncodings:
+    """A folder of encodings.
 
     Args:
         folder: where they are, or will be.
@@ -70,7 +69,7 @@ class HeatmapCache:
         draws: sets of views and neighbours.
 
     Raises:
-        ValueError: if the folder holds heatmaps of another key, or is none of ours.
+        ValueError: if the folder holds encodings of another key, or is none of ours.
     """
 
     def __init__(self, folder: Path, key: Key, draws: int) -> None:
@@ -82,7 +81,7 @@ class HeatmapCache:
     def fill(
         self,
         dataset: PoseTrackClips,
-        heatmaps_of: Callable[[ClipBatch], Tensor],
+        encode: Callable[[ClipBatch], Tensor],
         batch_size: int,
         workers: int,
         shown: Callable[[Iterable[ClipBatch], str, int], Iterable[ClipBatch]],
@@ -91,7 +90,7 @@ class HeatmapCache:
 
         Args:
             dataset: training clips.
-            heatmaps_of: the backbone's heatmaps (B, F, J, h, w) of a batch in host memory.
+            encode: the backbone's encodings (B, F, C, h, w) of a batch in host memory.
             batch_size: clips in a call.
             workers: see `make_train_loader`.
             shown: passes batches on and shows progress: (batches, title, number of batches).
@@ -102,34 +101,34 @@ class HeatmapCache:
         """
         missing = [draw for draw in range(self.draws) if not self._path(draw, "npy").exists()]
         if not missing:
-            _log.info("heatmaps of the backbone: read from %s", self.folder)
+            _log.info("encodings of the backbone: read from %s", self.folder)
             return
         self.folder.mkdir(parents=True, exist_ok=True)
         write_text(self.folder / "key.json", json.dumps(self._key, indent=1) + "\n")
         for number, draw in enumerate(missing):
             loader: DataLoader[ClipBatch] = DataLoader(
-                dataset,  # type: ignore[arg-type]  # yields ClipSample, which collate makes ClipBatch
+                dataset,  # type: ignore[arg-type]  # yields ClipSample, stacked to ClipBatch
                 batch_size=batch_size,
                 sampler=[(draw, index) for index in range(len(dataset))],
                 num_workers=workers,
-                collate_fn=collate,
+                collate_fn=ClipBatch.stack,
             )
-            title = f"heatmaps of the backbone, draw {draw + 1}/{self.draws}"
+            title = f"encodings of the backbone, draw {draw + 1}/{self.draws}"
             batches = shown(loader, title, len(loader))
-            self._write(draw, batches, heatmaps_of, len(dataset), len(missing) - number)
+            self._write(draw, batches, encode, len(dataset), len(missing) - number)
 
     def _write(
         self,
         draw: int,
         batches: Iterable[ClipBatch],
-        heatmaps_of: Callable[[ClipBatch], Tensor],
+        encode: Callable[[ClipBatch], Tensor],
         clips: int,
         draws_left: int,
     ) -> None:
         labels: dict[str, list[np.ndarray]] = {name: [] for name in _LABELS}
         with replacing(self._path(draw, "npy")) as temporary, temporary.open("wb") as file:
             for batch in batches:
-                rows = heatmaps_of(batch).to("cpu", torch.float16).numpy()
+                rows = encode(batch).to("cpu", torch.float16).numpy()
                 if file.tell() == 0:
                     shape = (clips, *rows.shape[1:])
                     self._check_space(draws_left * clips * rows[0].nbytes)
@@ -146,27 +145,29 @@ class HeatmapCache:
 
     def _check_space(self, needed: int) -> None:
         free = shutil.disk_usage(self.folder).free
-        _log.info("heatmaps of the backbone: %.2f GB go to %s", needed / 1e9, self.folder)
+        _log.info("encodings of the backbone: %.2f GB go to %s", needed / 1e9, self.folder)
         if needed > free:
             raise ValueError(
-                f"train.cache_heatmaps: {self.folder} needs {needed / 1e9:.2f} GB and "
+                f"train.cache_encodings: {self.folder} needs {needed / 1e9:.2f} GB and "
                 f"{free / 1e9:.2f} GB are free; free some space, name a folder elsewhere, or lower "
                 f"data.draws"
             )
 
-    def clips(self, people: Sequence[PersonRecord], seen: slice) -> "CachedClips":
-        """Return the data set of these people, with heatmaps of the frames that a model sees.
+    def clips(self, people: Sequence[PersonRecord], used: slice) -> "CachedClips":
+        """Return the data set of these people, with encodings of the frames that a model sees.
 
         Raises:
             ValueError: if a file is missing or damaged.
         """
         draws = []
         for draw in range(self.draws):
-            heatmaps = self._read(draw, "npy")
-            if heatmaps.ndim != 5 or len(heatmaps) != len(people):
-                raise self._damaged(draw, "npy", f"shape {heatmaps.shape} for {len(people)} people")
+            encodings = self._read(draw, "npy")
+            if encodings.ndim != 5 or len(encodings) != len(people):
+                raise self._damaged(
+                    draw, "npy", f"shape {encodings.shape} for {len(people)} people"
+                )
             labels = self._read(draw, "npz")
-            draws.append((heatmaps[:, seen], labels))
+            draws.append((encodings[:, used], labels))
         return CachedClips(people, draws)
 
     def _read(self, draw: int, ending: str) -> Any:  # noqa: ANN401 - an array, or arrays by name
@@ -182,7 +183,7 @@ class HeatmapCache:
     def _damaged(self, draw: int, ending: str, found: str) -> ValueError:
         return ValueError(
             f"{self._path(draw, ending)}: not whole ({found}); remove {self.folder}, and the "
-            f"heatmaps are made again"
+            f"encodings are made again"
         )
 
     def _path(self, draw: int, ending: str) -> Path:
@@ -193,8 +194,8 @@ class HeatmapCache:
         if not path.exists():
             if self.folder.is_dir() and any(self.folder.iterdir()):
                 raise ValueError(
-                    f"train.cache_heatmaps: {self.folder} is not empty and has no key.json; name a "
-                    f"new folder"
+                    f"train.cache_encodings: {self.folder} is not empty and has no key.json; "
+                    f"name a new folder"
                 )
             return
         try:
@@ -204,8 +205,8 @@ class HeatmapCache:
         if found != self._key:
             different = "; ".join(_differences(found if isinstance(found, dict) else {}, self._key))
             raise ValueError(
-                f"train.cache_heatmaps: {self.folder} holds heatmaps of something else ({different}"
-                f"); remove the folder or name another one"
+                f"train.cache_encodings: {self.folder} holds encodings of something else "
+                f"({different}); remove the folder or name another one"
             )
 
 
@@ -223,7 +224,7 @@ def _differences(found: Key, expected: Key) -> list[str]:
 
 
 class CachedClips(Dataset[ClipSample]):
-    """Clips whose crops are replaced by heatmaps; keys as for `PoseTrackClips`."""
+    """Clips whose crops are replaced by encodings; keys as for `PoseTrackClips`."""
 
     def __init__(
         self, people: Sequence[PersonRecord], draws: Sequence[tuple[np.ndarray, dict[str, Any]]]
@@ -238,10 +239,10 @@ class CachedClips(Dataset[ClipSample]):
     def __getitem__(self, key: int | tuple[int, int]) -> ClipSample:
         """Return the sample of person i, for key i (epoch 0) or (epoch, i)."""
         epoch, index = key if isinstance(key, tuple) else (0, key)
-        heatmaps, labels = self._draws[epoch % len(self._draws)]
+        encodings, labels = self._draws[epoch % len(self._draws)]
         return ClipSample(
             person=self.people[index],
             frames=np.empty((0, 0, 0, 3), np.uint8),
-            initial=np.array(heatmaps[index]),
+            encoded=np.array(encodings[index]),
             **{name: labels[name][index] for name in _LABELS},
         )

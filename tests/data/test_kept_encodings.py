@@ -1,4 +1,4 @@
-"""Heatmaps on disk: what comes back, what is refused, what an interruption leaves."""
+"""Encodings on disk: what comes back, what is refused, what an interruption leaves."""
 
 import errno
 import json
@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 import torch
 
-from dcpose.data import heatmap_cache
+from dcpose.data import kept_encodings
 from dcpose.data.augment import Augmentation
 from dcpose.data.clip import ClipOptions
 from dcpose.data.dataset import PoseTrackClips
-from dcpose.data.heatmap_cache import HeatmapCache, hash_clips, hash_weights
-from dcpose.data.loader import collate
+from dcpose.data.kept_encodings import KeptEncodings, hash_clips, hash_weights
 from dcpose.files.writing import WriteError
+from dcpose.structures import ClipBatch
 
 OPTIONS = ClipOptions(crop_wh=(32, 64))
 KEY = {"weights": "a" * 64, "seed": 0, "data": {"max_gap": 1, "draws": 2}}
@@ -42,7 +42,7 @@ def fill(cache, dataset, compute=heatmaps_of):
 
 
 def test_the_same_clips_come_back(dataset, folder):
-    cache = HeatmapCache(folder, KEY, draws=2)
+    cache = KeptEncodings(folder, KEY, draws=2)
     fill(cache, dataset)
     clips = cache.clips(dataset.people, slice(0, 3))
     assert len(clips) == len(dataset) == 5
@@ -51,19 +51,19 @@ def test_the_same_clips_come_back(dataset, folder):
         assert ours.person is theirs.person
         for name in ("gaps", "crop_to_image", "joints", "joint_weights"):
             np.testing.assert_array_equal(getattr(ours, name), getattr(theirs, name))
-        expected = heatmaps_of(collate([theirs]))[0]
-        assert ours.initial.dtype == np.float16
-        np.testing.assert_allclose(ours.initial, expected, atol=2**-11)
-    batch = collate([clips[0, 0], clips[0, 1]])
-    assert batch.initial.shape == (2, 3, 2, 16, 8)
+        expected = heatmaps_of(ClipBatch.stack([theirs]))[0]
+        assert ours.encoded.dtype == np.float16
+        np.testing.assert_allclose(ours.encoded, expected, atol=2**-11)
+    batch = ClipBatch.stack([clips[0, 0], clips[0, 1]])
+    assert batch.encoded.shape == (2, 3, 2, 16, 8)
     assert batch.frames.shape[:2] == (2, 0)
-    neighbours = cache.clips(dataset.people, slice(1, 3))[0, 0].initial
-    np.testing.assert_array_equal(neighbours, clips[0, 0].initial[1:])
+    neighbours = cache.clips(dataset.people, slice(1, 3))[0, 0].encoded
+    np.testing.assert_array_equal(neighbours, clips[0, 0].encoded[1:])
 
 
 def test_a_second_fill_computes_nothing(dataset, folder):
-    fill(HeatmapCache(folder, KEY, draws=2), dataset)
-    fill(HeatmapCache(folder, KEY, draws=2), dataset, compute=None)
+    fill(KeptEncodings(folder, KEY, draws=2), dataset)
+    fill(KeptEncodings(folder, KEY, draws=2), dataset, compute=None)
 
 
 def test_views_of_a_draw_come_again(dataset):
@@ -72,22 +72,22 @@ def test_views_of_a_draw_come_again(dataset):
 
 
 def test_another_key_is_refused(dataset, folder):
-    fill(HeatmapCache(folder, KEY, draws=2), dataset)
+    fill(KeptEncodings(folder, KEY, draws=2), dataset)
     stale = {**KEY, "weights": "b" * 64, "data": {"max_gap": 3, "draws": 2}}
     with pytest.raises(
         ValueError, match=r"something else \(data.max_gap: 1 there, 3 here; weights\); remove"
     ):
-        HeatmapCache(folder, stale, draws=2)
+        KeptEncodings(folder, stale, draws=2)
     (folder / "key.json").write_text("{")
     with pytest.raises(ValueError, match="something else"):
-        HeatmapCache(folder, KEY, draws=2)
+        KeptEncodings(folder, KEY, draws=2)
 
 
 def test_a_folder_of_something_else_is_refused(folder):
     folder.mkdir()
     (folder / "thesis.tex").write_text("")
     with pytest.raises(ValueError, match="is not empty and has no key"):
-        HeatmapCache(folder, KEY, draws=1)
+        KeptEncodings(folder, KEY, draws=1)
 
 
 def test_an_interrupted_fill_leaves_whole_draws_only(dataset, folder):
@@ -100,11 +100,11 @@ def test_an_interrupted_fill_leaves_whole_draws_only(dataset, folder):
         return heatmaps_of(batch)
 
     with pytest.raises(KeyboardInterrupt):
-        fill(HeatmapCache(folder, KEY, draws=2), dataset, interrupted)
+        fill(KeptEncodings(folder, KEY, draws=2), dataset, interrupted)
     names = {path.name for path in folder.iterdir()}
     assert names == {"key.json", "draw_000.npy", "draw_000.npz"}
     calls.clear()
-    cache = HeatmapCache(folder, KEY, draws=2)
+    cache = KeptEncodings(folder, KEY, draws=2)
     fill(cache, dataset, lambda batch: calls.append(len(batch)) or heatmaps_of(batch))
     assert calls == [2, 2, 1]  # the other draw
     assert len(cache.clips(dataset.people, slice(0, 3))) == 5
@@ -115,13 +115,13 @@ def test_full_disk(dataset, folder, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with pytest.raises(WriteError, match=r"draw_000.npy: cannot be written: No space left"):
-        fill(HeatmapCache(folder, KEY, draws=2), dataset, full)
+        fill(KeptEncodings(folder, KEY, draws=2), dataset, full)
     assert [path.name for path in folder.iterdir()] == ["key.json"]
     usage = type("Usage", (), {"free": 1000})
-    monkeypatch.setattr(heatmap_cache.shutil, "disk_usage", lambda _: usage)
+    monkeypatch.setattr(kept_encodings.shutil, "disk_usage", lambda _: usage)
     # 2 draws x 5 clips x 3 frames x 2 maps of 16 x 8, 2 bytes each
     with pytest.raises(ValueError, match=r"needs 0.00 GB and 0.00 GB are free; free some space"):
-        fill(HeatmapCache(folder, KEY, draws=2), dataset)
+        fill(KeptEncodings(folder, KEY, draws=2), dataset)
 
 
 def test_hashes_follow_what_they_are_of(dataset, data_folder):
@@ -137,15 +137,15 @@ def test_hashes_follow_what_they_are_of(dataset, data_folder):
 
 
 def test_key_is_plain_json(dataset, folder):
-    fill(HeatmapCache(folder, {**KEY, "crop_wh": (32, 64)}, draws=1), dataset)
+    fill(KeptEncodings(folder, {**KEY, "crop_wh": (32, 64)}, draws=1), dataset)
     assert json.loads((folder / "key.json").read_text())["crop_wh"] == [32, 64]
-    HeatmapCache(folder, {**KEY, "crop_wh": (32, 64)}, draws=1)
+    KeptEncodings(folder, {**KEY, "crop_wh": (32, 64)}, draws=1)
 
 
 @pytest.mark.parametrize("ending", ["npy", "npz"])
 @pytest.mark.parametrize("damage", [lambda data: data[:200], lambda data: b"", lambda data: None])
 def test_damaged_files_are_refused(dataset, folder, ending, damage):
-    cache = HeatmapCache(folder, KEY, draws=2)
+    cache = KeptEncodings(folder, KEY, draws=2)
     fill(cache, dataset)
     path = folder / f"draw_001.{ending}"
     left = damage(path.read_bytes())
@@ -155,7 +155,7 @@ def test_damaged_files_are_refused(dataset, folder, ending, damage):
 
 
 def test_heatmaps_of_other_people_are_refused(dataset, folder):
-    cache = HeatmapCache(folder, KEY, draws=1)
+    cache = KeptEncodings(folder, KEY, draws=1)
     fill(cache, dataset)
     with pytest.raises(ValueError, match=r"shape \(5, 3, 2, 16, 8\) for 4 people"):
         cache.clips(dataset.people[:4], slice(0, 3))
@@ -166,4 +166,4 @@ def test_a_key_that_is_no_object_is_another_one(folder, content):
     folder.mkdir()
     (folder / "key.json").write_text(content)
     with pytest.raises(ValueError, match="something else"):
-        HeatmapCache(folder, KEY, draws=1)
+        KeptEncodings(folder, KEY, draws=1)

@@ -5,8 +5,8 @@ import torch
 
 from dcpose import load_config
 from dcpose.config.messages import ConfigError
+from dcpose.engine.encodings import FrozenEncoder
 from dcpose.jobs.train import train
-from dcpose.models.on_backbone import OnBackbone
 
 CPU = torch.device("cpu")
 RECIPE = ["train.epochs=2", "train.batch_size=50", "data.draws=1", "optim.milestones=[9]"]
@@ -18,13 +18,13 @@ RECIPE += ["optim.name=sgd", "optim.lr=1.0e-9"]
 def trained(tiny_cfg, tiny_weights, run_here, monkeypatch):
     """Function (name, overrides) -> images that met the backbone, and gradients of all steps."""
     images = []
-    image_heatmaps = OnBackbone.image_heatmaps
+    encode = FrozenEncoder.images
 
     def count(self, x):
         images.append(len(x))
-        return image_heatmaps(self, x)
+        return encode(self, x)
 
-    monkeypatch.setattr(OnBackbone, "image_heatmaps", count)
+    monkeypatch.setattr(FrozenEncoder, "images", count)
     monkeypatch.setattr(
         "dcpose.jobs.train.measure", lambda *_: (None, 0)
     )  # validation passes do not count
@@ -44,10 +44,10 @@ def trained(tiny_cfg, tiny_weights, run_here, monkeypatch):
 
 @pytest.mark.slow
 def test_backbone_runs_once_and_never_again(trained, run_here):
-    cache = f"train.cache_heatmaps={run_here / 'heatmaps'}"
+    cache = f"train.cache_encodings={run_here / 'heatmaps'}"
     with pytest.MonkeyPatch.context() as patch:
-        exact = OnBackbone.image_heatmaps
-        patch.setattr(OnBackbone, "image_heatmaps", lambda *args: exact(*args).half().float())
+        exact = FrozenEncoder.images
+        patch.setattr(FrozenEncoder, "images", lambda *args: exact(*args).half().float())
         images, expected = trained("plain")  # but for the rounding that the disk does
     assert images == 2 * 3 * 100  # epochs, frames of a clip, clips
     images, gradients = trained("first", cache)
@@ -67,19 +67,26 @@ def test_backbone_runs_once_and_never_again(trained, run_here):
     [
         (["model.backbone.frozen=false", "data.draws=1"], "never changes"),
         (["model.backbone.frozen_bn=false", "data.draws=1"], "never changes"),
-        (["model.name=posewarper", "data.draws=1"], "never changes"),
+        (
+            [
+                "model.name=posewarper",
+                "data.max_gap=1",
+                "data.augment={flip_prob: 0, rotation_prob: 0, scale: 0, half_body_prob: 0}",
+            ],
+            "come again",
+        ),
         ([], "set data.draws=K"),
     ],
 )
 def test_what_cannot_be_kept_is_refused(overrides, message, tiny_cfg):
-    keys = ["model.backbone.frozen=true", "train.cache_heatmaps=here", *overrides]
+    keys = ["model.backbone.frozen=true", "train.cache_encodings=here", *overrides]
     with pytest.raises(ConfigError, match=message):
         load_config(tiny_cfg, keys)
 
 
 def test_without_augmentation_clips_come_again_by_themselves(tiny_cfg):
     off = "data.augment={flip_prob: 0.0, rotation_prob: 0.0, scale: 0.0, half_body_prob: 0.0}"
-    keys = ["model.backbone.frozen=true", "train.cache_heatmaps=here", off]
+    keys = ["model.backbone.frozen=true", "train.cache_encodings=here", off]
     assert load_config(tiny_cfg, keys).data.draws is None
     with pytest.raises(ConfigError, match=r"data\.max_gap=1"):
         load_config(tiny_cfg, [*keys, "data.max_gap=2"])

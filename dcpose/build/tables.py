@@ -1,0 +1,146 @@
+"""What can be chosen by name: networks that see one frame, and methods that work on them.
+
+A row is a function that builds the network from its own section of the config. The section's class
+(`config.models`) says the name and the keys; docs/adding.md shows how to add one.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from torch import nn
+
+from dcpose.config.models import (
+    DCPoseConfig,
+    HRNetConfig,
+    PoseWarperConfig,
+    SimpleBaselineConfig,
+    SingleFrameConfig,
+)
+from dcpose.models.backbones.hrnet import HRNet
+from dcpose.models.backbones.simple_baseline import SimpleBaseline
+from dcpose.models.blocks import residual_chain
+from dcpose.models.dcpose.correction import PoseCorrectionNetwork
+from dcpose.models.dcpose.network import DCPose
+from dcpose.models.dcpose.temporal import (
+    CurrentHeatmaps,
+    PoseResidualFusion,
+    PoseTemporalMerger,
+    SummedHeatmaps,
+    SummedResiduals,
+)
+from dcpose.models.interface import Backbone, TemporalModel
+from dcpose.models.posewarper import HeatmapWarper, PoseWarper
+from dcpose.models.single_frame import SingleFrame
+
+
+def _hrnet(section: HRNetConfig, num_joints: int) -> HRNet:
+    return HRNet(
+        width=section.width,
+        num_joints=num_joints,
+        modules=section.modules,
+        blocks=section.blocks,
+        stem_channels=section.stem_channels,
+    )
+
+
+def _simple_baseline(section: SimpleBaselineConfig, num_joints: int) -> SimpleBaseline:
+    return SimpleBaseline(section.depth, num_joints, section.deconv_channels)
+
+
+def _single_frame(section: SingleFrameConfig, backbone: Backbone) -> SingleFrame:
+    return SingleFrame(backbone)
+
+
+def _posewarper(section: PoseWarperConfig, backbone: Backbone) -> PoseWarper:
+    sizes = section.warper
+    warper = HeatmapWarper(section.num_joints, sizes.blocks, sizes.channels, sizes.dilations)
+    return PoseWarper(backbone, warper, section.backbone.frozen, section.backbone.frozen_bn)
+
+
+def _dcpose(section: DCPoseConfig, backbone: Backbone) -> DCPose:
+    if section.pcn.deform_conv == "mmcv":
+        _require_mmcv()
+    ptm, merged_channels = _merger(section)
+    prf, residual_channels = _residual_fusion(section)
+    return DCPose(
+        backbone=backbone,
+        ptm=ptm,
+        prf=prf,
+        fusion=residual_chain(
+            residual_channels + merged_channels, section.fusion.channels, section.fusion.blocks
+        ),
+        pcn=PoseCorrectionNetwork(
+            feature_channels=section.fusion.channels,
+            merged_channels=merged_channels,
+            num_joints=section.num_joints,
+            dilations=section.pcn.dilations,
+            implementation=section.pcn.deform_conv,
+            masks=section.pcn.masks,
+        ),
+        frozen=section.backbone.frozen,
+        frozen_bn=section.backbone.frozen_bn,
+        neighbors=section.neighbors,
+    )
+
+
+def _merger(section: DCPoseConfig) -> tuple[nn.Module, int]:
+    """Return the PTM, or what replaces it, and the number of its output channels."""
+    ptm, groups, joints = section.ptm, _groups(section), section.num_joints
+    if ptm.replaced_by == "current":
+        return CurrentHeatmaps(section.neighbors), joints
+    if ptm.blocks is None or ptm.channels is None:  # the config makes sure that it is replaced
+        return SummedHeatmaps(joints, groups), joints
+    merger = PoseTemporalMerger(joints, ptm.blocks, ptm.channels, section.neighbors, groups)
+    return merger, ptm.channels
+
+
+def _residual_fusion(section: DCPoseConfig) -> tuple[nn.Module, int]:
+    """Return the PRF, or what replaces it, and the number of its output channels."""
+    prf, groups, joints = section.prf, _groups(section), section.num_joints
+    if prf.blocks is None or prf.channels is None:  # the config makes sure that it is replaced
+        return SummedResiduals(joints, section.neighbors, groups, prf.second_residual), joints
+    fusion = PoseResidualFusion(
+        joints, prf.blocks, prf.channels, section.neighbors, groups, prf.second_residual
+    )
+    return fusion, prf.channels
+
+
+def _groups(section: DCPoseConfig) -> int:
+    return section.num_joints if section.grouping == "joint" else 1
+
+
+def _require_mmcv() -> None:
+    try:
+        import mmcv.ops  # noqa: F401 - optional
+    except ImportError as error:
+        raise ValueError(
+            f"model.pcn.deform_conv: found 'mmcv', but its operators cannot be imported ({error}); "
+            f"install mmcv, or set model.pcn.deform_conv=auto"
+        ) from error
+
+
+BACKBONES: dict[str, Callable[[Any, int], Backbone]] = {
+    "hrnet": _hrnet,
+    "simple_baseline": _simple_baseline,
+}
+"""By `model.backbone.name`: section and number of joints to backbone."""
+
+
+class Method(NamedTuple):
+    """A way to find poses in clips.
+
+    Attributes:
+        network: its class, which says what frames it wants (`clip`).
+        build: section of the config and backbone to network.
+    """
+
+    network: type[TemporalModel]
+    build: Callable[[Any, Backbone], TemporalModel]
+
+
+METHODS: dict[str, Method] = {
+    "dcpose": Method(DCPose, _dcpose),
+    "single_frame": Method(SingleFrame, _single_frame),
+    "posewarper": Method(PoseWarper, _posewarper),
+}
+"""By `model.name`."""

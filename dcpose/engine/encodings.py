@@ -1,0 +1,244 @@
+"""What a backbone that training leaves alone encodes: computed, shared between models, or given.
+
+Shape legend: N images, B clips, F frames, C channels, H x W crop pixels, h x w pixels of encodings
+(heatmaps or features).
+
+There is one mechanism. A batch of training clips holds crops or `ClipBatch.encoded`; a `Source`
+gives batches, and turns crops into encodings where the backbone is constant. Encodings are computed
+by a `FrozenEncoder`, shared between models by `SharedEncodings`, or come from the disk with the
+batch (`data.kept_encodings`).
+"""
+
+import itertools
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from dcpose.engine.precision import autocast
+from dcpose.structures import ClipBatch, normalise
+from dcpose.threads import in_equal_calls
+
+
+class SizedBatches(Protocol):
+    """Batches of an epoch, or of the rest of it."""
+
+    def __iter__(self) -> Iterator[ClipBatch]: ...
+
+    def __len__(self) -> int: ...
+
+
+class Source(Protocol):
+    """Where a training has its batches from."""
+
+    def batches(self, epoch: int, skip: int = 0) -> SizedBatches:
+        """Return the batches of an epoch, counted from 0, without the first `skip` ones."""
+
+    def load(self, batch: ClipBatch, device: torch.device) -> ClipBatch:
+        """Return a batch on a device, with encodings in the place of crops where it can.
+
+        It is called once for each batch, in their order.
+        """
+
+
+@dataclass(frozen=True)
+class FrozenEncoder:
+    """Encodes images with a backbone that training leaves as it is.
+
+    On a CPU the encoding of an image does not depend on the other images, to the last bit
+    (`threads.in_equal_calls`): models that look at the same frame can share it, whatever else they
+    look at. On CUDA the backbone is called once for all images.
+
+    Attributes:
+        network: gives what maps images (N, 3, H, W) to encodings (N, C, h, w), always the same;
+            asked at the first image, when weights to resume with are in place.
+        dtype: number format of a network that has none of its own.
+        used: which frames of a clip are encoded.
+    """
+
+    network: Callable[[], nn.Module]
+    dtype: torch.dtype = torch.float32
+    used: slice = field(default_factory=lambda: slice(None))
+
+    def images(self, images: Tensor) -> Tensor:
+        """Return float32 encodings (N, C, h, w) of normalised images (N, 3, H, W)."""
+        network = self.network()
+        with autocast(images.device, self.dtype):
+            if images.device.type == "cpu":
+                return in_equal_calls(network, images).float()
+            with torch.no_grad():
+                return network(images).float()
+
+    def clips(self, batch: ClipBatch) -> ClipBatch:
+        """Return a batch on its device with encodings (B, F, C, h, w) in the place of crops."""
+        frames = batch.network_input()[:, self.used]
+        encoded = self.images(frames.flatten(0, 1)).unflatten(0, tuple(frames.shape[:2]))
+        return replace(batch, frames=batch.frames[:, :0], encoded=encoded)
+
+
+class TrainingSource:
+    """Batches of one training.
+
+    Args:
+        batches: see `Source`.
+        encoder: of the model's backbone; None leaves crops to the model.
+    """
+
+    def __init__(
+        self, batches: Callable[[int, int], SizedBatches], encoder: FrozenEncoder | None = None
+    ) -> None:
+        self._batches = batches
+        self._encoder = encoder
+
+    def batches(self, epoch: int, skip: int = 0) -> SizedBatches:
+        """Return the batches of an epoch; see `Source`."""
+        return self._batches(epoch, skip)
+
+    def load(self, batch: ClipBatch, device: torch.device) -> ClipBatch:
+        """Move a batch, and encode its crops; see `Source`."""
+        batch = batch.to(device)
+        if batch.encoded is not None:
+            return replace(batch, encoded=batch.encoded.float())
+        return batch if self._encoder is None else self._encoder.clips(batch)
+
+
+@dataclass(eq=False)
+class _Round:
+    """The batches of one place in the epoch, one for each group, and what is known of them."""
+
+    batches: list[ClipBatch]
+    takers: int  # that have not had their batch yet
+    encodings: Tensor | None = None
+    places: list[Tensor] | None = None
+
+
+class SharedEncodings:
+    """Gives several models, which train in step, the same people and one pass of one backbone.
+
+    Models of one group see the same clips. Clips of different groups show the same people with
+    other neighbours; crops that are the same are encoded once, whichever models look at them.
+
+    Args:
+        groups: of each group, its batches and which frames its models look at.
+        encoder: of the backbone that all have.
+    """
+
+    def __init__(
+        self, groups: Sequence[tuple[Source, Sequence[slice]]], encoder: FrozenEncoder
+    ) -> None:
+        self._sources = [source for source, _ in groups]
+        self._used = [used for _, used in groups]
+        self._encoder = encoder
+        self._members = sum(len(used) for used in self._used)
+        self._epoch: Iterator[tuple[ClipBatch, ...]] = iter(())
+        self._rounds: deque[_Round] = deque()
+        self._first = 0  # number of the oldest round that is kept
+
+    def start(self, epoch: int) -> int:
+        """Begin an epoch, and return how many batches it has."""
+        batches = [source.batches(epoch) for source in self._sources]
+        self._epoch = zip(*batches, strict=True)
+        self._rounds.clear()
+        self._first = 0
+        return len(batches[0])
+
+    def view(self, group: int, used: slice, length: int) -> "_View":
+        """Return the source of one model for the epoch that has begun."""
+        return _View(self, group, used, length)
+
+    def take(self, number: int, group: int) -> tuple[_Round, ClipBatch]:
+        """Return a round of the epoch, and the batch of a group in it."""
+        while number >= self._first + len(self._rounds):
+            self._rounds.append(_Round(list(next(self._epoch)), self._members))
+        taken = self._rounds[number - self._first]
+        taken.takers -= 1
+        while self._rounds and not self._rounds[0].takers:
+            self._rounds.popleft()
+            self._first += 1
+        return taken, taken.batches[group]
+
+    def encodings(self, taken: _Round, group: int, device: torch.device) -> tuple[Tensor, Tensor]:
+        """Return encodings (N, C, h, w) of a round, and where those of a group are, (B, F)."""
+        if taken.encodings is None or taken.places is None:
+            frames = [batch.frames for batch in taken.batches]
+            needed = [_looked_at(used, frames[0].shape[1]) for used in self._used]
+            crops, taken.places = distinct_crops(frames, needed)
+            at_once = frames[0].shape[0] * frames[0].shape[1]
+            taken.encodings = torch.cat(
+                [
+                    self._encoder.images(normalise(some.to(device, non_blocking=True)))
+                    for some in crops.split(at_once)
+                ]
+            )
+        return taken.encodings, taken.places[group]
+
+
+def _looked_at(used: Sequence[slice], num_frames: int) -> list[bool]:
+    looked_at = {frame for one in used for frame in range(num_frames)[one]}
+    return [frame in looked_at for frame in range(num_frames)]
+
+
+class _View:
+    """The `Source` of one of several models for one epoch."""
+
+    def __init__(self, shared: SharedEncodings, group: int, used: slice, length: int) -> None:
+        self._shared = shared
+        self._group = group
+        self._used = used
+        self._length = length
+        self._taken: deque[_Round] = deque()  # whose batches wait for `load`
+
+    def batches(self, epoch: int, skip: int = 0) -> SizedBatches:
+        """Return the batches of the epoch that has begun; see `Source`."""
+        return self
+
+    def __len__(self) -> int:
+        """Number of batches."""
+        return self._length
+
+    def __iter__(self) -> Iterator[ClipBatch]:
+        """Take them one by one."""
+        for number in range(self._length):
+            taken, batch = self._shared.take(number, self._group)
+            self._taken.append(taken)
+            yield batch
+
+    def load(self, batch: ClipBatch, device: torch.device) -> ClipBatch:
+        """Pick the encodings of a batch, and move the rest; see `Source`."""
+        taken = self._taken.popleft()
+        encodings, places = self._shared.encodings(taken, self._group, device)
+        mine = places.to(encodings.device)[:, self._used]
+        return replace(batch, frames=batch.frames[:, :0], encoded=encodings[mine]).to(device)
+
+
+def distinct_crops(
+    frames: Sequence[Tensor], needed: Sequence[Sequence[bool]]
+) -> tuple[Tensor, list[Tensor]]:
+    """Find the crops that are the same in clips of the same people with other neighbours.
+
+    Args:
+        frames: of each group, (B, F, H, W, 3) uint8; rows are the same people.
+        needed: of each group, (F,), which frames of its clips anybody looks at.
+
+    Returns:
+        the distinct crops (N, H, W, 3); and where among them those of each group are, (B, F), or
+        0 for what is not needed.
+    """
+    crops: list[Tensor] = []
+    places = [torch.zeros(group.shape[:2], dtype=torch.int64) for group in frames]
+    for row, frame in itertools.product(*map(range, frames[0].shape[:2])):
+        known: list[int] = []  # crops of this person at this place in the clip
+        for group, wanted, place in zip(frames, needed, places, strict=True):
+            if not wanted[frame]:
+                continue
+            crop = group[row, frame]
+            same = [number for number in known if torch.equal(crops[number], crop)]
+            if not same:
+                same = [len(crops)]
+                known.append(len(crops))
+                crops.append(crop)
+            place[row, frame] = same[0]
+    return torch.stack(crops), places
