@@ -16,6 +16,7 @@ written as table.md, table.json and table.svg.
 
 import argparse
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,7 +36,6 @@ from dcpose.files.writing import write_text
 from dcpose.jobs.together import shared_part, train_together
 from dcpose.jobs.train import train
 from dcpose.jobs.validate import validate
-from dcpose.report.ablation_chart import to_svg
 from dcpose.report.ablation_table import Row, to_json_dict, to_markdown
 
 
@@ -228,8 +228,17 @@ def write_table(trials: Sequence[Trial], out: Path) -> str:
     content = json.dumps(to_json_dict(rows), indent=1, allow_nan=False)
     write_text(out / "table.md", text)
     write_text(out / "table.json", content + "\n")
-    write_text(out / "table.svg", to_svg(rows))
+    _write_chart(rows, out / "table.svg")
     return text
+
+
+def _write_chart(rows: Sequence[Row], path: Path) -> None:
+    try:
+        from dcpose.report.charts import ablation
+    except ImportError as error:
+        print(f"{path}: not drawn ({error}); pip install 'dcpose[report]'", file=sys.stderr)
+    else:
+        write_text(path, ablation(rows))
 
 
 def rows_of(trials: Sequence[Trial]) -> list[Row]:

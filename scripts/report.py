@@ -9,7 +9,6 @@ The page holds everything it shows: it opens from disk, without a network.
 
 import argparse
 import base64
-import itertools
 import tempfile
 from collections.abc import Sequence
 from datetime import datetime
@@ -37,8 +36,9 @@ from dcpose.report.assemble import (
     subset_table,
 )
 from dcpose.report.gallery import WorstPerson, draw_person, to_data_uri, worst_people
-from dcpose.report.page import Card, Gallery, Page, Sweep, Table, render
+from dcpose.report.page import Card, Gallery, Page, Sweep, render
 from dcpose.report.run_files import RunRecord, read_run
+from dcpose.report.tables import Table
 from dcpose.structures import PersonRecord
 from dcpose.visualize import overlay_heatmaps
 
@@ -183,17 +183,16 @@ def _sweep(folder: Path) -> Sweep:
     path, chart = folder / "table.md", folder / "table.svg"
     if not path.is_file():
         raise ValueError(f"{path}: no such file, expected the --out folder of scripts/ablate.py")
-    lines = path.read_text(encoding="utf-8").splitlines()
-    rows = list(itertools.takewhile(lambda line: line.startswith("|"), lines))
-    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in rows]
-    if len(cells) < 2:
-        raise ValueError(f"{path}: holds no table; run scripts/ablate.py again")
+    try:
+        table = Table.from_markdown(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}; run scripts/ablate.py again") from None
     picture = ""
     if chart.is_file():
         content = base64.b64encode(chart.read_bytes()).decode()
         # as a picture, not as part of the page: a picture runs no scripts
         picture = f"data:image/svg+xml;base64,{content}"
-    return Sweep(str(folder), Table(cells[0], cells[2:]), picture)
+    return Sweep(str(folder), table, picture)
 
 
 if __name__ == "__main__":

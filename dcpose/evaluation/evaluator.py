@@ -23,7 +23,7 @@ from dcpose.formats.posetrack.predictions import read_poses
 from dcpose.formats.posetrack.video_poses import EvaluationInputError, VideoPoses
 from dcpose.skeleton import POSETRACK, Skeleton
 
-TITLE_OF = {
+GROUP_TITLES = {
     "Shou": "Shoulder", "Elb": "Elbow", "Wri": "Wrist", "Ankl": "Ankle", "Total": "Mean",
 }  # fmt: skip
 """What the paper's tables call groups that have another name there."""
@@ -88,7 +88,7 @@ class APResult:
     @property
     def columns(self) -> dict[str, float]:
         """The groups under the titles of the paper's tables: Head, Shoulder, ... Mean."""
-        return {TITLE_OF.get(group, group): value for group, value in self.groups.items()}
+        return {GROUP_TITLES.get(group, group): value for group, value in self.groups.items()}
 
     def to_json_dict(self) -> dict[str, Any]:
         """Return joint_names, ap, precision, recall, total, groups; undefined values are None.
@@ -108,13 +108,6 @@ class APResult:
             "groups": {name: _or_none(value) for name, value in self.groups.items()},
             **({"subsets": subsets} if subsets else {}),
         }
-
-    def table(self) -> str:
-        """Return the paper's row, Head to Mean, with one decimal, under its column names."""
-        width = max(8, *map(len, self.columns))
-        head = " ".join(f"{title:>{width}}" for title in self.columns)
-        row = " ".join(f"{value:{width}.1f}" for value in self.columns.values())
-        return f"{head}\n{row}"
 
 
 class Evaluator:

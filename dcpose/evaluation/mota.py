@@ -126,16 +126,6 @@ class TrackingResult:
             "id_switches": self.id_switches,
         }
 
-    def table(self) -> str:
-        """Return the row of MOTA under its column names, and a line with the other numbers."""
-        width = max(8, *map(len, self.columns))
-        head = " ".join(f"{title:>{width}}" for title in self.columns)
-        row = " ".join(f"{value:{width}.1f}" for value in self.columns.values())
-        rows = {"MOTP": self.motp, "precision": self.precision, "recall": self.recall}
-        means = ", ".join(f"{name} {mean_of_defined(row):.1f}" for name, row in rows.items())
-        people = f"people: IDF1 {self.idf1:.1f}, {self.id_switches} identity switches"
-        return f"{head}\n{row}\n{means}; {people}"
-
 
 def evaluate_tracks(
     annotations_dir: Path, predictions_dir: Path, skeleton: Skeleton = POSETRACK

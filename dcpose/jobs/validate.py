@@ -23,6 +23,7 @@ from dcpose.evaluation.coco_ap import OksResult, evaluate_coco
 from dcpose.evaluation.evaluator import evaluate_folders
 from dcpose.jobs.predict import VideosAndPeople, predict_split
 from dcpose.report.results import Measured, Protocol, write_results
+from dcpose.report.tables import row_of
 from dcpose.weights.reading import weights_hash
 
 _log = logging.getLogger(__name__)
@@ -87,7 +88,7 @@ def measure(
     if not is_main():
         return None, num_boxes
     result = _evaluate(cfg, run_dir, predictions_dir)
-    for line in result.table().splitlines():
+    for line in row_of(result.columns).text().splitlines():
         _log.info("%s", line)
     return result, num_boxes
 

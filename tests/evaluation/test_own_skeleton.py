@@ -11,6 +11,7 @@ from dcpose.evaluation.matching import match_video
 from dcpose.formats.posetrack.leaderboard import check_submission, export_submission
 from dcpose.formats.posetrack.predictions import read_poses
 from dcpose.formats.posetrack.video_poses import EvaluationInputError
+from dcpose.report.tables import row_of
 from dcpose.skeleton import Skeleton
 
 HANDS = Skeleton(
@@ -56,7 +57,7 @@ def test_order_groups_and_table_are_the_skeletons(folders):
     assert result.ap.tolist() == [25, 100]
     assert result.groups == {"A long title": 100, "Thumbs": 62.5, "Total": 62.5}
     assert result.to_json_dict()["joint_names"] == ["right", "left"]
-    lines = result.table().splitlines()
+    lines = row_of(result.columns).text().splitlines()
     assert lines[0].split("  ")[0] == "A long title"
     assert lines[1].split() == ["100.0", "62.5", "62.5"]
     assert len(lines[0]) == len(lines[1])
