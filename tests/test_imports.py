@@ -17,7 +17,7 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parents[1]
 PACKAGE = REPOSITORY / "dcpose"
 
-LEAVES = {"skeleton", "structures", "geometry", "heatmap", "losses", "threads"}
+LEAVES = {"skeleton", "structures", "geometry", "heatmap", "losses", "threads", "iteration"}
 LOW = LEAVES | {"files"}
 PARTS = LOW | {"models", "formats", "detection", "tracking", "visualize", "synthetic", "video"}
 LOOPS = {"engine", "data", "deploy", "evaluation"}

@@ -24,7 +24,8 @@ from dcpose.engine.faults.interruption import Interrupted
 from dcpose.engine.precision import autocast
 from dcpose.engine.run.folder import with_progress
 from dcpose.engine.supervised import HeadOnly, SupervisedModel
-from dcpose.engine.trainer import Trainer, groups_of
+from dcpose.engine.trainer import Trainer
+from dcpose.iteration import groups_of
 from dcpose.structures import ClipBatch, normalise
 
 

@@ -10,9 +10,9 @@ import itertools
 import logging
 import math
 import signal
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -52,9 +52,8 @@ from dcpose.engine.run.resume_rules import check_changes
 from dcpose.engine.run.training_log import Place, log_epoch, log_interval
 from dcpose.engine.supervised import HeadOnly, SupervisedModel
 from dcpose.engine.train_settings import TrainSettings
+from dcpose.iteration import groups_of
 from dcpose.structures import ClipBatch, PersonRecord
-
-T = TypeVar("T")
 
 
 class SizedBatches(Protocol):
@@ -454,10 +453,3 @@ class Trainer:
                 len(states),
                 world_size(),
             )
-
-
-def groups_of(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    """Yield lists of `size` items; the last one may be shorter."""
-    iterator = iter(items)
-    while group := list(itertools.islice(iterator, size)):
-        yield group

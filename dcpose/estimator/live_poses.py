@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import TypeVar
 
 import numpy as np
 
@@ -24,13 +23,12 @@ from dcpose.estimator.stopwatch import Stopwatch
 from dcpose.evaluation.oks import suppress_duplicates
 from dcpose.formats.posetrack.records import unusable_box
 from dcpose.geometry import clip_to_image
+from dcpose.iteration import groups_of
 from dcpose.skeleton import Skeleton
 from dcpose.structures import ClipBatch, PersonRecord, PosePrediction
 from dcpose.tracking.smoothing import PoseSmoother
 from dcpose.tracking.tracker import PoseTracker
 from dcpose.video.source import VideoFrame
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,7 +141,7 @@ class LivePoses:
         smoother = PoseSmoother() if following.smooth else None
         waiting: deque[VideoFrame] = deque()
         clips = live_clips(self._images(frames, waiting), self._options)
-        for chunk in _chunks(clips, following.frames_at_once):
+        for chunk in groups_of(clips, following.frames_at_once, finish_before_error=True):
             group = [waiting.popleft() for _ in chunk]
             boxes = [self._boxes(frame, boxes_of, following, tracker) for frame in group]
             for frame, people in zip(group, self._people(group, chunk, boxes), strict=True):
@@ -227,23 +225,6 @@ class LivePoses:
 
     def _measure(self, stage: str) -> AbstractContextManager[None]:
         return nullcontext() if self.stopwatch is None else self.stopwatch.measure(stage)
-
-
-def _chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    """Yield lists of items; an error of theirs comes after the items before it."""
-    chunk: list[T] = []
-    try:
-        for item in items:
-            chunk.append(item)
-            if len(chunk) == size:
-                yield chunk
-                chunk = []
-    except Exception:
-        if chunk:
-            yield chunk
-        raise
-    if chunk:
-        yield chunk
 
 
 def _usable(boxes: Boxes, frame: VideoFrame) -> Boxes:
