@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import (
     ValidationError,
 )
@@ -55,8 +54,3 @@ def config_from_dict(values: dict[str, Any], origin: str) -> Config:
 def config_to_dict(cfg: Config) -> dict[str, Any]:
     """Return plain, YAML- and JSON-safe values of every key, defaults included."""
     return cfg.model_dump(mode="json")
-
-
-def dump_config(cfg: Config) -> str:
-    """Return the resolved config as YAML that `load_config` reads back."""
-    return yaml.safe_dump(config_to_dict(cfg), sort_keys=False, default_flow_style=None)

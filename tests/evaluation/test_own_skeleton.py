@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from dcpose.evaluation.evaluator import evaluate_folders
-from dcpose.evaluation.matching import match_video
+from dcpose.evaluation.matching import match_people
 from dcpose.formats.posetrack.leaderboard import check_submission, export_submission
 from dcpose.formats.posetrack.predictions import read_poses
 from dcpose.formats.posetrack.video_poses import EvaluationInputError
@@ -102,10 +102,10 @@ def test_distances_are_still_in_head_sizes(folders, build):
     for person in content["annotations"]:
         person["bbox_head"] = [0, 0, 1200, 1600]  # head size 1200 px: 500 px off is right
     (annotations / "a.json").write_text(json.dumps(content))
-    detections = match_video(
+    detections = match_people(
         read_poses(annotations / "a.json", "annotations", HANDS),
         read_poses(predictions / "a.json", "predictions", HANDS),
-    )
+    ).detections()
     np.testing.assert_array_equal(detections.hits, np.ones((2, 2), bool))
     del content["annotations"][1]["bbox_head"]
     (annotations / "a.json").write_text(json.dumps(content))
