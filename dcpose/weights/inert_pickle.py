@@ -4,6 +4,10 @@ Training checkpoints of other projects keep logs, arrays and settings of their o
 the weights. Here only what makes up a tensor is built, by functions of this file; every other
 class or function that a file names becomes one inert placeholder. Nothing is imported or called.
 
+Stub classes in `torch.serialization.safe_globals` do less: torch still refuses the logs of mmengine
+(objects made by what `getattr` returned), pickles of protocol 4 and 5, every file that names a
+function of `os`, and all files of the legacy format that need a stub.
+
 Two formats of `torch.save`, both little-endian:
 
     zip      <name>/data.pkl, and the bytes of storage `key` in <name>/data/<key>
