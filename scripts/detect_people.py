@@ -20,8 +20,7 @@ from dcpose.build.data import Split, read_videos
 from dcpose.cli import reports_user_errors
 from dcpose.config.loading import load_config
 from dcpose.data.frames import read_ahead
-from dcpose.detection.batches import detect_people
-from dcpose.detection.torchvision import DETECTORS, build_detector
+from dcpose.detection.torchvision import DETECTORS, build_detector, detect_people
 from dcpose.engine.run.folder import set_up_logging, with_progress
 from dcpose.formats.partial_detections import Key, PartialDetections
 

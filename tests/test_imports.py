@@ -36,7 +36,7 @@ ALLOWED = {
     "data": LOW | {"formats", "check"},
     "deploy": LOW | {"models"},
     "evaluation": LOW | {"formats"},
-    "engine": LOW | {"visualize"},
+    "engine": LOW | {"visualize", "weights"},
     "build": PARTS | LOOPS | {"weights", "config"},
     "check": LOW | {"formats", "data", "synthetic"},
     "report": LOW | {"evaluation", "formats", "visualize"},

@@ -13,8 +13,7 @@ import numpy as np
 import torch
 from torchvision.ops import nms
 
-from dcpose.detection.batches import detect_people
-from dcpose.detection.torchvision import DETECTORS, build_detector
+from dcpose.detection.torchvision import DETECTORS, build_detector, detect_people
 
 PersonDetector = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 DetectorName = Literal["torchvision", "hog", "whole-frame"]

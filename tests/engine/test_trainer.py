@@ -251,7 +251,7 @@ def test_resume_as_another_run_is_refused(tmp_path):
     [
         ({"optimizer": "sgd"}, "optimizer is Adam, expected SGD"),
         ({"ema_decay": 0.9}, "made without a moving average"),
-        ({"model": PixelModel()}, "another architecture: 7 unexpected .*; 1 misshapen"),
+        ({"model": PixelModel()}, "another architecture: 1 misshapen: .*; 7 unexpected"),
     ],
 )
 def test_resume_with_another_set_up_is_refused(tmp_path, changes, message):
