@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from dcpose.evaluation.curves import PCKH_LIMITS, RECALL_STEPS, Curves
 from dcpose.evaluation.evaluator import GROUP_TITLES
 from dcpose.report import charts
 from dcpose.report.comparison import Model, group_table, subset_comparison
-from dcpose.report.page import Chart
+from dcpose.report.page import Chart, Sweep
 from dcpose.report.run_files import RunRecord
 from dcpose.report.tables import Table
 
@@ -140,6 +142,27 @@ def _over_steps(
         # a run without any keeps its place, so that every run has one colour in all charts
         series[run.name] = ([float(x) for x, _ in points], [float(y) for _, y in points])
     return series if any(x for x, _ in series.values()) else {}
+
+
+def read_sweep(folder: Path) -> Sweep:
+    """Read the table and the chart that scripts/ablate.py wrote.
+
+    Raises:
+        ValueError: if there is no table.
+    """
+    path, chart = folder / "table.md", folder / "table.svg"
+    if not path.is_file():
+        raise ValueError(f"{path}: no such file, expected the --out folder of scripts/ablate.py")
+    try:
+        table = Table.from_markdown(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}; run scripts/ablate.py again") from None
+    picture = ""
+    if chart.is_file():
+        content = base64.b64encode(chart.read_bytes()).decode()
+        # as a picture, not as part of the page: a picture runs no scripts
+        picture = f"data:image/svg+xml;base64,{content}"
+    return Sweep(str(folder), table, picture)
 
 
 def _number(value: float | None) -> float:

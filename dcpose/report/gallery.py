@@ -17,6 +17,8 @@ from dcpose.visualize import draw_pose, person_view
 
 LOST = 2.0
 """Largest error of one joint in head sizes: beyond it, and without a prediction, it is lost."""
+MOST_NAMES = 5
+"""Wrong joints that are listed by name; of more, the number says enough."""
 _VIEW_WH = (216, 288)
 _JPEG_QUALITY = 82
 
@@ -124,7 +126,7 @@ def _extent(points: np.ndarray) -> np.ndarray:
     return np.concatenate([near, np.maximum(far - near, 1.0)])
 
 
-def draw_person(
+def draw_worst(
     person: WorstPerson, frames: Sequence[np.ndarray], skeleton: Skeleton = POSETRACK
 ) -> dict[str, np.ndarray]:
     """Draw a person as the model saw it.
@@ -148,6 +150,16 @@ def draw_person(
         "truth": draw_pose(view, apply_affine(person.truth, matrix), skeleton, labelled),
         "predicted": draw_pose(view, apply_affine(person.predicted, matrix), skeleton, labelled),
     }
+
+
+def describe(person: WorstPerson) -> str:
+    """Return how far off a person is, and in what."""
+    hard = f" · {', '.join(person.conditions).replace('_', ' ')}" if person.conditions else ""
+    annotated = int(np.isfinite(person.truth).all(axis=1).sum())
+    wrong = f"{len(person.wrong)} of {annotated} joints"
+    if len(person.wrong) <= MOST_NAMES:
+        wrong = ", ".join(person.wrong).replace("_", " ") or "none"
+    return f"mean error {person.error:.2f} head sizes{hard} · more than half a head off: {wrong}"
 
 
 def to_data_uri(picture: np.ndarray) -> str:
