@@ -21,7 +21,7 @@ from dcpose.cli import reports_user_errors
 from dcpose.config.loading import load_config
 from dcpose.data.frames import read_ahead
 from dcpose.detection.torchvision import DETECTORS, build_detector, detect_people
-from dcpose.engine.run.folder import set_up_logging, with_progress
+from dcpose.engine.run.progress import set_up_logging, with_progress
 from dcpose.formats.partial_detections import Key, PartialDetections
 
 SUFFIXES = (".jpg", ".jpeg")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from dcpose.cli import reports_user_errors
 from dcpose.engine.faults.interruption import Interrupted
-from dcpose.engine.run.folder import set_up_logging
+from dcpose.engine.run.progress import set_up_logging
 from dcpose.estimator.boxes_file import read_boxes
 from dcpose.estimator.estimator import PoseEstimator
 from dcpose.estimator.stopwatch import Stopwatch

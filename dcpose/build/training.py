@@ -19,7 +19,7 @@ from dcpose.engine.distributed import barrier
 from dcpose.engine.inference import HEATMAP_STRIDE
 from dcpose.engine.optim import make_optimizer
 from dcpose.engine.precision import autocast, resolve_precision
-from dcpose.engine.run.folder import with_progress
+from dcpose.engine.run.progress import with_progress
 from dcpose.engine.train_settings import TrainSettings
 from dcpose.models.dcpose.network import DCPose
 from dcpose.structures import ClipBatch

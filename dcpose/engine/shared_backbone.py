@@ -22,7 +22,7 @@ from torch import Tensor
 from dcpose.engine.distributed import world_size
 from dcpose.engine.faults.interruption import Interrupted
 from dcpose.engine.precision import autocast
-from dcpose.engine.run.folder import with_progress
+from dcpose.engine.run.progress import with_progress
 from dcpose.engine.supervised import HeadOnly, SupervisedModel
 from dcpose.engine.trainer import Trainer
 from dcpose.iteration import groups_of

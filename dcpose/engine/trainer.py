@@ -45,11 +45,12 @@ from dcpose.engine.run.checkpoint import (
     restore_previous,
     save_checkpoint,
 )
-from dcpose.engine.run.folder import LOGGER_NAME, Run, with_progress
+from dcpose.engine.run.folder import Run
+from dcpose.engine.run.progress import LOGGER_NAME, with_progress
 from dcpose.engine.run.randomness import capture_rng, restore_rng
 from dcpose.engine.run.replay import save_step
 from dcpose.engine.run.resume_rules import check_changes
-from dcpose.engine.run.training_log import Place, log_epoch, log_interval
+from dcpose.engine.run.training_log import TrainingPlace, log_epoch, log_interval
 from dcpose.engine.supervised import HeadOnly, SupervisedModel
 from dcpose.engine.train_settings import TrainSettings
 from dcpose.iteration import groups_of
@@ -221,7 +222,7 @@ class Trainer:
             log_interval(
                 self.run,
                 meter,
-                Place(self.epoch + 1, self.settings.epochs, self.step),
+                TrainingPlace(self.epoch + 1, self.settings.epochs, self.step),
                 steps=(done, steps),
                 lr=self.optimizer.param_groups[0]["lr"],
             )
@@ -437,7 +438,7 @@ class Trainer:
             self.best_ap = score if is_best else self.best_ap
         state = self.state()
         if is_main():
-            place = Place(self.epoch, self.settings.epochs, self.step)
+            place = TrainingPlace(self.epoch, self.settings.epochs, self.step)
             log_epoch(self.run, place, values, summary, is_best)
             if is_best:
                 save_checkpoint(self.run.checkpoints / "best.pt", state)

@@ -52,7 +52,7 @@ BoxesOf = Callable[[VideoFrame], Boxes | None]
 
 
 @dataclass(frozen=True)
-class Following:
+class TrackingOptions:
     """How a video is gone through.
 
     Attributes:
@@ -121,7 +121,7 @@ class LivePoses:
         frames: Iterable[VideoFrame],
         time_base: Fraction,
         boxes_of: BoxesOf | None = None,
-        following: Following | None = None,
+        tracking: TrackingOptions | None = None,
     ) -> Iterator[FrameResult]:
         """Yield the people of each frame, in order.
 
@@ -130,20 +130,20 @@ class LivePoses:
                 before it.
             time_base: seconds per tick of their times.
             boxes_of: person boxes; None detects them.
-            following: ids, and how often the detector looks.
+            tracking: ids, and how often the detector looks.
 
         Raises:
             ValueError: if an annotated box lies outside its image, or boxes cannot be had.
         """
-        following = following or Following()
-        follows = following.track or following.smooth or following.detect_every > 1
+        tracking = tracking or TrackingOptions()
+        follows = tracking.track or tracking.smooth or tracking.detect_every > 1
         tracker = PoseTracker(self._skeleton) if follows else None
-        smoother = PoseSmoother() if following.smooth else None
+        smoother = PoseSmoother() if tracking.smooth else None
         waiting: deque[VideoFrame] = deque()
         clips = live_clips(self._images(frames, waiting), self._options)
-        for chunk in groups_of(clips, following.frames_at_once, finish_before_error=True):
+        for chunk in groups_of(clips, tracking.frames_at_once, finish_before_error=True):
             group = [waiting.popleft() for _ in chunk]
-            boxes = [self._boxes(frame, boxes_of, following, tracker) for frame in group]
+            boxes = [self._boxes(frame, boxes_of, tracking, tracker) for frame in group]
             for frame, people in zip(group, self._people(group, chunk, boxes), strict=True):
                 time = float(frame.ticks * time_base)
                 if tracker is not None:
@@ -171,12 +171,12 @@ class LivePoses:
         self,
         frame: VideoFrame,
         boxes_of: BoxesOf | None,
-        following: Following,
+        tracking: TrackingOptions,
         tracker: PoseTracker | None,
     ) -> Boxes:
         if boxes_of is not None and (given := boxes_of(frame)) is not None:
             return given
-        if tracker is not None and frame.index % following.detect_every:
+        if tracker is not None and frame.index % tracking.detect_every:
             return _usable(Boxes(*tracker.predict_boxes(frame.index)), frame)
         if self._detector is None:
             self._detector = self._make_detector()

@@ -73,12 +73,7 @@ class APResult:
 
         For PoseTrack: Head, Shou, Elb, Wri, Hip, Knee, Ankl, Total.
         """
-        names = self.skeleton.evaluation_names
-        groups = {
-            group: float(np.mean(self.ap[[names.index(joint) for joint in joints]]))
-            for group, joints in self.skeleton.evaluation_groups
-        }
-        return {**groups, "Total": self.total}
+        return group_means(self.ap, self.skeleton)
 
     @property
     def details(self) -> dict[str, float]:
@@ -101,11 +96,11 @@ class APResult:
         }
         return {
             "joint_names": list(self.skeleton.evaluation_names),
-            "ap": [_or_none(value) for value in self.ap],
-            "precision": [_or_none(value) for value in self.precision],
-            "recall": [_or_none(value) for value in self.recall],
-            "total": _or_none(self.total),
-            "groups": {name: _or_none(value) for name, value in self.groups.items()},
+            "ap": [none_if_nan(value) for value in self.ap],
+            "precision": [none_if_nan(value) for value in self.precision],
+            "recall": [none_if_nan(value) for value in self.recall],
+            "total": none_if_nan(self.total),
+            "groups": {name: none_if_nan(value) for name, value in self.groups.items()},
             **({"subsets": subsets} if subsets else {}),
         }
 
@@ -237,13 +232,29 @@ def json_files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.glob("*.json") if not path.name.startswith("."))
 
 
+def group_means(values: np.ndarray, skeleton: Skeleton) -> dict[str, float]:
+    """Return means over the skeleton's groups of joints, then over all joints as Total.
+
+    Args:
+        values: (J,) of the evaluated joints; a NaN leaves its group undefined, not the Total.
+        skeleton: names joints and groups.
+    """
+    names = skeleton.evaluation_names
+    groups = {
+        group: float(np.mean(values[[names.index(joint) for joint in joints]]))
+        for group, joints in skeleton.evaluation_groups
+    }
+    return {**groups, "Total": mean_of_defined(values)}
+
+
 def mean_of_defined(values: np.ndarray) -> float:
     """Return the mean of the values that are not NaN; NaN if there are none."""
     defined = values[~np.isnan(values)]
     return float(np.mean(defined)) if len(defined) else math.nan
 
 
-def _or_none(value: float) -> float | None:
+def none_if_nan(value: float) -> float | None:
+    """Return what JSON can hold."""
     return None if math.isnan(value) else float(value)
 
 

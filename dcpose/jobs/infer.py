@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from dcpose.engine.faults.interruption import Interrupted, StopRequest
-from dcpose.engine.run.folder import with_progress
+from dcpose.engine.run.progress import with_progress
 from dcpose.estimator.frame_result import FrameResult
 from dcpose.estimator.posetrack_file import PoseTrackFile
 from dcpose.estimator.stopwatch import Stopwatch

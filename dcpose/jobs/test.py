@@ -10,7 +10,7 @@ from dcpose.build.data import annotations_dir, build_skeleton, read_people
 from dcpose.build.model import build_model
 from dcpose.config.schema import Config
 from dcpose.engine.distributed import is_main
-from dcpose.engine.run.folder import set_up_logging
+from dcpose.engine.run.progress import set_up_logging
 from dcpose.formats.posetrack.leaderboard import Form, check_submission, export_submission
 from dcpose.formats.posetrack.records import VideoAnnotation
 from dcpose.jobs.predict import predict_split

@@ -36,13 +36,8 @@ from dcpose.engine.faults.lost import explained_faults
 from dcpose.engine.optim import make_scheduler
 from dcpose.engine.pictures import clip_pictures
 from dcpose.engine.precision import resolve_precision
-from dcpose.engine.run.folder import (
-    Run,
-    describe_environment,
-    find_latest_run,
-    new_run_dir,
-    set_up_logging,
-)
+from dcpose.engine.run.folder import Run, describe_environment, find_latest_run, new_run_dir
+from dcpose.engine.run.progress import set_up_logging
 from dcpose.engine.run.randomness import seed_everything
 from dcpose.engine.trainer import Trainer
 from dcpose.jobs.predict import VideosAndPeople

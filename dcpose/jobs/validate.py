@@ -18,7 +18,8 @@ from dcpose.build.model import build_model
 from dcpose.config.loading import config_to_dict
 from dcpose.config.schema import Config
 from dcpose.engine.distributed import broadcast_object, is_main
-from dcpose.engine.run.folder import Run, describe_environment, new_run_dir, set_up_logging
+from dcpose.engine.run.folder import Run, describe_environment, new_run_dir
+from dcpose.engine.run.progress import set_up_logging
 from dcpose.evaluation.coco_ap import OksResult, evaluate_coco
 from dcpose.evaluation.evaluator import evaluate_folders
 from dcpose.jobs.predict import VideosAndPeople, predict_split

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from dcpose.evaluation.evaluator import GROUP_TITLES
+from dcpose.evaluation.evaluator import GROUP_TITLES, none_if_nan
 from dcpose.evaluation.subsets import subset_title
 from dcpose.report.published import GROUPS, PUBLISHED, REFERENCE, TOTAL
 from dcpose.report.tables import Spread, Table
@@ -152,10 +152,10 @@ def _row_dict(row: Row, reference: Row) -> dict[str, Any]:
         "experiment": row.experiment,
         "trainable_parameters": row.trainable,
         "seeds": {str(seed): dict(groups) for seed, groups in row.groups.items()},
-        "mean": {group: _or_none(spread(row, group).mean) for group in GROUPS},
-        "std": {group: _or_none(spread(row, group).std) for group in GROUPS},
-        "difference_mean": _or_none(difference(row, reference).mean),
-        "difference_std": _or_none(difference(row, reference).std),
+        "mean": {group: none_if_nan(spread(row, group).mean) for group in GROUPS},
+        "std": {group: none_if_nan(spread(row, group).std) for group in GROUPS},
+        "difference_mean": none_if_nan(difference(row, reference).mean),
+        "difference_std": none_if_nan(difference(row, reference).std),
         "subsets": {name: _subset_dict(row, reference, name) for name in _subset_names([row])},
         "published": dict(zip(GROUPS, published.ap, strict=True)) if published else None,
         "published_mean_of_joints": published.mean_of_joints if published else None,
@@ -166,10 +166,10 @@ def _subset_dict(row: Row, reference: Row, name: str) -> dict[str, Any]:
     own, change = _spread(row.subsets, name), _difference(row.subsets, reference.subsets, name)
     return {
         "seeds": {str(seed): values.get(name) for seed, values in row.subsets.items()},
-        "mean": _or_none(own.mean),
-        "std": _or_none(own.std),
-        "difference_mean": _or_none(change.mean),
-        "difference_std": _or_none(change.std),
+        "mean": none_if_nan(own.mean),
+        "std": none_if_nan(own.std),
+        "difference_mean": none_if_nan(change.mean),
+        "difference_std": none_if_nan(change.std),
     }
 
 
@@ -180,7 +180,3 @@ def _published_cells(row: Row) -> list[str]:
     own = PUBLISHED[experiment]
     change = "" if experiment == REFERENCE else f"{published_change(row):+.1f}"
     return [f"{own.ap[-1]:.1f}" + ("" if own.closes else "\\*"), change]
-
-
-def _or_none(value: float) -> float | None:
-    return None if math.isnan(value) else value

@@ -56,13 +56,13 @@ class PoseTracker:
        the greatest total similarity is taken (Hungarian), at most one person per track.
     4. Birth. A person without a track starts one, with the next id: 0, 1, 2, ... An id is never
        given twice.
-    5. Gap. A track without a person waits, for at most `max_gap` frames after its last sighting,
-       and may then be found again.
+    5. Gap. A track without a person waits for at most `max_lost_frames` frames after its last
+       sighting, and may then be found again.
     6. Death. After that the track is forgotten; who comes back gets a new id.
 
     Args:
         skeleton: of the joints; those that are never labelled are not compared.
-        max_gap: frames between two sightings of a track, at most.
+        max_lost_frames: frames between two sightings of a track, at most.
         min_similarity: of a track and the person that continues it, in [0, 1].
 
     Raises:
@@ -70,15 +70,15 @@ class PoseTracker:
     """
 
     def __init__(
-        self, skeleton: Skeleton = POSETRACK, max_gap: int = 30, min_similarity: float = 0.2
+        self, skeleton: Skeleton = POSETRACK, max_lost_frames: int = 30, min_similarity: float = 0.2
     ) -> None:
-        if max_gap < 1 or not 0 <= min_similarity <= 1:
+        if max_lost_frames < 1 or not 0 <= min_similarity <= 1:
             raise ValueError(
-                f"max_gap must be at least 1 and min_similarity in [0, 1], got {max_gap} and "
-                f"{min_similarity}"
+                f"max_lost_frames must be at least 1 and min_similarity in [0, 1], got "
+                f"{max_lost_frames} and {min_similarity}"
             )
         self.num_joints = skeleton.num_joints
-        self.max_gap = max_gap
+        self.max_lost_frames = max_lost_frames
         self.min_similarity = min_similarity
         self._compared = ~np.isin(skeleton.joint_names, skeleton.unlabelled)
         sigmas = skeleton.oks_sigmas or (DEFAULT_SIGMA,) * skeleton.num_joints
@@ -118,7 +118,8 @@ class PoseTracker:
         joint_scores = np.asarray(joint_scores, dtype=np.float64).reshape(-1, self.num_joints)
         self._check(frame_index, count, boxes, box_scores, joint_scores)
         self._frame_index = frame_index
-        self._tracks = [t for t in self._tracks if frame_index - t.frame_index <= self.max_gap]
+        oldest = frame_index - self.max_lost_frames
+        self._tracks = [track for track in self._tracks if track.frame_index >= oldest]
 
         track_ids = np.full(count, -1, dtype=np.int64)
         similarity = self._similarity(frame_index, boxes, joints, joint_scores)

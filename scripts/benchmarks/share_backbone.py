@@ -30,7 +30,8 @@ from dcpose.config.schema import Config
 from dcpose.data.loader import EpochBatches
 from dcpose.engine.optim import make_scheduler
 from dcpose.engine.precision import resolve_precision
-from dcpose.engine.run.folder import LOGGER_NAME, Run
+from dcpose.engine.run.folder import Run
+from dcpose.engine.run.progress import LOGGER_NAME
 from dcpose.engine.shared_backbone import Member, train_one_epoch
 from dcpose.engine.trainer import Trainer
 from dcpose.losses import JointsMSELoss

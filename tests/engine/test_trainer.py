@@ -14,7 +14,7 @@ from torch import nn
 from dcpose.engine.faults.finite import NonFiniteLossError
 from dcpose.engine.meter import EpochMeter
 from dcpose.engine.run.checkpoint import CheckpointError
-from dcpose.engine.run.folder import LOGGER_NAME
+from dcpose.engine.run.progress import LOGGER_NAME
 from dcpose.engine.run.randomness import seed_everything
 from dcpose.engine.train_settings import TrainSettings
 

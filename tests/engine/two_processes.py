@@ -14,7 +14,7 @@ from engine_fakes import make_trainer
 from test_distributed import PlainModel, shard
 
 from dcpose.engine import distributed
-from dcpose.engine.run.folder import set_up_logging
+from dcpose.engine.run.progress import set_up_logging
 
 
 def main() -> None:

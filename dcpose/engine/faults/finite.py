@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from dcpose.engine.run.folder import LOGGER_NAME
+from dcpose.engine.run.progress import LOGGER_NAME
 from dcpose.structures import PersonRecord
 
 
