@@ -1,9 +1,9 @@
-"""Train and measure variants of a model over several seeds; one table in the paper's layout.
+r"""Train and measure variants of a model over several seeds; one table in the paper's layout.
 
 python scripts/ablate.py configs/ablations/*.yaml --seeds 0 1 2 --out runs/ablations
-python scripts/ablate.py configs/ablations/*.yaml --on configs/synthetic/ablations.yaml \\
-    model.backbone.weights=runs/small/synthetic_single_frame/seed{seed}/checkpoints/last.pt \\
-    --baselines configs/synthetic/single_frame.yaml configs/synthetic/simple_baseline.yaml \\
+python scripts/ablate.py configs/ablations/*.yaml --on configs/synthetic/ablations.yaml \
+    model.backbone.weights=runs/small/synthetic_single_frame/seed{seed}/checkpoints/last.pt \
+    --baselines configs/synthetic/single_frame.yaml configs/synthetic/simple_baseline.yaml \
     --seeds 0 1 2 --share-backbone --out runs/small
 
 Overrides hold for all variants; {seed} in one stands for the seed, here a backbone for each.

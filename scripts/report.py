@@ -1,7 +1,7 @@
-"""Make one HTML page of a run, or of several side by side.
+r"""Make one HTML page of a run, or of several side by side.
 
 python scripts/report.py runs/quickstart_cpu_seed0/dcpose
-python scripts/report.py "single frame=runs/.../single_frame" DCPose=runs/.../dcpose \\
+python scripts/report.py "single frame=runs/.../single_frame" DCPose=runs/.../dcpose \
     --sweep runs/ablations --out report.html
 
 The page holds everything it shows: it opens from disk, without a network.

@@ -68,7 +68,8 @@ class SizedBatches(Protocol):
 class EpochSource(Protocol):
     """Gives the batches of an epoch, counted from 0, without the first `skip` ones."""
 
-    def __call__(self, epoch: int, skip: int = 0) -> SizedBatches: ...
+    def __call__(self, epoch: int, skip: int = 0) -> SizedBatches:
+        """Return the batches."""
 
 
 class Trainer:

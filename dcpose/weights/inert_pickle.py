@@ -61,10 +61,11 @@ class Inert(metaclass=_Anything):
     """Stands for every class, function and object that is not read."""
 
     def __new__(cls, *args: object, **kwargs: object) -> Any:  # noqa: ANN401 - itself
+        """Return the class, whatever an unpickler gives."""
         return cls
 
 
-class _PlainDict(dict):
+class _PlainDict(dict[Any, Any]):
     """An OrderedDict without the attributes that a file may want to set on it."""
 
     def __setstate__(self, state: object = None) -> None:
@@ -93,7 +94,7 @@ def read_inertly(path: Path) -> tuple[Any, list[str]]:
 _UnpicklerInPython: Any = pickle._Unpickler  # its methods are missing in the stubs
 
 
-class _Unpickler(_UnpicklerInPython):
+class _Unpickler(_UnpicklerInPython):  # type: ignore[misc]  # it is Any
     """Builds tensors on storages that are filled later, and nothing else that needs a class.
 
     The one in Python, because that in C sets memory aside for what a few bytes announce: a memo
@@ -111,6 +112,7 @@ class _Unpickler(_UnpicklerInPython):
         self.replaced: set[str] = set()
 
     def load_bytearray8(self) -> None:
+        """Read a byte array, unless it claims to be larger than the file."""
         length = int.from_bytes(self.read(8), "little")
         if length > self.max_bytes:
             raise ValueError(f"a byte array of {length} bytes is larger than the file")
