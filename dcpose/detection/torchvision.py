@@ -1,4 +1,4 @@
-"""Person detectors of torchvision, which make the boxes where a data set brings none."""
+"""Person detectors of torchvision: they make the boxes of a data set that brings none."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -18,7 +18,7 @@ DETECTORS: tuple[DetectorName, ...] = get_args(DetectorName)
 NUM_CLASSES = 91
 """COCO's categories, background included; person is 1, in COCO and in torchvision."""
 PERSON_LABEL = 1
-"""Of detectors trained on COCO's categories."""
+"""Label of people in detectors that were trained on COCO's categories."""
 
 Detector = Callable[[list[Tensor]], list[dict[str, Tensor]]]
 """Images (3, H, W) in [0, 1] to boxes (N, 4) x1, y1, x2, y2, labels (N,) and scores (N,)."""
@@ -39,7 +39,7 @@ def build_detector(
         weights: a state dict of that model; None takes torchvision's, from its cache or the
             network.
         min_score: boxes below this are dropped.
-        nms_iou: of two boxes that overlap more than this, the better one stays.
+        nms_iou: the better one of two boxes stays if they overlap more than this.
 
     Returns:
         the model, which maps a list of (3, H, W) float images in [0, 1] to a list of dicts of

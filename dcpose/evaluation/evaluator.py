@@ -1,7 +1,7 @@
 """PoseTrack AP of predictions files against annotation files.
 
 The numbers are those of the official evaluator (poseval), computed on arrays, one video at a
-time. What that evaluator accepts in silence although it is probably wrong is logged as a warning.
+time. A warning is logged for input that the official one accepts although it is probably wrong.
 """
 
 from __future__ import annotations

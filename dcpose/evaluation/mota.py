@@ -3,7 +3,7 @@
 MOTA is that of the official evaluator (poseval), with two of its habits: the last evaluated frame
 of every video is left out, and a frame in which nobody is annotated or predicted counts as one
 miss and one false positive of every joint, whatever is there. MOTP is the mean closeness of matched
-joints; poseval's differs, for with motmetrics 1.2 and later it adds up pairs that were not matched.
+joints; poseval's differs, because it adds up unmatched pairs with motmetrics 1.2 and later.
 
 IDF1 compares whole people, by their boxes, in all evaluated frames. It needs the optional package
 motmetrics, as MOTA does.

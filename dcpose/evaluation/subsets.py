@@ -8,12 +8,12 @@ plain AP. In a subset
     - a prediction counts where it belongs to one of them, with its right and its wrong joints. It
       belongs to the person that it is assigned to; without one, to the person whose box overlaps
       its own most, from `MIN_OVERLAP` on;
-    - what belongs to anybody else is left out: neither right nor wrong;
-    - what belongs to nobody is wrong where the frame shows somebody of the subset.
+    - a prediction of anybody else is left out: it is neither right nor wrong;
+    - a prediction of nobody is wrong if the frame shows somebody of the subset.
 
 With ground-truth boxes every prediction has a person's own box, so everybody is judged by the one
-pose made for them, however far off it is. With detected boxes a second pose of the same person is
-held against that person, and a pose in the background against the frames that it is in.
+pose made for them, however far off it is. With detected boxes a second pose of the same person
+counts against that person, and a pose in the background counts against its frame.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from dcpose.formats.posetrack.video_poses import CLEAN, VideoPoses
 from dcpose.geometry import paired_iou
 
 MIN_OVERLAP = 0.5
-"""Intersection over union from which on two boxes are of the same person."""
+"""Two boxes are of the same person from this intersection over union on."""
 
 TITLE_OF_CONDITION = {
     CLEAN: "clean",

@@ -79,7 +79,7 @@ def published_change(row: Row) -> float:
 
 
 def reference_of(rows: Sequence[Row]) -> Row:
-    """Return what differences are to: the complete model, else the first row."""
+    """Return the row that all others are compared with: the complete model, else the first row."""
     return next((row for row in rows if row.experiment == REFERENCE), rows[0])
 
 

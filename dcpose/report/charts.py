@@ -1,7 +1,7 @@
 """The charts of a report, as SVG that scales with the page and keeps its text.
 
-One colour per run throughout (Okabe and Ito's, which stay apart for colour-blind readers), and a
-dash pattern as well, so that lines are told apart without colour.
+Each run has one colour throughout, from Okabe and Ito's palette for colour-blind readers, and one
+dash pattern, so that lines differ without colour too.
 """
 
 from __future__ import annotations

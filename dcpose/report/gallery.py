@@ -16,9 +16,9 @@ from dcpose.skeleton import POSETRACK, Skeleton
 from dcpose.visualize import draw_pose, person_view
 
 LOST = 2.0
-"""Largest error of one joint in head sizes: beyond it, and without a prediction, it is lost."""
+"""Largest error of one joint in head sizes; a joint beyond it or without a prediction has this."""
 MOST_NAMES = 5
-"""Wrong joints that are listed by name; of more, the number says enough."""
+"""Wrong joints are listed by name up to this number; beyond it the number is enough."""
 _VIEW_WH = (216, 288)
 _JPEG_QUALITY = 82
 
@@ -55,8 +55,8 @@ def worst_people(
 ) -> list[WorstPerson]:
     """Return the `count` people with the largest errors, worst first; ties in order of the files.
 
-    A person's prediction is the one assigned to it, else the one whose box overlaps its own most,
-    also where that pose is of somebody else.
+    A person's prediction is the one that is assigned to it, else the one whose box overlaps the
+    person's most, even if that pose is of somebody else.
     """
     everybody = [person for matching in matchings for person in _people(matching, skeleton)]
     everybody.sort(key=lambda person: -person.error)

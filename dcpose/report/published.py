@@ -95,4 +95,4 @@ PUBLISHED = {
     "posewarper_hrnet_w48_posetrack17": _POSEWARPER,
     "synthetic_posewarper": _POSEWARPER,
 }
-"""By experiment; configs for rendered data stand beside what they are small versions of."""
+"""By experiment; a config for rendered data has the row of the network that it makes small."""

@@ -1,7 +1,7 @@
 """Results on disk: the table of a run together with the protocol that made it.
 
-An AP without its protocol cannot be compared: ground-truth boxes alone are worth more than most
-networks (6.8 AP between detected and ground-truth boxes for one and the same HRNet).
+An AP without its protocol cannot be compared: 6.8 AP lie between detected and ground-truth boxes
+for one and the same HRNet, more than between most networks.
 """
 
 from __future__ import annotations

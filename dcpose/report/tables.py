@@ -50,24 +50,18 @@ class Table:
     def html(self, caption: str) -> str:
         """Return a table that scrolls sideways where the page is narrow; all text is escaped."""
         titles = "".join(f'<th scope="col">{escape(title)}</th>' for title in self.titles)
+        kinds = ['<th scope="row">{}</th>'] * self.names + ["<td>{}</td>"] * len(self.titles)
         rows = [
-            "".join(
-                f'<th scope="row">{escape(cell)}</th>'
-                if place < self.names
-                else f"<td>{escape(cell)}</td>"
-                for place, cell in enumerate(row)
-            )
+            "".join(kind.format(escape(cell)) for kind, cell in zip(kinds, row, strict=False))
             for row in self.rows
         ]
         caption = escape(caption)
-        return "\n".join(
-            [
-                f'<div class="scroll" tabindex="0" role="region" aria-label="{caption}">',
-                f'<table>\n<caption class="hidden">{caption}</caption>',
-                f"<thead><tr>{titles}</tr></thead>\n<tbody>",
-                *(f"<tr>{row}</tr>" for row in rows),
-                "</tbody>\n</table>\n</div>",
-            ]
+        return (
+            f'<div class="scroll" tabindex="0" role="region" aria-label="{caption}">\n'
+            f'<table>\n<caption class="hidden">{caption}</caption>\n'
+            f"<thead><tr>{titles}</tr></thead>\n<tbody>\n"
+            + "".join(f"<tr>{row}</tr>\n" for row in rows)
+            + "</tbody>\n</table>\n</div>"
         )
 
     @staticmethod

@@ -17,7 +17,7 @@ def weighted_oks(
     """Return the (M, N) object keypoint similarity of poses, NaN where no joint can be compared.
 
     The mean over joints of exp(-d^2 / (2 spread^2)); a joint counts with the geometric mean of its
-    two weights, so that one which the network did not see decides nothing.
+    two weights, so that a joint which the network did not see decides nothing.
 
     Args:
         joints_a: (M, J, 2) in pixels; not finite where missing.

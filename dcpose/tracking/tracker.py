@@ -16,7 +16,7 @@ from dcpose.skeleton import POSETRACK, Skeleton
 from dcpose.tracking.similarity import weighted_oks
 
 DEFAULT_SIGMA = 0.08
-"""Spread of joints whose skeleton gives none; about the mean of PoseTrack's."""
+"""Spread of joints where the skeleton gives none; it is about the mean of PoseTrack's."""
 
 
 @dataclass(eq=False)
@@ -58,7 +58,7 @@ class PoseTracker:
        given twice.
     5. Gap. A track without a person waits for at most `max_lost_frames` frames after its last
        sighting, and may then be found again.
-    6. Death. After that the track is forgotten; who comes back gets a new id.
+    6. Death. After that the track is forgotten; a person who comes back gets a new id.
 
     Args:
         skeleton: of the joints; those that are never labelled are not compared.
@@ -103,7 +103,7 @@ class PoseTracker:
             boxes_xywh: (N, 4) person boxes; N may be 0.
             box_scores: (N,) scores of the boxes.
             joints: (N, J, 2) joints; not finite where unknown.
-            joint_scores: (N, J) heatmap peaks; a joint counts by them, not at all from 0 down.
+            joint_scores: (N, J) heatmap peaks; they weigh the joints, and 0 or less leaves one out.
 
         Returns:
             (N,) int64 track ids, all different.
@@ -219,7 +219,7 @@ class PoseTracker:
     ) -> None:
         shift = _body_shift(track, box, joints, joint_scores, self._compared)
         if np.allclose(box, track.predicted_box(frame_index)):
-            # from predict_boxes: it says nothing of where the person is, but the joints do
+            # the box is from predict_boxes: only the joints say where the person is
             box = np.concatenate([track.box_xywh[:2] + shift, track.box_xywh[2:]])
         moved = shift / (frame_index - track.frame_index)
         track.velocity = moved if track.sightings == 1 else (track.velocity + moved) / 2
@@ -246,7 +246,8 @@ def _body_shift(
 ) -> np.ndarray:
     """Return (2,) pixels that the body moved: the median over joints that both sightings know.
 
-    The box centre's where there is none: boxes jump with the reach of arms and the frame's edge.
+    Without such a joint it is the shift of the box centre, which is the second choice because
+    boxes jump with the reach of arms and at the edge of the frame.
     """
     shifts = joints - track.joints
     known = compared & np.isfinite(shifts).all(axis=1) & (joint_scores > 0)

@@ -58,7 +58,7 @@ class _Anything(type):
 
 
 class Inert(metaclass=_Anything):
-    """Stands for every class, function and object that is not read."""
+    """Stands for all classes, functions and objects that are not read."""
 
     def __new__(cls, *args: object, **kwargs: object) -> Any:  # noqa: ANN401 - itself
         """Return the class, whatever an unpickler gives."""
@@ -97,7 +97,7 @@ _UnpicklerInPython: Any = pickle._Unpickler  # its methods are missing in the st
 class _Unpickler(_UnpicklerInPython):  # type: ignore[misc]  # it is Any
     """Builds tensors on storages that are filled later, and nothing else that needs a class.
 
-    The one in Python, because that in C sets memory aside for what a few bytes announce: a memo
+    It is Python's own unpickler, because the one in C allocates what a few bytes announce: a memo
     with 2^31 places, or a byte array of any size.
 
     Args:

@@ -60,7 +60,7 @@ def save_checkpoint(path: Path, state: Mapping[str, Any], previous: Path | None 
     Args:
         path: file to create or replace; its folder exists.
         state: content as in the head of this file; `format` and `versions` are added.
-        previous: further name for the file that is replaced, in the same folder; None drops it.
+        previous: name that the replaced file keeps, in the same folder; None drops that file.
 
     Raises:
         WriteError: if the disk is full or the like; the old file is as it was.
@@ -80,7 +80,7 @@ def save_checkpoint(path: Path, state: Mapping[str, Any], previous: Path | None 
 
 
 def load_newest_checkpoint(path: Path, previous: Path) -> tuple[dict[str, Any], Path]:
-    """Read the checkpoint `path`, or the one before if it is damaged, which is said aloud.
+    """Read the checkpoint `path`; if it is damaged, log that and read the one before.
 
     Returns:
         the content and the file that it is from.
