@@ -13,7 +13,6 @@ from scipy.optimize import linear_sum_assignment
 
 from dcpose.geometry import box_iou
 from dcpose.skeleton import POSETRACK, Skeleton
-from dcpose.tracking.similarity import weighted_oks
 
 DEFAULT_SIGMA = 0.08
 """Spread of joints where the skeleton gives none; it is about the mean of PoseTrack's."""
@@ -255,3 +254,33 @@ def _body_shift(
     if not known.any():
         return box[:2] + box[2:] / 2 - track.box_xywh[:2] - track.box_xywh[2:] / 2
     return np.median(shifts[known], axis=0)
+
+
+def weighted_oks(
+    joints_a: np.ndarray,
+    joints_b: np.ndarray,
+    weights_a: np.ndarray,
+    weights_b: np.ndarray,
+    spreads: np.ndarray,
+) -> np.ndarray:
+    """Return the (M, N) object keypoint similarity of poses, NaN where no joint can be compared.
+
+    The mean over joints of exp(-d^2 / (2 spread^2)); a joint counts with the geometric mean of its
+    two weights, so that a joint which the network did not see decides nothing.
+
+    M people are of one frame (predicted tracks), N of another (detections).
+
+    Args:
+        joints_a: (M, J, 2) in pixels; not finite where missing.
+        joints_b: (N, J, 2).
+        weights_a: (M, J) >= 0, heatmap peaks.
+        weights_b: (N, J).
+        spreads: (M, N, J) distance in pixels at which the similarity of a joint is exp(-1/2).
+    """
+    squared = ((joints_a[:, None] - joints_b[None]) ** 2).sum(axis=-1)  # (M, N, J)
+    known = np.isfinite(squared)
+    weights = np.sqrt(weights_a[:, None] * weights_b[None]) * known
+    alike = np.exp(-np.where(known, squared, 0) / (2 * spreads**2))
+    total = weights.sum(axis=-1)
+    return np.divide((weights * alike).sum(axis=-1), total, out=np.full_like(total, np.nan),
+                     where=total > 0)  # fmt: skip
