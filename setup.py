@@ -49,7 +49,7 @@ setup(
         "coco": ["pycocotools>=2.0.10"],
         # MOTA and IDF1 of tracks
         "mota": ["motmetrics>=1.4"],
-        # the HTML page of scripts/report.py
+        # the HTML page of scripts/report.py, the chart of scripts/ablate.py
         "report": ["jinja2>=3.1.6", "matplotlib>=3.9"],  # CVE-2025-27516
         # compiles for twenty minutes; a third deformable convolution to compare with
         "mmcv": ["mmcv>=2.2"],

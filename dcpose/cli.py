@@ -15,7 +15,8 @@ TRACEBACK_SWITCH = "DCPOSE_TRACEBACK"
 class Command(Protocol):
     """A command line: arguments (None reads the process's own) to exit code."""
 
-    def __call__(self, argv: Sequence[str] | None = None) -> int: ...
+    def __call__(self, argv: Sequence[str] | None = None) -> int:
+        """Run and return the exit code."""
 
 
 def reports_user_errors(command: Callable[[Sequence[str] | None], int]) -> Command:

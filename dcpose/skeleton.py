@@ -191,12 +191,3 @@ COCO = Skeleton(
 )  # fmt: skip
 """The 17 keypoints of COCO. Joints are the same where names are: PoseTrack lacks the two eyes,
 COCO lacks head_bottom and head_top, and PoseTrack's ears exist but are never annotated."""
-
-EVALUATION_JOINTS = POSETRACK.evaluation_names
-"""The 15 joints that PoseTrack scores; the position is the point id of 2017 files."""
-
-EVALUATION_NAME_OF = dict(POSETRACK.evaluation_aliases)
-"""Names that 2018 files spell differently from the evaluator."""
-
-EVALUATION_GROUPS = dict(POSETRACK.evaluation_groups)
-"""Columns of the published tables; the mean is over the 15 joints, not over these groups."""

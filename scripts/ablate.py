@@ -1,9 +1,9 @@
-"""Train and measure variants of a model over several seeds; one table in the paper's layout.
+r"""Train and measure variants of a model over several seeds; one table in the paper's layout.
 
 python scripts/ablate.py configs/ablations/*.yaml --seeds 0 1 2 --out runs/ablations
-python scripts/ablate.py configs/ablations/*.yaml --on configs/synthetic/ablations.yaml \\
-    model.backbone.weights=runs/small/synthetic_single_frame/seed{seed}/checkpoints/last.pt \\
-    --baselines configs/synthetic/single_frame.yaml configs/synthetic/simple_baseline.yaml \\
+python scripts/ablate.py configs/ablations/*.yaml --on configs/synthetic/ablations.yaml \
+    model.backbone.weights=runs/small/synthetic_single_frame/seed{seed}/checkpoints/last.pt \
+    --baselines configs/synthetic/single_frame.yaml configs/synthetic/simple_baseline.yaml \
     --seeds 0 1 2 --share-backbone --out runs/small
 
 Overrides hold for all variants; {seed} in one stands for the seed, here a backbone for each.
@@ -16,6 +16,7 @@ written as table.md, table.json and table.svg.
 
 import argparse
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,7 +36,6 @@ from dcpose.files.writing import write_text
 from dcpose.jobs.together import shared_part, train_together
 from dcpose.jobs.train import train
 from dcpose.jobs.validate import validate
-from dcpose.report.ablation_chart import to_svg
 from dcpose.report.ablation_table import Row, to_json_dict, to_markdown
 
 
@@ -228,8 +228,17 @@ def write_table(trials: Sequence[Trial], out: Path) -> str:
     content = json.dumps(to_json_dict(rows), indent=1, allow_nan=False)
     write_text(out / "table.md", text)
     write_text(out / "table.json", content + "\n")
-    write_text(out / "table.svg", to_svg(rows))
+    _write_chart(rows, out / "table.svg")
     return text
+
+
+def _write_chart(rows: Sequence[Row], path: Path) -> None:
+    try:
+        from dcpose.report.charts import ablation
+    except ImportError as error:
+        print(f"{path}: not drawn ({error}); pip install 'dcpose[report]'", file=sys.stderr)
+    else:
+        write_text(path, ablation(rows))
 
 
 def rows_of(trials: Sequence[Trial]) -> list[Row]:

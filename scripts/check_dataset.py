@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 import cv2
 import numpy as np
@@ -132,7 +133,7 @@ class ProgressLines:
     SECONDS = 3.0
 
     def __init__(self) -> None:
-        self._bar: tqdm | None = None
+        self._bar: tqdm[NoReturn] | None = None
         self._last = time.monotonic()
 
     def __call__(self, stage: str, done: int, total: int) -> None:

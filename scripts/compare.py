@@ -19,7 +19,7 @@ import numpy as np
 from dcpose.cli import reports_user_errors
 from dcpose.data.frames import read_frame
 from dcpose.evaluation.matching import DISTANCE_LIMIT, HEAD_FACTOR
-from dcpose.evaluation.subsets import in_order, title_of
+from dcpose.evaluation.subsets import in_order, subset_title
 from dcpose.formats.posetrack.records import VideoAnnotation, read_annotations
 from dcpose.geometry import apply_affine, paired_iou
 from dcpose.skeleton import POSETRACK
@@ -113,7 +113,7 @@ def draw_sheet(choices: Sequence[Choice], columns: dict[str, Path]) -> np.ndarra
         poses = [_joints_near(person, path) for path in columns.values()]
         drawn = [_draw_prediction(*cur, choice, joints) for joints in poses]
         rows.append([before[0], after[0], _draw_truth(*cur, person), *drawn])
-        hard = ", ".join(title_of(name) for name in choice.conditions) or title_of("clean")
+        hard = ", ".join(subset_title(name) for name in choice.conditions) or subset_title("clean")
         titles.append(f"{video.name}, frame {person.frame}: {hard}")
     titles_of_columns = ["frame before", "frame after", "truth", *columns]
     return comparison_sheet(rows, titles_of_columns, titles, CELL_WH, NOTE)

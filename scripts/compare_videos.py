@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from dcpose.cli import reports_user_errors
-from dcpose.engine.run.folder import set_up_logging, with_progress
+from dcpose.engine.run.progress import set_up_logging, with_progress
 from dcpose.estimator.reading import read_people
 from dcpose.formats.skeleton_yaml import read_skeleton
 from dcpose.skeleton import POSETRACK

@@ -1,9 +1,9 @@
-"""Convert annotations, predictions and detections between the forms of PoseTrack and COCO.
+r"""Convert annotations, predictions and detections between the forms of PoseTrack and COCO.
 
 python scripts/convert_annotations.py --to posetrack17 ANNOTATIONS_DIR OUT_DIR
 python scripts/convert_annotations.py --what predictions --to posetrack18 PREDICTIONS_DIR OUT_DIR
 python scripts/convert_annotations.py --what predictions --to coco PREDICTIONS_DIR OUT.json
-python scripts/convert_annotations.py --what detections --to coco|image_names --annotations DIR \\
+python scripts/convert_annotations.py --what detections --to coco|image_names --annotations DIR \
     DETECTIONS.json OUT.json
 
 Says what the other form has no place for, and how often it was there.

@@ -16,13 +16,13 @@ from pathlib import Path
 import torch
 import torchvision
 
-from dcpose.build.data import Split, read_videos
+from dcpose.build.data import read_videos
 from dcpose.cli import reports_user_errors
 from dcpose.config.loading import load_config
+from dcpose.config.schema import Split
 from dcpose.data.frames import read_ahead
-from dcpose.detection.batches import detect_people
-from dcpose.detection.torchvision import DETECTORS, build_detector
-from dcpose.engine.run.folder import set_up_logging, with_progress
+from dcpose.detection.torchvision import DETECTORS, build_detector, detect_people
+from dcpose.engine.run.progress import set_up_logging, with_progress
 from dcpose.formats.partial_detections import Key, PartialDetections
 
 SUFFIXES = (".jpg", ".jpeg")

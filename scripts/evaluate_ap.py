@@ -18,10 +18,11 @@ import numpy as np
 from dcpose.cli import reports_user_errors
 from dcpose.evaluation.evaluator import APResult, evaluate_folders
 from dcpose.evaluation.mota import evaluate_tracks
-from dcpose.evaluation.subsets import text_table
 from dcpose.files.writing import write_text
 from dcpose.formats.posetrack.video_poses import EvaluationInputError
-from dcpose.skeleton import EVALUATION_JOINTS, POSETRACK, Skeleton
+from dcpose.report.results import subset_table, tracks_text
+from dcpose.report.tables import row_of
+from dcpose.skeleton import POSETRACK, Skeleton
 
 TOLERANCE = 1e-9  # percent; differences up to here are rounding
 
@@ -90,7 +91,8 @@ def run_poseval(annotations: Path, predictions: Path) -> np.ndarray:
     except Exception as error:  # it raises bare Exception, AssertionError, KeyError, ...
         text = " ".join(str(error).split())
         raise EvaluationInputError(f"poseval stopped: {type(error).__name__}: {text}") from None
-    return np.array([np.ravel(result)[: len(EVALUATION_JOINTS)] for result in results], dtype=float)
+    num_joints = len(POSETRACK.evaluation_joints)
+    return np.array([np.ravel(result)[:num_joints] for result in results], dtype=float)
 
 
 def compare_with_poseval(ours: APResult, official: np.ndarray) -> str:
@@ -101,7 +103,7 @@ def compare_with_poseval(ours: APResult, official: np.ndarray) -> str:
     ):
         same = np.isclose(our_row, official_row, rtol=0, atol=TOLERANCE, equal_nan=True)
         lines += [
-            f"poseval differs: {name} of {EVALUATION_JOINTS[j]}: ours {our_row[j]:.6f}, "
+            f"poseval differs: {name} of {POSETRACK.evaluation_names[j]}: ours {our_row[j]:.6f}, "
             f"poseval {official_row[j]:.6f}"
             for j in np.flatnonzero(~same)
         ]
@@ -118,18 +120,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parse_arguments(argv)
     logging.basicConfig(format="warning: %(message)s", level=logging.WARNING)
     skeleton = POSETRACK if arguments.skeleton is None else load_skeleton(arguments.skeleton)
-    if arguments.with_poseval and skeleton.evaluation_names != EVALUATION_JOINTS:
+    if arguments.with_poseval and skeleton.evaluation_names != POSETRACK.evaluation_names:
         raise ValueError("--with-poseval: poseval knows PoseTrack's joints only; leave it out")
     folders = arguments.annotations, arguments.predictions
     result = evaluate_folders(*folders, skeleton, by_condition=arguments.subsets)
-    print(result.table())
+    print(row_of(result.columns).text())
     print(f"{result.num_videos} videos, {result.num_frames} frames with annotated people")
     if arguments.subsets:
-        print(text_table(result.subsets) if result.subsets else "nobody is labelled: no subsets")
+        nothing = "nobody is labelled: no subsets"
+        print(subset_table(result.subsets).text() if result.subsets else nothing)
     numbers = result.to_json_dict()
     if arguments.mota:
         tracks = evaluate_tracks(*folders, skeleton)
-        print(f"MOTA\n{tracks.table()}")
+        print(f"MOTA\n{tracks_text(tracks)}")
         numbers["tracks"] = tracks.to_json_dict()
     if arguments.json:
         text = json.dumps(numbers, indent=1, allow_nan=False)

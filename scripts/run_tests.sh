@@ -9,5 +9,5 @@ mypy
 # threads that wait for each other without spinning: many times faster where cores are shared
 export OMP_WAIT_POLICY="${OMP_WAIT_POLICY:-PASSIVE}"
 # tests of a file share what they set up, so a file stays in one process
-[ $# -gt 0 ] || set -- --numprocesses 2 --dist loadfile
+[ $# -gt 0 ] || set -- --numprocesses 2 --dist loadfile --durations 15
 exec python -m pytest "$@"

@@ -17,7 +17,7 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parents[1]
 PACKAGE = REPOSITORY / "dcpose"
 
-LEAVES = {"skeleton", "structures", "geometry", "heatmap", "losses", "threads"}
+LEAVES = {"skeleton", "structures", "geometry", "heatmap", "losses", "threads", "iteration"}
 LOW = LEAVES | {"files"}
 PARTS = LOW | {"models", "formats", "detection", "tracking", "visualize", "synthetic", "video"}
 LOOPS = {"engine", "data", "deploy", "evaluation"}
@@ -36,7 +36,7 @@ ALLOWED = {
     "data": LOW | {"formats", "check"},
     "deploy": LOW | {"models"},
     "evaluation": LOW | {"formats"},
-    "engine": LOW | {"visualize"},
+    "engine": LOW | {"visualize", "weights"},
     "build": PARTS | LOOPS | {"weights", "config"},
     "check": LOW | {"formats", "data", "synthetic"},
     "report": LOW | {"evaluation", "formats", "visualize"},

@@ -4,9 +4,6 @@ import numpy as np
 import pytest
 
 from dcpose.skeleton import (
-    EVALUATION_GROUPS,
-    EVALUATION_JOINTS,
-    EVALUATION_NAME_OF,
     POSETRACK,
     Skeleton,
 )
@@ -25,12 +22,12 @@ def test_posetrack_order_and_pairs():
 
 
 def test_every_evaluated_joint_has_a_channel():
-    names = [EVALUATION_NAME_OF.get(name, name) for name in POSETRACK.joint_names]
-    channels = [names.index(name) for name in EVALUATION_JOINTS]
+    names = [dict(POSETRACK.evaluation_aliases).get(name, name) for name in POSETRACK.joint_names]
+    channels = [names.index(name) for name in POSETRACK.evaluation_names]
     # 15 <- 17 index of the released code
     assert channels == [16, 14, 12, 11, 13, 15, 10, 8, 6, 5, 7, 9, 1, 0, 2]
-    grouped = [name for group in EVALUATION_GROUPS.values() for name in group]
-    assert sorted(grouped) == sorted(EVALUATION_JOINTS)
+    grouped = [name for group in dict(POSETRACK.evaluation_groups).values() for name in group]
+    assert sorted(grouped) == sorted(POSETRACK.evaluation_names)
 
 
 @pytest.mark.parametrize(

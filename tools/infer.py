@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
-from dcpose.cli import EXIT_INTERRUPTED, reports_user_errors
-from dcpose.engine.run.folder import set_up_logging
+from dcpose.cli import reports_user_errors
+from dcpose.engine.faults.interruption import Interrupted
+from dcpose.engine.run.progress import set_up_logging
 from dcpose.estimator.boxes_file import read_boxes
 from dcpose.estimator.estimator import PoseEstimator
 from dcpose.estimator.stopwatch import Stopwatch
@@ -118,8 +119,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(stopwatch.report())
     for path in outcome.files:
         print(path)
-    if isinstance(outcome.stopped_by, KeyboardInterrupt):
-        return EXIT_INTERRUPTED
+    if isinstance(outcome.stopped_by, Interrupted):
+        return outcome.stopped_by.exit_code
     if outcome.stopped_by is not None:
         raise outcome.stopped_by
     return 0

@@ -108,6 +108,11 @@ def build_augmentation(cfg: Config) -> Augmentation:
 
 
 def data_root(cfg: Config) -> Path:
+    """Return the folder of the data set.
+
+    Raises:
+        ValueError: if there is none.
+    """
     root = Path(cfg.data.root)
     if not root.is_dir():
         raise ValueError(f"data.root: no such folder: {root} (working directory: {Path.cwd()})")

@@ -22,7 +22,7 @@ from dcpose.engine.distributed import barrier, rank, world_size
 from dcpose.engine.encodings import FrozenEncoder, TrainingSource
 from dcpose.engine.optim import make_optimizer, make_scheduler
 from dcpose.engine.precision import resolve_precision
-from dcpose.engine.run.folder import with_progress
+from dcpose.engine.run.progress import with_progress
 from dcpose.engine.state import TrainingState
 from dcpose.engine.train_settings import TrainSettings
 from dcpose.models.interface import TemporalModel

@@ -13,19 +13,18 @@ import numpy as np
 import torch
 from torchvision.ops import nms
 
-from dcpose.detection.batches import detect_people
-from dcpose.detection.torchvision import DETECTORS, build_detector
+from dcpose.detection.torchvision import DETECTORS, build_detector, detect_people
 
 PersonDetector = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 DetectorName = Literal["torchvision", "hog", "whole-frame"]
 
 _HOG_LONG_SIDE = 960
-"""Larger images are searched at this size; smaller people than 96 pixels high are not found."""
+"""Larger images are searched at this size; people under 96 pixels high are not found."""
 _HOG_MARGIN = 16 / 64, 16 / 128
-"""Of the detector's window of 64 x 128 pixels, this share lies outside the person, both sides
+"""Share of the detector's window of 64 x 128 pixels that lies outside the person, both sides
 together (Dalal and Triggs, 2005: 16 pixels around the person, less across)."""
 _HOG_EVEN_MARGIN = 0.4
-"""Distance from the SVM's plane that gets score 0.5; nearer ones are often posts and doors."""
+"""Distance from the SVM's plane that gets score 0.5; nearer boxes are often posts and doors."""
 
 
 def make_detector(
@@ -42,7 +41,7 @@ def make_detector(
             finds people who stand; or "whole-frame", one person as large as the image.
         device: where a network runs.
         min_score: boxes below this are dropped.
-        nms_iou: of two boxes that overlap more than this, the better one stays.
+        nms_iou: the better one of two boxes stays if they overlap more than this.
         weights: state dict of torchvision's model; None takes its download.
 
     Raises:

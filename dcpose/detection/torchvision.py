@@ -1,18 +1,27 @@
-"""Person detectors of torchvision, which make the boxes where a data set brings none."""
+"""Person detectors of torchvision: they make the boxes of a data set that brings none."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Literal, get_args
 
+import numpy as np
+import torch
 from torch import Tensor, nn
 from torchvision.models import get_model, get_model_weights
 
+from dcpose.iteration import groups_of
 from dcpose.weights.reading import read_weights, weights_hash
+from dcpose.weights.strict import differences
 
 DetectorName = Literal["fasterrcnn_resnet50_fpn_v2", "retinanet_resnet50_fpn_v2"]
 DETECTORS: tuple[DetectorName, ...] = get_args(DetectorName)
 NUM_CLASSES = 91
 """COCO's categories, background included; person is 1, in COCO and in torchvision."""
+PERSON_LABEL = 1
+"""Label of people in detectors that were trained on COCO's categories."""
+
+Detector = Callable[[list[Tensor]], list[dict[str, Tensor]]]
+"""Images (3, H, W) in [0, 1] to boxes (N, 4) x1, y1, x2, y2, labels (N,) and scores (N,)."""
 
 _THRESHOLD_NAMES = {
     "fasterrcnn_resnet50_fpn_v2": ("box_score_thresh", "box_nms_thresh"),
@@ -30,7 +39,7 @@ def build_detector(
         weights: a state dict of that model; None takes torchvision's, from its cache or the
             network.
         min_score: boxes below this are dropped.
-        nms_iou: of two boxes that overlap more than this, the better one stays.
+        nms_iou: the better one of two boxes stays if they overlap more than this.
 
     Returns:
         the model, which maps a list of (3, H, W) float images in [0, 1] to a list of dicts of
@@ -52,8 +61,40 @@ def build_detector(
     else:
         state = read_weights(weights).state
         source = f"{weights.name} {weights_hash(weights)}"
-    _load_strictly(model, state, f"{name}: {source}")
+    if any(found := differences(state, model.state_dict())):
+        raise ValueError(f"weights do not fit {name}: {source}: {found.describe(limit=3)}")
+    model.load_state_dict(state)
     return model.eval(), source
+
+
+def detect_people(
+    detector: Detector, images: Iterable[np.ndarray], batch_size: int, device: torch.device
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Find the people of images, which may differ in size.
+
+    Args:
+        detector: on `device`, in eval mode; thresholds and NMS are its own.
+        images: (H, W, 3) uint8 RGB, in any number.
+        batch_size: images per call of the detector.
+        device: where the detector is.
+
+    Yields:
+        for each image the (N, 4) float64 boxes left, top, width, height in pixels and the (N,)
+        float64 scores of its people, best first.
+    """
+    for batch in groups_of(images, batch_size):
+        tensors = [
+            torch.from_numpy(image).to(device).permute(2, 0, 1).float().div_(255) for image in batch
+        ]
+        with torch.inference_mode():
+            outputs = detector(tensors)
+        for output in outputs:
+            people = output["labels"] == PERSON_LABEL
+            corners = output["boxes"][people].double().cpu().numpy()
+            scores = output["scores"][people].double().cpu().numpy()
+            order = np.argsort(-scores, kind="stable")
+            boxes = np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1)
+            yield boxes[order], scores[order]
 
 
 def _download(name: DetectorName) -> tuple[Mapping[str, Tensor], str]:
@@ -66,26 +107,3 @@ def _download(name: DetectorName) -> tuple[Mapping[str, Tensor], str]:
             "file where there is a network and give it with --weights FILE"
         ) from error
     return state, published.url.rsplit("/", 1)[-1]
-
-
-def _load_strictly(model: nn.Module, state: Mapping[str, Tensor], what: str) -> None:
-    expected = model.state_dict()
-    missing = sorted(expected.keys() - state.keys())
-    unexpected = sorted(state.keys() - expected.keys())
-    misshapen = [
-        f"{key} {tuple(state[key].shape)} instead of {tuple(expected[key].shape)}"
-        for key in sorted(expected.keys() & state.keys())
-        if state[key].shape != expected[key].shape
-    ]
-    problems = [
-        f"{len(keys)} {kind} ({', '.join(keys[:3])})"
-        for kind, keys in (
-            ("missing", missing),
-            ("unexpected", unexpected),
-            ("misshapen", misshapen),
-        )
-        if keys
-    ]
-    if problems:
-        raise ValueError(f"weights do not fit {what}: {'; '.join(problems)}")
-    model.load_state_dict(state)

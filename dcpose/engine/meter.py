@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from dcpose.engine.faults.finite import FiniteGuard
+from dcpose.iteration import timed
 from dcpose.structures import PersonRecord
 
 T = TypeVar("T")
@@ -112,14 +113,8 @@ class EpochMeter:
 
     def time_waiting(self, items: Iterable[T]) -> Iterator[T]:
         """Pass items on, and count the time that each takes to arrive."""
-        iterator = iter(items)
-        while True:
-            asked = time.monotonic()
-            try:
-                item = next(iterator)
-            except StopIteration:
-                return
-            self._waited += time.monotonic() - asked
+        for item, seconds in timed(items, time.monotonic):
+            self._waited += seconds
             yield item
 
     def read(self) -> Interval:

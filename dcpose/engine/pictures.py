@@ -18,11 +18,14 @@ class PicturedModel(Protocol):
     """What pictures need of a `TemporalModel`."""
 
     @property
-    def stride(self) -> int: ...
+    def stride(self) -> int:
+        """Crop pixels to a heatmap pixel."""
 
-    def encode(self, frames: Tensor) -> Tensor: ...
+    def encode(self, frames: Tensor) -> Tensor:
+        """Return encoded frames."""
 
-    def stages(self, encoded: Tensor, gaps: Tensor) -> dict[str, Tensor]: ...
+    def stages(self, encoded: Tensor, gaps: Tensor) -> dict[str, Tensor]:
+        """Return named maps on the way to the heatmaps, which come last."""
 
 
 @torch.inference_mode()

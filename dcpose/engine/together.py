@@ -16,7 +16,7 @@ import torch
 from dcpose.engine.distributed import world_size
 from dcpose.engine.encodings import FrozenEncoder, SharedEncodings
 from dcpose.engine.faults.interruption import Interrupted
-from dcpose.engine.run.folder import with_progress
+from dcpose.engine.run.progress import with_progress
 from dcpose.engine.trainer import Trainer
 
 

@@ -8,10 +8,10 @@ import itertools
 import logging
 import math
 import signal
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from torch import Tensor, nn
@@ -36,17 +36,17 @@ from dcpose.engine.run.checkpoint import (
     restore_previous,
     save_checkpoint,
 )
-from dcpose.engine.run.folder import LOGGER_NAME, Run, with_progress
+from dcpose.engine.run.folder import Run
+from dcpose.engine.run.progress import LOGGER_NAME, with_progress
 from dcpose.engine.run.randomness import capture_rng, restore_rng
 from dcpose.engine.run.replay import save_step
 from dcpose.engine.run.resume_rules import check_changes
-from dcpose.engine.run.training_log import Place, log_epoch, log_interval
+from dcpose.engine.run.training_log import TrainingPlace, log_epoch, log_interval
 from dcpose.engine.state import TrainingState
 from dcpose.engine.supervised import SupervisedModel
 from dcpose.engine.train_settings import TrainSettings
+from dcpose.iteration import groups_of
 from dcpose.structures import ClipBatch
-
-T = TypeVar("T")
 
 
 class Trainer:
@@ -236,7 +236,7 @@ class Trainer:
     def _log_step(self, done: int, steps: int) -> None:
         """Log the interval that ends with step `done` of the epoch's steps, if one does."""
         if done % self.settings.log_every == 0 or done == steps:
-            place = Place(self.state.epoch + 1, self.settings.epochs, self.state.step)
+            place = TrainingPlace(self.state.epoch + 1, self.settings.epochs, self.state.step)
             log_interval(self.run, self.meter, place, steps=(done, steps), lr=self.state.lr)
 
     def _end_step(self, batches: int, is_last: bool) -> None:
@@ -326,7 +326,7 @@ class Trainer:
         is_best = self.state.is_best(summary.get("AP"))
         content = self.checkpoint()
         if is_main():
-            place = Place(self.state.epoch, self.settings.epochs, self.state.step)
+            place = TrainingPlace(self.state.epoch, self.settings.epochs, self.state.step)
             log_epoch(self.run, place, values, summary, is_best)
             if is_best:
                 save_checkpoint(self.run.checkpoints / "best.pt", content)
@@ -342,10 +342,3 @@ class Trainer:
                 len(states),
                 world_size(),
             )
-
-
-def groups_of(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    """Yield lists of `size` items; the last one may be shorter."""
-    iterator = iter(items)
-    while group := list(itertools.islice(iterator, size)):
-        yield group

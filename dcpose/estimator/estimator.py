@@ -16,7 +16,7 @@ from dcpose.config.loading import load_config
 from dcpose.config.schema import Config
 from dcpose.detection.detectors import PersonDetector, make_detector
 from dcpose.estimator.frame_result import FrameResult
-from dcpose.estimator.live_poses import Boxes, BoxesOf, Following, LivePoses
+from dcpose.estimator.live_poses import Boxes, BoxesOf, LivePoses, TrackingOptions
 from dcpose.estimator.stopwatch import Stopwatch
 from dcpose.skeleton import Skeleton
 from dcpose.video.opening import open_source
@@ -131,8 +131,8 @@ class PoseEstimator:
         time_base = 1 / Fraction(rate).limit_denominator(100_000)
         source = (VideoFrame(index, _checked(image, index), index)
                   for index, image in enumerate(images))  # fmt: skip
-        following = Following(track, smooth, detect_every, frames_at_once)
-        return self._poses.run(source, time_base, _boxes_of(boxes), following)
+        tracking = TrackingOptions(track, smooth, detect_every, frames_at_once)
+        return self._poses.run(source, time_base, _boxes_of(boxes), tracking)
 
     def video(
         self,
@@ -164,8 +164,8 @@ class PoseEstimator:
         """
         opened = open_source(source) if isinstance(source, str | Path) else source
         boxes_of = boxes if boxes is None or callable(boxes) else _boxes_of(boxes)
-        following = Following(track, smooth, detect_every, frames_at_once)
-        return self._poses.run(opened, opened.time_base, boxes_of, following)
+        tracking = TrackingOptions(track, smooth, detect_every, frames_at_once)
+        return self._poses.run(opened, opened.time_base, boxes_of, tracking)
 
 
 def _config_and_weights(

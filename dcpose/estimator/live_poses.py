@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import TypeVar
 
 import numpy as np
 
@@ -23,13 +22,12 @@ from dcpose.estimator.stopwatch import Stopwatch
 from dcpose.evaluation.oks import suppress_duplicates
 from dcpose.formats.posetrack.records import unusable_box
 from dcpose.geometry import clip_to_image
+from dcpose.iteration import groups_of
 from dcpose.skeleton import Skeleton
 from dcpose.structures import ClipBatch, PersonRecord, PosePrediction
 from dcpose.tracking.smoothing import PoseSmoother
 from dcpose.tracking.tracker import PoseTracker
 from dcpose.video.source import VideoFrame
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +51,7 @@ BoxesOf = Callable[[VideoFrame], Boxes | None]
 
 
 @dataclass(frozen=True)
-class Following:
+class TrackingOptions:
     """How a video is gone through.
 
     Attributes:
@@ -122,7 +120,7 @@ class LivePoses:
         frames: Iterable[VideoFrame],
         time_base: Fraction,
         boxes_of: BoxesOf | None = None,
-        following: Following | None = None,
+        tracking: TrackingOptions | None = None,
     ) -> Iterator[FrameResult]:
         """Yield the people of each frame, in order.
 
@@ -131,20 +129,20 @@ class LivePoses:
                 before it.
             time_base: seconds per tick of their times.
             boxes_of: person boxes; None detects them.
-            following: ids, and how often the detector looks.
+            tracking: ids, and how often the detector looks.
 
         Raises:
             ValueError: if an annotated box lies outside its image, or boxes cannot be had.
         """
-        following = following or Following()
-        follows = following.track or following.smooth or following.detect_every > 1
+        tracking = tracking or TrackingOptions()
+        follows = tracking.track or tracking.smooth or tracking.detect_every > 1
         tracker = PoseTracker(self._skeleton) if follows else None
-        smoother = PoseSmoother() if following.smooth else None
+        smoother = PoseSmoother() if tracking.smooth else None
         waiting: deque[VideoFrame] = deque()
         clips = live_clips(self._images(frames, waiting), self._options)
-        for chunk in _chunks(clips, following.frames_at_once):
+        for chunk in groups_of(clips, tracking.frames_at_once, finish_before_error=True):
             group = [waiting.popleft() for _ in chunk]
-            boxes = [self._boxes(frame, boxes_of, following, tracker) for frame in group]
+            boxes = [self._boxes(frame, boxes_of, tracking, tracker) for frame in group]
             for frame, people in zip(group, self._people(group, chunk, boxes), strict=True):
                 time = float(frame.ticks * time_base)
                 if tracker is not None:
@@ -172,12 +170,12 @@ class LivePoses:
         self,
         frame: VideoFrame,
         boxes_of: BoxesOf | None,
-        following: Following,
+        tracking: TrackingOptions,
         tracker: PoseTracker | None,
     ) -> Boxes:
         if boxes_of is not None and (given := boxes_of(frame)) is not None:
             return given
-        if tracker is not None and frame.index % following.detect_every:
+        if tracker is not None and frame.index % tracking.detect_every:
             return _usable(Boxes(*tracker.predict_boxes(frame.index)), frame)
         if self._detector is None:
             self._detector = self._make_detector()
@@ -228,23 +226,6 @@ class LivePoses:
 
     def _measure(self, stage: str) -> AbstractContextManager[None]:
         return nullcontext() if self.stopwatch is None else self.stopwatch.measure(stage)
-
-
-def _chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    """Yield lists of items; an error of theirs comes after the items before it."""
-    chunk: list[T] = []
-    try:
-        for item in items:
-            chunk.append(item)
-            if len(chunk) == size:
-                yield chunk
-                chunk = []
-    except Exception:
-        if chunk:
-            yield chunk
-        raise
-    if chunk:
-        yield chunk
 
 
 def _usable(boxes: Boxes, frame: VideoFrame) -> Boxes:

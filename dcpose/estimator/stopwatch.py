@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
+from dcpose.iteration import timed
+
 T = TypeVar("T")
 
 
@@ -33,13 +35,10 @@ class Stopwatch:
 
     def measure_items(self, stage: str, items: Iterable[T]) -> Iterator[T]:
         """Pass items on, and count the time until each is there for a stage."""
-        iterator = iter(items)
-        while True:
-            with self.measure(stage):
-                try:
-                    item = next(iterator)
-                except StopIteration:
-                    return
+        for item, seconds in timed(items, self._clock):
+            if self._start is None:
+                self._start = self._clock() - seconds
+            self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds
             yield item
 
     @property

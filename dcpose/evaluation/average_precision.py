@@ -8,7 +8,7 @@ def average_precision(
 ) -> tuple[float, float, float]:
     """Rank detections by score and measure the curve.
 
-    Of equal scores the later detection ranks first, so that the result does not depend on the
+    The later detection of equal scores ranks first, so that the result does not depend on the
     sort of the machine. NaN scores rank first.
 
     Args:
@@ -38,7 +38,7 @@ def ranked_curve(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return (N,) precision and (N,) recall, 0 to 1, of the first 1, 2, ... N detections by score.
 
-    Arguments are those of `average_precision`, whose order it is; at least one annotated joint.
+    The arguments and the order are those of `average_precision`; at least one joint is annotated.
     """
     order = np.argsort(scores, kind="stable")[::-1]
     true_positives = np.cumsum(hits[order])

@@ -59,11 +59,6 @@ class OksResult:
             "groups": {**groups, "Total": total},
         }
 
-    def table(self) -> str:
-        """Return the row of COCO's tables, with one decimal, under its column names."""
-        head = " ".join(f"{title:>6}" for title in self.columns)
-        return f"{head}\n{' '.join(f'{value:6.1f}' for value in self.columns.values())}"
-
 
 def evaluate_coco(
     annotations_path: Path,

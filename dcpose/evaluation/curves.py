@@ -82,7 +82,7 @@ def precision_envelope(scores: np.ndarray, hits: np.ndarray, num_annotated: int)
     """Return the best precision at each of `RECALL_STEPS` or beyond, in percent, (101,).
 
     Args:
-        scores: (N,) float64; of equal scores the later ranks first, as in `average_precision`.
+        scores: (N,) float64; the later of equal scores ranks first, as in `average_precision`.
         hits: (N,) bool.
         num_annotated: annotated joints, at least 1.
     """

@@ -1,7 +1,7 @@
 """PoseTrack AP of predictions files against annotation files.
 
 The numbers are those of the official evaluator (poseval), computed on arrays, one video at a
-time. What that evaluator accepts in silence although it is probably wrong is logged as a warning.
+time. A warning is logged for input that the official one accepts although it is probably wrong.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from dcpose.formats.posetrack.predictions import read_poses
 from dcpose.formats.posetrack.video_poses import EvaluationInputError, VideoPoses
 from dcpose.skeleton import POSETRACK, Skeleton
 
-TITLE_OF = {
+GROUP_TITLES = {
     "Shou": "Shoulder", "Elb": "Elbow", "Wri": "Wrist", "Ankl": "Ankle", "Total": "Mean",
 }  # fmt: skip
 """What the paper's tables call groups that have another name there."""
@@ -73,12 +73,7 @@ class APResult:
 
         For PoseTrack: Head, Shou, Elb, Wri, Hip, Knee, Ankl, Total.
         """
-        names = self.skeleton.evaluation_names
-        groups = {
-            group: float(np.mean(self.ap[[names.index(joint) for joint in joints]]))
-            for group, joints in self.skeleton.evaluation_groups
-        }
-        return {**groups, "Total": self.total}
+        return group_means(self.ap, self.skeleton)
 
     @property
     def details(self) -> dict[str, float]:
@@ -88,7 +83,7 @@ class APResult:
     @property
     def columns(self) -> dict[str, float]:
         """The groups under the titles of the paper's tables: Head, Shoulder, ... Mean."""
-        return {TITLE_OF.get(group, group): value for group, value in self.groups.items()}
+        return {GROUP_TITLES.get(group, group): value for group, value in self.groups.items()}
 
     def to_json_dict(self) -> dict[str, Any]:
         """Return joint_names, ap, precision, recall, total, groups; undefined values are None.
@@ -101,20 +96,13 @@ class APResult:
         }
         return {
             "joint_names": list(self.skeleton.evaluation_names),
-            "ap": [_or_none(value) for value in self.ap],
-            "precision": [_or_none(value) for value in self.precision],
-            "recall": [_or_none(value) for value in self.recall],
-            "total": _or_none(self.total),
-            "groups": {name: _or_none(value) for name, value in self.groups.items()},
+            "ap": [none_if_nan(value) for value in self.ap],
+            "precision": [none_if_nan(value) for value in self.precision],
+            "recall": [none_if_nan(value) for value in self.recall],
+            "total": none_if_nan(self.total),
+            "groups": {name: none_if_nan(value) for name, value in self.groups.items()},
             **({"subsets": subsets} if subsets else {}),
         }
-
-    def table(self) -> str:
-        """Return the paper's row, Head to Mean, with one decimal, under its column names."""
-        width = max(8, *map(len, self.columns))
-        head = " ".join(f"{title:>{width}}" for title in self.columns)
-        row = " ".join(f"{value:{width}.1f}" for value in self.columns.values())
-        return f"{head}\n{row}"
 
 
 class Evaluator:
@@ -244,13 +232,29 @@ def json_files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.glob("*.json") if not path.name.startswith("."))
 
 
+def group_means(values: np.ndarray, skeleton: Skeleton) -> dict[str, float]:
+    """Return means over the skeleton's groups of joints, then over all joints as Total.
+
+    Args:
+        values: (J,) of the evaluated joints; a NaN leaves its group undefined, not the Total.
+        skeleton: names joints and groups.
+    """
+    names = skeleton.evaluation_names
+    groups = {
+        group: float(np.mean(values[[names.index(joint) for joint in joints]]))
+        for group, joints in skeleton.evaluation_groups
+    }
+    return {**groups, "Total": mean_of_defined(values)}
+
+
 def mean_of_defined(values: np.ndarray) -> float:
     """Return the mean of the values that are not NaN; NaN if there are none."""
     defined = values[~np.isnan(values)]
     return float(np.mean(defined)) if len(defined) else math.nan
 
 
-def _or_none(value: float) -> float | None:
+def none_if_nan(value: float) -> float | None:
+    """Return what JSON can hold."""
     return None if math.isnan(value) else float(value)
 
 

@@ -68,11 +68,6 @@ class Matching:
         )
 
 
-def match_video(annotated: VideoPoses, predicted: VideoPoses) -> Detections:
-    """Decide for every predicted joint of a video whether it is right; see `match_people`."""
-    return match_people(annotated, predicted).detections()
-
-
 def match_people(annotated: VideoPoses, predicted: VideoPoses) -> Matching:
     """Decide for every predicted joint of a video whether it is right.
 

@@ -3,7 +3,7 @@
 MOTA is that of the official evaluator (poseval), with two of its habits: the last evaluated frame
 of every video is left out, and a frame in which nobody is annotated or predicted counts as one
 miss and one false positive of every joint, whatever is there. MOTP is the mean closeness of matched
-joints; poseval's differs, for with motmetrics 1.2 and later it adds up pairs that were not matched.
+joints; poseval's differs, because it adds up unmatched pairs with motmetrics 1.2 and later.
 
 IDF1 compares whole people, by their boxes, in all evaluated frames. It needs the optional package
 motmetrics, as MOTA does.
@@ -21,8 +21,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dcpose.evaluation.evaluator import mean_of_defined, paired_files
+from dcpose.evaluation.evaluator import group_means, mean_of_defined, none_if_nan, paired_files
 from dcpose.evaluation.matching import DISTANCE_LIMIT, evaluated_people, joint_distances
+from dcpose.evaluation.subsets import person_boxes
 from dcpose.formats.posetrack.predictions import read_poses
 from dcpose.formats.posetrack.video_poses import EvaluationInputError, VideoPoses
 from dcpose.geometry import box_iou
@@ -104,12 +105,7 @@ class TrackingResult:
     @property
     def columns(self) -> dict[str, float]:
         """MOTA of the skeleton's groups, then of all joints."""
-        names = self.skeleton.evaluation_names
-        groups = {
-            group: float(np.mean(self.mota[[names.index(joint) for joint in joints]]))
-            for group, joints in self.skeleton.evaluation_groups
-        }
-        return {**groups, "Total": mean_of_defined(self.mota)}
+        return group_means(self.mota, self.skeleton)
 
     def to_json_dict(self) -> dict[str, Any]:
         """Return mota, motp, precision and recall per joint and in total, groups, and identities.
@@ -118,23 +114,13 @@ class TrackingResult:
         """
         rows = {name: getattr(self, name) for name in ("mota", "motp", "precision", "recall")}
         return {
-            **{name: [_or_none(value) for value in row] for name, row in rows.items()},
-            "total": {name: _or_none(mean_of_defined(row)) for name, row in rows.items()},
-            "groups": {name: _or_none(value) for name, value in self.columns.items()},
+            **{name: [none_if_nan(value) for value in row] for name, row in rows.items()},
+            "total": {name: none_if_nan(mean_of_defined(row)) for name, row in rows.items()},
+            "groups": {name: none_if_nan(value) for name, value in self.columns.items()},
             "switches": self.num_switches.tolist(),
-            "idf1": _or_none(self.idf1),
+            "idf1": none_if_nan(self.idf1),
             "id_switches": self.id_switches,
         }
-
-    def table(self) -> str:
-        """Return the row of MOTA under its column names, and a line with the other numbers."""
-        width = max(8, *map(len, self.columns))
-        head = " ".join(f"{title:>{width}}" for title in self.columns)
-        row = " ".join(f"{value:{width}.1f}" for value in self.columns.values())
-        rows = {"MOTP": self.motp, "precision": self.precision, "recall": self.recall}
-        means = ", ".join(f"{name} {mean_of_defined(row):.1f}" for name, row in rows.items())
-        people = f"people: IDF1 {self.idf1:.1f}, {self.id_switches} identity switches"
-        return f"{head}\n{row}\n{means}; {people}"
 
 
 def evaluate_tracks(
@@ -236,7 +222,7 @@ def _count_identities(
     annotated = annotated.keep(np.any(annotated.present, axis=1))
     predicted = predicted.keep(np.any(predicted.present, axis=1))
     accumulator = motmetrics.MOTAccumulator(auto_id=True)
-    boxes, predicted_boxes = _boxes(annotated), _boxes(predicted)
+    boxes, predicted_boxes = person_boxes(annotated), person_boxes(predicted)
     for frame in frames:
         people, predictions = _of_frame(annotated, frame), _of_frame(predicted, frame)
         overlap = box_iou(boxes[people], predicted_boxes[predictions])
@@ -250,16 +236,6 @@ def _count_identities(
         accumulator, metrics=names, return_dataframe=False
     )
     return np.array([measured[name] for name in names], dtype=np.int64)
-
-
-def _boxes(poses: VideoPoses) -> np.ndarray:
-    """Return (P, 4) boxes xywh of people with joints: of the file, else the joints' extent."""
-    present = poses.present[..., None]
-    low = np.where(present, poses.joints, np.inf).min(axis=1)
-    high = np.where(present, poses.joints, -np.inf).max(axis=1)
-    extent = np.concatenate([low, high - low], axis=1)
-    given = np.isfinite(poses.boxes_xywh).all(axis=1)[:, None]
-    return np.where(given, poses.boxes_xywh, extent)
 
 
 def _of_frame(poses: VideoPoses, frame: int) -> np.ndarray:
@@ -292,7 +268,3 @@ def _import_motmetrics() -> ModuleType:
 def _share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
     """Return part / whole, NaN where the whole is 0."""
     return np.divide(part, whole, out=np.full(len(whole), np.nan), where=whole > 0)
-
-
-def _or_none(value: float) -> float | None:
-    return None if math.isnan(value) else float(value)

@@ -34,7 +34,7 @@ def oks_nms(similarity: np.ndarray, scores: np.ndarray, threshold: float) -> np.
 
     Args:
         similarity: (P, P) OKS.
-        scores: (P,) scores of whole people; of equal ones the earlier wins.
+        scores: (P,) scores of whole people; the earlier of equal ones wins.
         threshold: poses more similar than this are the same person.
 
     Returns:

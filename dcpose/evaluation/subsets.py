@@ -8,18 +8,17 @@ plain AP. In a subset
     - a prediction counts where it belongs to one of them, with its right and its wrong joints. It
       belongs to the person that it is assigned to; without one, to the person whose box overlaps
       its own most, from `MIN_OVERLAP` on;
-    - what belongs to anybody else is left out: neither right nor wrong;
-    - what belongs to nobody is wrong where the frame shows somebody of the subset.
+    - a prediction of anybody else is left out: it is neither right nor wrong;
+    - a prediction of nobody is wrong if the frame shows somebody of the subset.
 
 With ground-truth boxes every prediction has a person's own box, so everybody is judged by the one
-pose made for them, however far off it is. With detected boxes a second pose of the same person is
-held against that person, and a pose in the background against the frames that it is in.
+pose made for them, however far off it is. With detected boxes a second pose of the same person
+counts against that person, and a pose in the background counts against its frame.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -27,11 +26,8 @@ from dcpose.evaluation.matching import Detections, Matching, pairs_in_frames
 from dcpose.formats.posetrack.video_poses import CLEAN, VideoPoses
 from dcpose.geometry import paired_iou
 
-if TYPE_CHECKING:
-    from dcpose.evaluation.evaluator import APResult
-
 MIN_OVERLAP = 0.5
-"""Intersection over union from which on two boxes are of the same person."""
+"""Two boxes are of the same person from this intersection over union on."""
 
 TITLE_OF_CONDITION = {
     CLEAN: "clean",
@@ -43,7 +39,7 @@ TITLE_OF_CONDITION = {
 """Labels of rendered people, and what Fig. 4 of the paper calls them, in its order."""
 
 
-def title_of(condition: str) -> str:
+def subset_title(condition: str) -> str:
     """Return what tables call a subset: Fig. 4's words, or the label itself."""
     return TITLE_OF_CONDITION.get(condition, condition.replace("_", " "))
 
@@ -106,32 +102,3 @@ def person_boxes(poses: VideoPoses) -> np.ndarray:
     far = np.fmax.reduce(spots, axis=1)
     given = np.isfinite(poses.boxes_xywh).all(axis=1, keepdims=True)
     return np.where(given, poses.boxes_xywh, np.hstack([near, far - near]))
-
-
-def text_table(subsets: Mapping[str, APResult]) -> str:
-    """Lay the AP of subsets, by label, out as text with one line each."""
-    titles, *rows = _cells(subsets)
-    width = max(len(row[0]) for row in [titles, *rows])
-    lines = [
-        " ".join([f"{row[0]:<{width}}", *(f"{cell:>8}" for cell in row[1:])])
-        for row in [titles, *rows]
-    ]
-    return "\n".join(lines)
-
-
-def markdown_table(subsets: Mapping[str, APResult]) -> str:
-    """Lay the AP of subsets, by label, out as a Markdown table."""
-    titles, *rows = (f"| {' | '.join(row)} |" for row in _cells(subsets))
-    columns = len(next(iter(subsets.values())).columns) + 1
-    return "\n".join([titles, "|---|" + " ---: |" * columns, *rows])
-
-
-def _cells(subsets: Mapping[str, APResult]) -> list[list[str]]:
-    columns = next(iter(subsets.values())).columns
-    return [
-        ["subset", "people", *columns],
-        *(
-            [title_of(name), str(ap.num_people), *(f"{v:.1f}" for v in ap.columns.values())]
-            for name, ap in subsets.items()
-        ),
-    ]

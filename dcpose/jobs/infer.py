@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from dcpose.engine.faults.signals import Interrupts
-from dcpose.engine.run.folder import with_progress
+from dcpose.engine.faults.interruption import Interrupted, StopRequest
+from dcpose.engine.run.progress import with_progress
 from dcpose.estimator.frame_result import FrameResult
 from dcpose.estimator.posetrack_file import PoseTrackFile
 from dcpose.estimator.stopwatch import Stopwatch
@@ -28,14 +28,14 @@ class Outcome:
         num_people: people in all of them.
         seconds: how long it took, without loading the network.
         files: what was written.
-        stopped_by: why it ended before its end: an error of the source, or an interrupt.
+        stopped_by: why it ended before its end: an error of the source, or a signal.
     """
 
     num_frames: int
     num_people: int
     seconds: float
     files: tuple[Path, ...]
-    stopped_by: VideoError | KeyboardInterrupt | None
+    stopped_by: VideoError | Interrupted | None
 
     def line(self, name: str) -> str:
         """Return the line of speed."""
@@ -87,29 +87,28 @@ def infer(
     out.mkdir(parents=True, exist_ok=True)
     files = [out / f"{source.name}.json"] + [out / f"{source.name}.mp4"] * (draw is not None)
     _keep_source(source, files)
-    interrupts = Interrupts()
-    stopped_by: VideoError | KeyboardInterrupt | None = None
+    stopped_by: VideoError | Interrupted | None = None
     with (
-        interrupts.watch(),
+        StopRequest("the frame") as stop,
         PoseTrackFile(files[0], skeleton, joint_score) as json_file,
         nullcontext() if draw is None else VideoWriter(files[1], source) as video,
     ):
         try:
-            for result in with_progress(results, source.name, source.num_frames):
-                with interrupts.held():
-                    json_file.write(result, source.file_name(result.index))
-                    if draw is not None and video is not None:
-                        with stopwatch.measure("draw"):
-                            picture = draw(result)
-                        with stopwatch.measure("encode"):
-                            video.write(picture, result.ticks, result.duration)
-        except (VideoError, KeyboardInterrupt) as error:
+            with stop.nothing_to_finish():
+                for result in with_progress(results, source.name, source.num_frames):
+                    with stop.held():
+                        json_file.write(result, source.file_name(result.index))
+                        if draw is not None and video is not None:
+                            with stopwatch.measure("draw"):
+                                picture = draw(result)
+                            with stopwatch.measure("encode"):
+                                video.write(picture, result.ticks, result.duration)
+        except (VideoError, Interrupted) as error:
             stopped_by = error
         seconds = stopwatch.elapsed
-        with interrupts.held():  # a second interrupt must not leave half a file
-            json_file.close()
-            if video is not None:
-                video.close(complete=stopped_by is None)
+        json_file.close()
+        if video is not None:
+            video.close(complete=stopped_by is None)
     return Outcome(
         json_file.num_frames,
         json_file.num_people,

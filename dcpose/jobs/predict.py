@@ -15,7 +15,7 @@ from dcpose.build.inference import build_predictor, build_stream
 from dcpose.config.schema import Config, Split
 from dcpose.data.stream import shard_videos
 from dcpose.engine.distributed import barrier, rank, world_size
-from dcpose.engine.run.folder import with_progress
+from dcpose.engine.run.progress import with_progress
 from dcpose.evaluation.oks import suppress_duplicates
 from dcpose.formats.posetrack.predictions import write_predictions
 from dcpose.formats.posetrack.records import VideoAnnotation

@@ -14,7 +14,7 @@ from dcpose.config.loading import config_to_dict
 from dcpose.config.schema import Config
 from dcpose.engine.faults.interruption import StopRequest
 from dcpose.engine.faults.lost import explained_faults
-from dcpose.engine.run.folder import set_up_logging
+from dcpose.engine.run.progress import set_up_logging
 from dcpose.engine.together import fit_together
 from dcpose.engine.trainer import Trainer
 from dcpose.jobs.train import make_trainer

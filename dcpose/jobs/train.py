@@ -31,13 +31,8 @@ from dcpose.engine.distributed import broadcast_object, is_main
 from dcpose.engine.faults.interruption import StopRequest
 from dcpose.engine.faults.lost import explained_faults
 from dcpose.engine.pictures import clip_pictures
-from dcpose.engine.run.folder import (
-    Run,
-    describe_environment,
-    find_latest_run,
-    new_run_dir,
-    set_up_logging,
-)
+from dcpose.engine.run.folder import Run, describe_environment, find_latest_run, new_run_dir
+from dcpose.engine.run.progress import set_up_logging
 from dcpose.engine.run.randomness import seed_everything
 from dcpose.engine.trainer import Trainer
 from dcpose.jobs.predict import VideosAndPeople

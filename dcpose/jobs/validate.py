@@ -17,11 +17,13 @@ from dcpose.build.model import build_model
 from dcpose.config.loading import config_to_dict
 from dcpose.config.schema import Config
 from dcpose.engine.distributed import broadcast_object, is_main
-from dcpose.engine.run.folder import Run, describe_environment, new_run_dir, set_up_logging
+from dcpose.engine.run.folder import Run, describe_environment, new_run_dir
+from dcpose.engine.run.progress import set_up_logging
 from dcpose.evaluation.coco_ap import OksResult
 from dcpose.jobs.predict import VideosAndPeople, predict_split
 from dcpose.models.interface import TemporalModel
 from dcpose.report.results import Measured, Protocol, write_results
+from dcpose.report.tables import row_of
 from dcpose.weights.reading import weights_hash
 
 _log = logging.getLogger(__name__)
@@ -91,6 +93,6 @@ def measure(
         build_skeleton(cfg),
         scratch,
     )
-    for line in result.table().splitlines():
+    for line in row_of(result.columns).text().splitlines():
         _log.info("%s", line)
     return result, num_boxes

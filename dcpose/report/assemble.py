@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import base64
 import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from dcpose.evaluation.curves import PCKH_LIMITS, RECALL_STEPS, Curves
-from dcpose.evaluation.evaluator import TITLE_OF
-from dcpose.evaluation.subsets import title_of
+from dcpose.evaluation.evaluator import GROUP_TITLES
 from dcpose.report import charts
-from dcpose.report.page import Chart, Table
+from dcpose.report.comparison import Model, group_table, subset_comparison
+from dcpose.report.page import Chart, Sweep
 from dcpose.report.run_files import RunRecord
+from dcpose.report.tables import Table
 
-TOTAL = "Total"
 _PROTOCOL_NAMES = {
     "annotations": "annotations",
     "metric": "metric",
@@ -66,38 +68,18 @@ def groups_of(run: RunRecord) -> dict[str, float | None]:
 
 def results_table(runs: Sequence[RunRecord]) -> Table:
     """Return a row per run, with the difference to the first."""
-    columns = list(groups_of(runs[0]))
-    titles = ["run", *(TITLE_OF.get(column, column) for column in columns)]
-    rows = [[run.name, *map(_figure, groups_of(run).values())] for run in runs]
-    if len(runs) > 1:
-        first = groups_of(runs[0]).get(columns[-1])
-        titles.append("difference")
-        for run, row in zip(runs, rows, strict=True):
-            own = groups_of(run).get(columns[-1])
-            is_known = run is not runs[0] and own is not None and first is not None
-            row.append(f"{own - first:+.1f}" if is_known else "")  # type: ignore[operator]
-    return Table(titles, rows)
+    for run in runs:
+        groups_of(run)
+    return group_table("run", _models(runs))
 
 
 def subset_table(runs: Sequence[RunRecord]) -> Table | None:
     """Return a row per run and a column per labelled subset; None if nothing is labelled."""
-    labels = dict.fromkeys(label for run in runs for label in run.results.get("subsets", {}))
-    if not labels:
-        return None
-    people = {
-        label: next(
-            run.results["subsets"][label]["people"]
-            for run in runs
-            if label in run.results.get("subsets", {})
-        )
-        for label in labels
-    }
-    titles = ["run", *(f"{title_of(label)} ({people[label]})" for label in labels)]
-    rows = []
-    for run in runs:
-        own = run.results.get("subsets", {})
-        rows.append([run.name, *(_figure(own.get(label, {}).get("total")) for label in labels)])
-    return Table(titles, rows)
+    return subset_comparison("run", _models(runs), show_changes=False)
+
+
+def _models(runs: Sequence[RunRecord]) -> list[Model]:
+    return [Model(run.name, [run.results]) for run in runs]
 
 
 def protocol_line(run: RunRecord) -> str:
@@ -120,7 +102,7 @@ def make_charts(runs: Sequence[RunRecord], curves: Mapping[str, Curves]) -> list
     made = [
         Chart(
             "AP by joint",
-            charts.bars([TITLE_OF.get(column, column) for column in columns], values),
+            charts.bars([GROUP_TITLES.get(column, column) for column in columns], values),
             "One bar per run; the last group is the mean over all joints.",
         )
     ]
@@ -162,12 +144,29 @@ def _over_steps(
     return series if any(x for x, _ in series.values()) else {}
 
 
+def read_sweep(folder: Path) -> Sweep:
+    """Read the table and the chart that scripts/ablate.py wrote.
+
+    Raises:
+        ValueError: if there is no table.
+    """
+    path, chart = folder / "table.md", folder / "table.svg"
+    if not path.is_file():
+        raise ValueError(f"{path}: no such file, expected the --out folder of scripts/ablate.py")
+    try:
+        table = Table.from_markdown(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}; run scripts/ablate.py again") from None
+    picture = ""
+    if chart.is_file():
+        content = base64.b64encode(chart.read_bytes()).decode()
+        # as a picture, not as part of the page: a picture runs no scripts
+        picture = f"data:image/svg+xml;base64,{content}"
+    return Sweep(str(folder), table, picture)
+
+
 def _number(value: float | None) -> float:
     return math.nan if value is None else float(value)
-
-
-def _figure(value: float | None) -> str:
-    return "-" if value is None else f"{value:.1f}"
 
 
 def _plain(value: Any) -> str:  # noqa: ANN401 - a value of JSON

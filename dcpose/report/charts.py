@@ -1,7 +1,7 @@
 """The charts of a report, as SVG that scales with the page and keeps its text.
 
-One colour per run throughout (Okabe and Ito's, which stay apart for colour-blind readers), and a
-dash pattern as well, so that lines are told apart without colour.
+Each run has one colour throughout, from Okabe and Ito's palette for colour-blind readers, and one
+dash pattern, so that lines differ without colour too.
 """
 
 from __future__ import annotations
@@ -15,6 +15,18 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+
+from dcpose.report.ablation_table import (
+    Row,
+    difference,
+    in_the_order_of_the_paper,
+    published_change,
+    reference_of,
+    row_title,
+    spread,
+)
+from dcpose.report.published import TOTAL
+from dcpose.report.tables import Spread
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 DASHES = ("-", "--", "-.", ":")
@@ -111,6 +123,50 @@ def pckh(curves: Mapping[str, np.ndarray], limits: np.ndarray) -> str:
         axes.set(xlabel="distance in head sizes", ylabel="joints found, %", ylim=(0, 100))
         axes.set_xlim(0, float(limits[-1]))
         return _svg(figure, "PCKh: share of joints within a distance")
+
+
+def ablation(rows: Sequence[Row]) -> str:
+    """Draw mean AP of every variant and its difference to the reference; see `ablation_figure`."""
+    with mpl.rc_context(_STYLE):
+        return _svg(ablation_figure(rows), "Mean AP of each variant, and its difference")
+
+
+def ablation_figure(rows: Sequence[Row]) -> Figure:
+    """Draw the rows of an ablation from top to bottom; rows without a result stay empty.
+
+    The left axes have mean AP over the seeds with its standard deviation, the right ones the
+    difference to the reference, and that of the paper.
+
+    Raises:
+        ValueError: if there is no row.
+    """
+    if not rows:
+        raise ValueError("expected at least one row to draw, got none")
+    rows = in_the_order_of_the_paper(rows)
+    reference = reference_of(rows)
+    places = np.arange(len(rows))
+    figure = Figure(figsize=(9.4, 1.6 + 0.36 * len(rows)), layout="constrained")
+    left, right = figure.subplots(1, 2, sharey=True)
+    _whiskers(left, places, [spread(row, TOTAL) for row in rows])
+    nothing = Spread(math.nan, math.nan)
+    changes = [nothing if row is reference else difference(row, reference) for row in rows]
+    _whiskers(right, places, changes)
+    published = [math.nan if row is reference else published_change(row) for row in rows]
+    right.plot(
+        published, places, "D", mfc="none", color=colour(1), label="published, PoseTrack2017 val"
+    )
+    right.axvline(0.0, color="0.2", linewidth=1)
+    left.set_yticks(places, [row_title(row) for row in rows])
+    left.set(xlabel="mean AP", ylim=(len(rows) - 0.5, -0.5))
+    right.set_xlabel(f"difference to {row_title(reference)}")
+    figure.legend(*right.get_legend_handles_labels(), loc="outside upper right", ncols=2)
+    return figure
+
+
+def _whiskers(axes: Axes, places: np.ndarray, values: Sequence[Spread]) -> None:
+    means, deviations = ([getattr(value, name) for value in values] for name in ("mean", "std"))
+    label = "here: mean over the seeds, bar: standard deviation"
+    axes.errorbar(means, places, xerr=deviations, fmt="o", color=colour(0), label=label)
 
 
 def over_time(loss: Series, average_precision: Series) -> str:

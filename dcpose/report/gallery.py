@@ -16,7 +16,9 @@ from dcpose.skeleton import POSETRACK, Skeleton
 from dcpose.visualize import draw_pose, person_view
 
 LOST = 2.0
-"""Largest error of one joint in head sizes: beyond it, and without a prediction, it is lost."""
+"""Largest error of one joint in head sizes; a joint beyond it or without a prediction has this."""
+MOST_NAMES = 5
+"""Wrong joints are listed by name up to this number; beyond it the number is enough."""
 _VIEW_WH = (216, 288)
 _JPEG_QUALITY = 82
 
@@ -53,8 +55,8 @@ def worst_people(
 ) -> list[WorstPerson]:
     """Return the `count` people with the largest errors, worst first; ties in order of the files.
 
-    A person's prediction is the one assigned to it, else the one whose box overlaps its own most,
-    also where that pose is of somebody else.
+    A person's prediction is the one that is assigned to it, else the one whose box overlaps the
+    person's most, even if that pose is of somebody else.
     """
     everybody = [person for matching in matchings for person in _people(matching, skeleton)]
     everybody.sort(key=lambda person: -person.error)
@@ -124,7 +126,7 @@ def _extent(points: np.ndarray) -> np.ndarray:
     return np.concatenate([near, np.maximum(far - near, 1.0)])
 
 
-def draw_person(
+def draw_worst(
     person: WorstPerson, frames: Sequence[np.ndarray], skeleton: Skeleton = POSETRACK
 ) -> dict[str, np.ndarray]:
     """Draw a person as the model saw it.
@@ -148,6 +150,16 @@ def draw_person(
         "truth": draw_pose(view, apply_affine(person.truth, matrix), skeleton, labelled),
         "predicted": draw_pose(view, apply_affine(person.predicted, matrix), skeleton, labelled),
     }
+
+
+def describe(person: WorstPerson) -> str:
+    """Return how far off a person is, and in what."""
+    hard = f" · {', '.join(person.conditions).replace('_', ' ')}" if person.conditions else ""
+    annotated = int(np.isfinite(person.truth).all(axis=1).sum())
+    wrong = f"{len(person.wrong)} of {annotated} joints"
+    if len(person.wrong) <= MOST_NAMES:
+        wrong = ", ".join(person.wrong).replace("_", " ") or "none"
+    return f"mean error {person.error:.2f} head sizes{hard} · more than half a head off: {wrong}"
 
 
 def to_data_uri(picture: np.ndarray) -> str:

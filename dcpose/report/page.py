@@ -8,15 +8,9 @@ from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined
 
+from dcpose.report.tables import Table
+
 _TEMPLATE = Path(__file__).with_name("page.html.jinja")
-
-
-@dataclass(frozen=True)
-class Table:
-    """Rows of text under titles; the first column names the row."""
-
-    titles: Sequence[str]
-    rows: Sequence[Sequence[str]]
 
 
 @dataclass(frozen=True)

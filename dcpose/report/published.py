@@ -14,7 +14,7 @@ REFERENCE = "ablation_complete"
 
 
 @dataclass(frozen=True)
-class Published:
+class PaperRow:
     """A row of the paper.
 
     Attributes:
@@ -41,50 +41,50 @@ ROUNDING = 0.15
 
 # Table 5, as printed: PoseTrack2017 validation set.
 _TABLE_5 = {
-    "ablation_complete": Published(
+    "ablation_complete": PaperRow(
         "DCPose, complete, T = 1", (88.0, 88.7, 84.1, 78.4, 83.0, 81.4, 74.2, 82.8)
     ),
-    "ablation_no_ptm_sum": Published(
+    "ablation_no_ptm_sum": PaperRow(
         "r/m PTM, h(p) + h(c) + h(n)", (87.3, 88.4, 83.6, 77.6, 82.8, 78.4, 73.7, 82.0)
     ),
-    "ablation_no_ptm_current": Published(
+    "ablation_no_ptm_current": PaperRow(
         "r/m PTM, h(c)", (87.5, 88.5, 83.7, 78.1, 82.9, 80.8, 73.4, 82.2)
     ),
-    "ablation_no_prf": Published("r/m PRF", (87.4, 88.3, 83.6, 77.6, 82.7, 80.5, 73.4, 82.1)),
-    "ablation_dilations_3": Published(
+    "ablation_no_prf": PaperRow("r/m PRF", (87.4, 88.3, 83.6, 77.6, 82.7, 80.5, 73.4, 82.1)),
+    "ablation_dilations_3": PaperRow(
         "1 dilation, d = 3",
         (87.3, 88.5, 83.8, 72.6, 82.9, 78.4, 73.7, 81.7),
     ),
-    "ablation_dilations_3_6": Published(
+    "ablation_dilations_3_6": PaperRow(
         "2 dilations, d = 3, 6", (87.5, 88.2, 83.6, 74.7, 82.8, 79.8, 73.6, 81.9)
     ),
-    "ablation_dilations_3_6_9": Published(
+    "ablation_dilations_3_6_9": PaperRow(
         "3 dilations, d = 3, 6, 9", (87.9, 88.6, 83.9, 78.3, 82.9, 81.4, 74.0, 82.7)
     ),
-    "ablation_dilations_3_6_9_12": Published(
+    "ablation_dilations_3_6_9_12": PaperRow(
         "4 dilations, d = 3, 6, 9, 12", (87.9, 88.6, 84.0, 76.9, 83.0, 80.9, 74.0, 82.6)
     ),
-    "ablation_no_prev": Published(
+    "ablation_no_prev": PaperRow(
         "r/m previous frame", (87.8, 88.4, 83.8, 77.8, 82.6, 80.6, 73.7, 82.2)
     ),
-    "ablation_no_next": Published(
+    "ablation_no_next": PaperRow(
         "r/m next frame", (88.0, 88.6, 83.7, 77.7, 82.8, 80.7, 73.2, 82.3)
     ),
-    "ablation_interval_2": Published("T = 2", (87.7, 88.4, 83.8, 78.0, 83.0, 80.8, 73.2, 82.6)),
-    "ablation_interval_3": Published("T = 3", (87.6, 88.4, 83.6, 77.7, 82.6, 80.7, 71.7, 82.1)),
-    "ablation_interval_4": Published(
+    "ablation_interval_2": PaperRow("T = 2", (87.7, 88.4, 83.8, 78.0, 83.0, 80.8, 73.2, 82.6)),
+    "ablation_interval_3": PaperRow("T = 3", (87.6, 88.4, 83.6, 77.7, 82.6, 80.7, 71.7, 82.1)),
+    "ablation_interval_4": PaperRow(
         "T = 4",
         (81.2, 87.4, 83.3, 76.7, 81.9, 80.2, 72.1, 81.7),
     ),
 }
 
-_SINGLE_FRAME = Published(
+_SINGLE_FRAME = PaperRow(
     "single frame (Table 1: HRNet)", (82.1, 83.6, 80.4, 73.3, 75.5, 75.3, 68.5, 77.3)
 )
-_SIMPLE_BASELINE = Published(
+_SIMPLE_BASELINE = PaperRow(
     "SimpleBaseline (Table 1)", (81.7, 83.4, 80.0, 72.4, 75.3, 74.8, 67.1, 76.7)
 )
-_POSEWARPER = Published("PoseWarper (Table 1)", (81.4, 88.3, 83.9, 78.0, 82.4, 80.5, 73.6, 81.2))
+_POSEWARPER = PaperRow("PoseWarper (Table 1)", (81.4, 88.3, 83.9, 78.0, 82.4, 80.5, 73.6, 81.2))
 
 PUBLISHED = {
     **_TABLE_5,
@@ -95,4 +95,4 @@ PUBLISHED = {
     "posewarper_hrnet_w48_posetrack17": _POSEWARPER,
     "synthetic_posewarper": _POSEWARPER,
 }
-"""By experiment; configs for rendered data stand beside what they are small versions of."""
+"""By experiment; a config for rendered data has the row of the network that it makes small."""

@@ -1,19 +1,22 @@
 """Results on disk: the table of a run together with the protocol that made it.
 
-An AP without its protocol cannot be compared: ground-truth boxes alone are worth more than most
-networks (6.8 AP between detected and ground-truth boxes for one and the same HRNet).
+An AP without its protocol cannot be compared: 6.8 AP lie between detected and ground-truth boxes
+for one and the same HRNet, more than between most networks.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from dcpose.evaluation.coco_ap import OksResult
-from dcpose.evaluation.evaluator import APResult
-from dcpose.evaluation.subsets import markdown_table, text_table
+from dcpose.evaluation.evaluator import APResult, mean_of_defined
+from dcpose.evaluation.mota import TrackingResult
+from dcpose.evaluation.subsets import subset_title
 from dcpose.files.writing import write_bytes
+from dcpose.report.tables import Table, row_of
 
 Measured = APResult | OksResult
 """A table of AP, by PoseTrack's count or by COCO's."""
@@ -97,18 +100,35 @@ def write_results(run_dir: Path, result: Measured, protocol: Protocol) -> None:
 
 def markdown(result: Measured, protocol: Protocol) -> str:
     """Return the paper's row and that of each subset as Markdown tables, then the protocol."""
-    values = " | ".join(f"{value:.1f}" for value in result.columns.values())
-    columns = " | ".join(result.columns)
-    rule = " | ".join("---:" for _ in result.columns)
-    table = f"| {columns} |\n| {rule} |\n| {values} |\n\n"
-    if isinstance(result, APResult) and result.subsets:
-        table += f"{markdown_table(result.subsets)}\n\n"
-    return f"{table}{protocol.line()}\n"
+    tables = [row_of(result.columns), *_subsets_of(result)]
+    return "".join(f"{table.markdown()}\n\n" for table in tables) + f"{protocol.line()}\n"
 
 
 def text(result: Measured, protocol: Protocol) -> str:
     """Return what the command line prints: the paper's row, the protocol, a line per subset."""
-    lines = f"{result.table()}\n{protocol.line()}"
+    subsets = "".join(f"\n\n{table.text()}" for table in _subsets_of(result))
+    return f"{row_of(result.columns).text()}\n{protocol.line()}{subsets}"
+
+
+def subset_table(subsets: Mapping[str, APResult]) -> Table:
+    """Return a row with the AP of each subset, by label; there is at least one."""
+    columns = next(iter(subsets.values())).columns
+    rows = [
+        [subset_title(name), str(ap.num_people), *(f"{value:.1f}" for value in ap.columns.values())]
+        for name, ap in subsets.items()
+    ]
+    return Table(["subset", "people", *columns], rows)
+
+
+def tracks_text(result: TrackingResult) -> str:
+    """Return the row of MOTA, and a line with the other numbers."""
+    rows = {"MOTP": result.motp, "precision": result.precision, "recall": result.recall}
+    means = ", ".join(f"{name} {mean_of_defined(row):.1f}" for name, row in rows.items())
+    people = f"people: IDF1 {result.idf1:.1f}, {result.id_switches} identity switches"
+    return f"{row_of(result.columns).text()}\n{means}; {people}"
+
+
+def _subsets_of(result: Measured) -> list[Table]:
     if isinstance(result, APResult) and result.subsets:
-        lines += f"\n\n{text_table(result.subsets)}"
-    return lines
+        return [subset_table(result.subsets)]
+    return []

@@ -12,7 +12,7 @@ from dcpose.files.reading import parse_json
 from dcpose.files.yaml_text import read_yaml
 
 EVALUATIONS = ("", "val")
-"""Where under a run the files of tools/val.py may be: beside its checkpoints, or in a subfolder."""
+"""Places under a run that may hold the files of tools/val.py."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -31,15 +31,15 @@ class _JointState:
 class PoseSmoother:
     """Smooths the joints of each track as they come.
 
-    A joint that is seen for the first time, or again after `max_gap` seconds, is returned as it is.
-    One that is missing stays missing, and so does its filter until it is back. Frames need not be
-    evenly spaced.
+    A joint that is seen for the first time, or again after `max_silence_s` seconds, is returned as
+    it is. One that is missing stays missing, and so does its filter until it is back. Frames need
+    not be evenly spaced.
 
     Args:
         min_cutoff: Hz, of a joint at rest; lower is steadier.
         beta: Hz per person size and second; higher follows movements more closely.
         velocity_cutoff: Hz, of the smoothing of the velocity.
-        max_gap: seconds after which a joint or a track starts anew.
+        max_silence_s: seconds after which a joint or a track starts anew.
 
     Raises:
         ValueError: if a setting is not positive, or beta is negative.
@@ -50,17 +50,17 @@ class PoseSmoother:
         min_cutoff: float = 1.0,
         beta: float = 20.0,
         velocity_cutoff: float = 1.0,
-        max_gap: float = 1.0,
+        max_silence_s: float = 1.0,
     ) -> None:
-        if min(min_cutoff, velocity_cutoff, max_gap) <= 0 or beta < 0:
+        if min(min_cutoff, velocity_cutoff, max_silence_s) <= 0 or beta < 0:
             raise ValueError(
-                "min_cutoff, velocity_cutoff and max_gap must be positive and beta not negative, "
-                f"got {min_cutoff}, {velocity_cutoff}, {max_gap} and {beta}"
+                "min_cutoff, velocity_cutoff and max_silence_s must be positive and beta not "
+                f"negative, got {min_cutoff}, {velocity_cutoff}, {max_silence_s} and {beta}"
             )
         self.min_cutoff = min_cutoff
         self.beta = beta
         self.velocity_cutoff = velocity_cutoff
-        self.max_gap = max_gap
+        self.max_silence_s = max_silence_s
         self._people: dict[int, _JointState] = {}
         self._time = -math.inf
 
@@ -89,7 +89,7 @@ class PoseSmoother:
         self._people = {
             track_id: state
             for track_id, state in self._people.items()
-            if time - state.last_time <= self.max_gap
+            if time - state.last_time <= self.max_silence_s
         }
         smoothed = np.array(joints, dtype=np.float64)
         for row, track_id in enumerate(map(int, track_ids)):
@@ -108,7 +108,7 @@ class PoseSmoother:
         state.last_time = time
         seen = np.isfinite(joints).all(axis=1)
         elapsed = time - state.times  # NaN before the first sighting
-        goes_on = seen & (elapsed <= self.max_gap)
+        goes_on = seen & (elapsed <= self.max_silence_s)
         starts = seen & ~goes_on
         state.places[starts], state.velocities[starts] = joints[starts], 0.0
 

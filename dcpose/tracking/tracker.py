@@ -13,10 +13,9 @@ from scipy.optimize import linear_sum_assignment
 
 from dcpose.geometry import box_iou
 from dcpose.skeleton import POSETRACK, Skeleton
-from dcpose.tracking.similarity import weighted_oks
 
 DEFAULT_SIGMA = 0.08
-"""Spread of joints whose skeleton gives none; about the mean of PoseTrack's."""
+"""Spread of joints where the skeleton gives none; it is about the mean of PoseTrack's."""
 
 
 @dataclass(eq=False)
@@ -56,13 +55,13 @@ class PoseTracker:
        the greatest total similarity is taken (Hungarian), at most one person per track.
     4. Birth. A person without a track starts one, with the next id: 0, 1, 2, ... An id is never
        given twice.
-    5. Gap. A track without a person waits, for at most `max_gap` frames after its last sighting,
-       and may then be found again.
-    6. Death. After that the track is forgotten; who comes back gets a new id.
+    5. Gap. A track without a person waits for at most `max_lost_frames` frames after its last
+       sighting, and may then be found again.
+    6. Death. After that the track is forgotten; a person who comes back gets a new id.
 
     Args:
         skeleton: of the joints; those that are never labelled are not compared.
-        max_gap: frames between two sightings of a track, at most.
+        max_lost_frames: frames between two sightings of a track, at most.
         min_similarity: of a track and the person that continues it, in [0, 1].
 
     Raises:
@@ -70,15 +69,15 @@ class PoseTracker:
     """
 
     def __init__(
-        self, skeleton: Skeleton = POSETRACK, max_gap: int = 30, min_similarity: float = 0.2
+        self, skeleton: Skeleton = POSETRACK, max_lost_frames: int = 30, min_similarity: float = 0.2
     ) -> None:
-        if max_gap < 1 or not 0 <= min_similarity <= 1:
+        if max_lost_frames < 1 or not 0 <= min_similarity <= 1:
             raise ValueError(
-                f"max_gap must be at least 1 and min_similarity in [0, 1], got {max_gap} and "
-                f"{min_similarity}"
+                f"max_lost_frames must be at least 1 and min_similarity in [0, 1], got "
+                f"{max_lost_frames} and {min_similarity}"
             )
         self.num_joints = skeleton.num_joints
-        self.max_gap = max_gap
+        self.max_lost_frames = max_lost_frames
         self.min_similarity = min_similarity
         self._compared = ~np.isin(skeleton.joint_names, skeleton.unlabelled)
         sigmas = skeleton.oks_sigmas or (DEFAULT_SIGMA,) * skeleton.num_joints
@@ -103,7 +102,7 @@ class PoseTracker:
             boxes_xywh: (N, 4) person boxes; N may be 0.
             box_scores: (N,) scores of the boxes.
             joints: (N, J, 2) joints; not finite where unknown.
-            joint_scores: (N, J) heatmap peaks; a joint counts by them, not at all from 0 down.
+            joint_scores: (N, J) heatmap peaks; they weigh the joints, and 0 or less leaves one out.
 
         Returns:
             (N,) int64 track ids, all different.
@@ -118,7 +117,8 @@ class PoseTracker:
         joint_scores = np.asarray(joint_scores, dtype=np.float64).reshape(-1, self.num_joints)
         self._check(frame_index, count, boxes, box_scores, joint_scores)
         self._frame_index = frame_index
-        self._tracks = [t for t in self._tracks if frame_index - t.frame_index <= self.max_gap]
+        oldest = frame_index - self.max_lost_frames
+        self._tracks = [track for track in self._tracks if track.frame_index >= oldest]
 
         track_ids = np.full(count, -1, dtype=np.int64)
         similarity = self._similarity(frame_index, boxes, joints, joint_scores)
@@ -218,7 +218,7 @@ class PoseTracker:
     ) -> None:
         shift = _body_shift(track, box, joints, joint_scores, self._compared)
         if np.allclose(box, track.predicted_box(frame_index)):
-            # from predict_boxes: it says nothing of where the person is, but the joints do
+            # the box is from predict_boxes: only the joints say where the person is
             box = np.concatenate([track.box_xywh[:2] + shift, track.box_xywh[2:]])
         moved = shift / (frame_index - track.frame_index)
         track.velocity = moved if track.sightings == 1 else (track.velocity + moved) / 2
@@ -245,7 +245,8 @@ def _body_shift(
 ) -> np.ndarray:
     """Return (2,) pixels that the body moved: the median over joints that both sightings know.
 
-    The box centre's where there is none: boxes jump with the reach of arms and the frame's edge.
+    Without such a joint it is the shift of the box centre, which is the second choice because
+    boxes jump with the reach of arms and at the edge of the frame.
     """
     shifts = joints - track.joints
     known = compared & np.isfinite(shifts).all(axis=1) & (joint_scores > 0)
@@ -253,3 +254,33 @@ def _body_shift(
     if not known.any():
         return box[:2] + box[2:] / 2 - track.box_xywh[:2] - track.box_xywh[2:] / 2
     return np.median(shifts[known], axis=0)
+
+
+def weighted_oks(
+    joints_a: np.ndarray,
+    joints_b: np.ndarray,
+    weights_a: np.ndarray,
+    weights_b: np.ndarray,
+    spreads: np.ndarray,
+) -> np.ndarray:
+    """Return the (M, N) object keypoint similarity of poses, NaN where no joint can be compared.
+
+    The mean over joints of exp(-d^2 / (2 spread^2)); a joint counts with the geometric mean of its
+    two weights, so that a joint which the network did not see decides nothing.
+
+    M people are of one frame (predicted tracks), N of another (detections).
+
+    Args:
+        joints_a: (M, J, 2) in pixels; not finite where missing.
+        joints_b: (N, J, 2).
+        weights_a: (M, J) >= 0, heatmap peaks.
+        weights_b: (N, J).
+        spreads: (M, N, J) distance in pixels at which the similarity of a joint is exp(-1/2).
+    """
+    squared = ((joints_a[:, None] - joints_b[None]) ** 2).sum(axis=-1)  # (M, N, J)
+    known = np.isfinite(squared)
+    weights = np.sqrt(weights_a[:, None] * weights_b[None]) * known
+    alike = np.exp(-np.where(known, squared, 0) / (2 * spreads**2))
+    total = weights.sum(axis=-1)
+    return np.divide((weights * alike).sum(axis=-1), total, out=np.full_like(total, np.nan),
+                     where=total > 0)  # fmt: skip

@@ -13,8 +13,8 @@ from dcpose.tracking.tracker import PoseTracker
 def track_people(people: Sequence[PosePrediction], skeleton: Skeleton = POSETRACK) -> list[int]:
     """Return a track id for each person of one video.
 
-    Boxes, joints and frame numbers are all that is looked at, by the rules of `PoseTracker`; the
-    identities that annotations give are not.
+    Only boxes, joints and frame numbers are used, by the rules of `PoseTracker`; the identities
+    that annotations give are not.
 
     Args:
         people: predictions of one video in any order; frames may be missing.

@@ -1,7 +1,7 @@
 """How DCPose finds one joint: a picture like Fig. 1 of the paper (NumPy and OpenCV only).
 
-Initial heatmaps of the frames of a clip, the merged map, where each dilation of the correction
-network reads it, and the final heatmap, each over the crop that it belongs to.
+The picture shows the initial heatmaps of a clip's frames, the merged map, the places where each
+dilation of the correction network reads it, and the final heatmap, each over its crop.
 
 Heatmap points are (x, y) in heatmap pixels; heatmap pixel x lies on crop pixel `stride` * x.
 """
@@ -34,7 +34,7 @@ class JointSamples:
         dilation: distance of the taps in heatmap pixels.
         regular: (N, 2) places of the taps without offsets, heatmap pixels.
         moved: (N, 2) where they read, heatmap pixels.
-        factors: (N,) what each sample is multiplied by.
+        factors: (N,) factor of each sample.
     """
 
     dilation: int
@@ -97,7 +97,7 @@ def stages_sheet(stages: JointStages, heading: str = "") -> np.ndarray:
         if name == "final":
             _mark(picture, stages, zoom)
         row.append((f"{name}, peak {heatmap.max():.2f}", picture))
-    # one scale for all dilations: what hardly counts is hardly seen
+    # all dilations share one scale, so that samples which hardly count are hardly seen
     largest = max((float(np.abs(s.factors).max()) for s in stages.samples), default=0.0)
     below = []
     for samples in stages.samples:

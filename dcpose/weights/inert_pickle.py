@@ -4,6 +4,10 @@ Training checkpoints of other projects keep logs, arrays and settings of their o
 the weights. Here only what makes up a tensor is built, by functions of this file; every other
 class or function that a file names becomes one inert placeholder. Nothing is imported or called.
 
+Stub classes in `torch.serialization.safe_globals` do less: torch still refuses the logs of mmengine
+(objects made by what `getattr` returned), pickles of protocol 4 and 5, every file that names a
+function of `os`, and all files of the legacy format that need a stub.
+
 Two formats of `torch.save`, both little-endian:
 
     zip      <name>/data.pkl, and the bytes of storage `key` in <name>/data/<key>
@@ -54,13 +58,14 @@ class _Anything(type):
 
 
 class Inert(metaclass=_Anything):
-    """Stands for every class, function and object that is not read."""
+    """Stands for all classes, functions and objects that are not read."""
 
     def __new__(cls, *args: object, **kwargs: object) -> Any:  # noqa: ANN401 - itself
+        """Return the class, whatever an unpickler gives."""
         return cls
 
 
-class _PlainDict(dict):
+class _PlainDict(dict[Any, Any]):
     """An OrderedDict without the attributes that a file may want to set on it."""
 
     def __setstate__(self, state: object = None) -> None:
@@ -89,10 +94,10 @@ def read_inertly(path: Path) -> tuple[Any, list[str]]:
 _UnpicklerInPython: Any = pickle._Unpickler  # its methods are missing in the stubs
 
 
-class _Unpickler(_UnpicklerInPython):
+class _Unpickler(_UnpicklerInPython):  # type: ignore[misc]  # it is Any
     """Builds tensors on storages that are filled later, and nothing else that needs a class.
 
-    The one in Python, because that in C sets memory aside for what a few bytes announce: a memo
+    It is Python's own unpickler, because the one in C allocates what a few bytes announce: a memo
     with 2^31 places, or a byte array of any size.
 
     Args:
@@ -107,6 +112,7 @@ class _Unpickler(_UnpicklerInPython):
         self.replaced: set[str] = set()
 
     def load_bytearray8(self) -> None:
+        """Read a byte array, unless it claims to be larger than the file."""
         length = int.from_bytes(self.read(8), "little")
         if length > self.max_bytes:
             raise ValueError(f"a byte array of {length} bytes is larger than the file")

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from dcpose.weights.layouts import NamedWeights, name_weights
 from dcpose.weights.reading import read_weights
 from dcpose.weights.recognise import NUM_DILATIONS, NUM_WARPER_DILATIONS, settings_of
+from dcpose.weights.strict import differences
 
 MAX_LISTED = 20
 """Names of one kind that a message lists."""
@@ -166,29 +167,14 @@ def check_fit(
             names and those of the file's layout.
     """
     state = named.state
-    missing = [name for name in expected if name not in state]
-    counters = [name for name in missing if name.endswith(COUNTER)]
-    missing = [name for name in missing if not name.endswith(COUNTER)]
-    unexpected = [name for name in state if name not in expected]
-    misshapen = [
-        (name, tuple(tensor.shape), tuple(expected[name].shape))
-        for name, tensor in state.items()
-        if name in expected and tensor.shape != expected[name].shape
-    ]
-    if missing or unexpected or misshapen:
-        both = _both_names(named.layout.to_theirs)
-        kinds = {
-            "misshapen": [
-                f"{both(name)} {found}, expected {right}" for name, found, right in misshapen
-            ],
-            "missing": [both(name) for name in missing],
-            "unexpected": [both(name) for name in unexpected],
-        }
-        listed = [_listed(kind, names) for kind, names in kinds.items() if names]
-        message = f"{path} does not fit the model: {'; '.join(listed)}{_hint(named, expected)}"
-        raise WeightsMismatchError(message, missing, unexpected, misshapen)
-    notes = [f"{len(counters)} BatchNorm counters not in the file, left as they are"]
+    counters = [name for name in expected if name not in state and name.endswith(COUNTER)]
     complete = {**state, **{name: expected[name] for name in counters}}
+    found = differences(complete, expected)
+    if any(found):
+        listed = found.describe(MAX_LISTED, _both_names(named.layout.to_theirs))
+        message = f"{path} does not fit the model: {listed}{_hint(named, expected)}"
+        raise WeightsMismatchError(message, found.missing, found.unexpected, found.misshapen)
+    notes = [f"{len(counters)} BatchNorm counters not in the file, left as they are"]
     return complete, notes if counters else []
 
 
@@ -209,11 +195,6 @@ def _check_trainable(backbone: nn.Module, names: list[str], path: Path) -> None:
             "would stay random: train a single_frame model from this file first, or set "
             "model.backbone.frozen=false"
         )
-
-
-def _listed(kind: str, names: list[str]) -> str:
-    more = f" and {len(names) - MAX_LISTED} more" if len(names) > MAX_LISTED else ""
-    return f"{len(names)} {kind}: {', '.join(names[:MAX_LISTED])}{more}"
 
 
 def _hint(named: NamedWeights, expected: Mapping[str, Tensor]) -> str:

@@ -18,10 +18,10 @@ from torch import Tensor
 from dcpose.weights.inert_pickle import read_inertly
 
 CONTAINER_KEYS = ("model", "state_dict")
-"""Where checkpoints keep their weights: ours, the official training code's. Else at top level."""
+"""Keys under which our checkpoints and those of the official training code keep weights."""
 
 STRAY_PREFIXES = ("module.", "_orig_mod.")
-"""Left in names by DataParallel and by torch.compile."""
+"""DataParallel and torch.compile leave these in names."""
 
 OWN_FORMAT = "dcpose-checkpoint-"
 """What the format of our checkpoints begins with (`engine.run.checkpoint`)."""
@@ -35,7 +35,7 @@ MAX_SAFETENSORS_HEADER = 100_000_000
 """Bytes; the limit of the format."""
 
 _HASH_IN_NAME = re.compile(r"-(?!20\d{6}[._])([0-9a-f]{8,64})(?=[._]|$)")
-"""After the last part of a name; what reads like a date of this century is none."""
+"""A hash at the end of a name; digits that read like a date of this century are none."""
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,8 @@ class WeightsFile:
 def read_weights(path: str | Path) -> WeightsFile:
     """Read names and tensors of a PyTorch or safetensors file, onto the CPU.
 
-    Only tensors and plain containers are unpickled. What else a file holds (logs, arrays,
-    objects, code) is replaced by inert placeholders and noted, see `inert_pickle`.
+    Only tensors and plain containers are unpickled. Inert placeholders replace everything else
+    (logs, arrays, objects, code), and a note says so; see `inert_pickle`.
 
     Args:
         path: a `.safetensors` file, or what `torch.save` wrote: a state dict, or a dict that
@@ -128,7 +128,7 @@ def check_hash(path: str | Path, expected: str | None = None) -> str:
 
 
 def _check_whole(path: Path) -> None:
-    """Tell what a glance at the head and the size of a file tells.
+    """Check the head and the size of a file.
 
     Raises:
         ValueError: if it is empty, a web page, or a zip file without its end.

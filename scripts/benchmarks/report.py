@@ -8,15 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.measure import Row, Table
+from dcpose.report.tables import Table as TextTable
 
 
 def to_markdown(rows: Sequence[Row]) -> str:
     """Return rows as a table; numbers get three digits or two decimals, whichever says more."""
     columns = list(rows[0])
-    lines = [f"| {' | '.join(columns)} |", "|" + " --- |" * len(columns)]
-    for row in rows:
-        lines.append(f"| {' | '.join(_cell(row[column]) for column in columns)} |")
-    return "\n".join(lines)
+    cells = [[_cell(row[column]) for column in columns] for row in rows]
+    return TextTable(columns, cells, names=len(columns)).markdown()
 
 
 def _cell(value: object) -> str:

@@ -30,7 +30,8 @@ from dcpose.config.loading import load_config
 from dcpose.config.schema import Config
 from dcpose.data.loader import EpochBatches
 from dcpose.engine.encodings import FrozenEncoder, TrainingSource
-from dcpose.engine.run.folder import LOGGER_NAME, Run
+from dcpose.engine.run.folder import Run
+from dcpose.engine.run.progress import LOGGER_NAME
 from dcpose.engine.together import steps_together
 from dcpose.engine.trainer import Trainer
 from dcpose.losses import JointsMSELoss

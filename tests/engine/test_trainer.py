@@ -14,7 +14,7 @@ from torch import nn
 from dcpose.engine.faults.finite import NonFiniteLossError
 from dcpose.engine.meter import EpochMeter
 from dcpose.engine.run.checkpoint import CheckpointError
-from dcpose.engine.run.folder import LOGGER_NAME
+from dcpose.engine.run.progress import LOGGER_NAME
 from dcpose.engine.run.randomness import seed_everything
 from dcpose.engine.train_settings import TrainSettings
 
@@ -255,7 +255,7 @@ def test_resume_as_another_run_is_refused(tmp_path):
     [
         ({"optimizer": "sgd"}, "optimizer is Adam, expected SGD"),
         ({"ema_decay": 0.9}, "made without a moving average"),
-        ({"model": PixelModel()}, "another architecture: 7 unexpected .*; 1 misshapen"),
+        ({"model": PixelModel()}, "another architecture: 1 misshapen: .*; 7 unexpected"),
     ],
 )
 def test_resume_with_another_set_up_is_refused(tmp_path, changes, message):

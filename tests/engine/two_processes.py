@@ -15,7 +15,7 @@ from test_distributed import PlainModel, shard
 
 from dcpose.engine import distributed
 from dcpose.engine.encodings import TrainingSource
-from dcpose.engine.run.folder import set_up_logging
+from dcpose.engine.run.progress import set_up_logging
 
 
 def main() -> None:

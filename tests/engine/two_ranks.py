@@ -18,7 +18,7 @@ from dcpose.cli import reports_user_errors
 from dcpose.engine.distributed import process_group, rank
 from dcpose.engine.faults.interruption import StopRequest
 from dcpose.engine.faults.lost import explained_faults
-from dcpose.engine.run.folder import set_up_logging
+from dcpose.engine.run.progress import set_up_logging
 from dcpose.engine.run.randomness import seed_everything
 
 TIMEOUT_S = 120

@@ -9,7 +9,7 @@ import torch
 import dcpose
 from dcpose.build.data import read_videos
 from dcpose.data.frames import read_frame
-from dcpose.estimator.live_poses import Following
+from dcpose.estimator.live_poses import TrackingOptions
 from dcpose.estimator.stopwatch import Stopwatch
 from dcpose.jobs.predict import predict_split
 from dcpose.tracking.smoothing import PoseSmoother
@@ -237,6 +237,6 @@ class TestRefused:
 
     def test_settings(self):
         with pytest.raises(ValueError, match="at least 1"):
-            Following(detect_every=0)
+            TrackingOptions(detect_every=0)
         with pytest.raises(ValueError, match="frames_at_once=1"):
-            Following(detect_every=2, frames_at_once=2)
+            TrackingOptions(detect_every=2, frames_at_once=2)

@@ -11,7 +11,8 @@ import pytest
 
 from dcpose.evaluation.evaluator import APResult, Evaluator, evaluate_folders
 from dcpose.formats.posetrack.video_poses import EvaluationInputError
-from dcpose.skeleton import EVALUATION_JOINTS
+from dcpose.report.tables import row_of
+from dcpose.skeleton import POSETRACK
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -33,14 +34,14 @@ def test_groups_and_total_are_plain_means():
 
 def test_undefined_joints_leave_the_total_and_spoil_their_group():
     ap = np.full(15, 60.0)
-    ap[EVALUATION_JOINTS.index("left_knee")] = np.nan
+    ap[POSETRACK.evaluation_names.index("left_knee")] = np.nan
     result = result_of(ap)
     assert result.total == 60
     assert math.isnan(result.groups["Knee"])
     assert result.to_json_dict()["groups"]["Knee"] is None
     assert result.to_json_dict()["ap"].count(None) == 1
     json.dumps(result.to_json_dict(), allow_nan=False)
-    assert result.table().split() == [
+    assert row_of(result.columns).text().split() == [
         *("Head", "Shoulder", "Elbow", "Wrist", "Hip", "Knee", "Ankle", "Mean"),
         *("60.0", "60.0", "60.0", "60.0", "60.0", "nan", "60.0", "60.0"),
     ]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dcpose.evaluation.evaluator import evaluate_folders
-from dcpose.skeleton import EVALUATION_JOINTS
+from dcpose.skeleton import POSETRACK
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CASES = REPOSITORY.parent / "shared" / "goldens" / "ap"
@@ -81,7 +81,7 @@ def test_command_line_writes_the_numbers(name, evaluate_ap, tmp_path, capsys):
     assert code == 0
     assert "Shoulder" in capsys.readouterr().out
     assert list(written) == ["joint_names", "ap", "precision", "recall", "total", "groups"]
-    assert tuple(written["joint_names"]) == EVALUATION_JOINTS
+    assert tuple(written["joint_names"]) == POSETRACK.evaluation_names
     np.testing.assert_allclose(floats(written["ap"]), expected_ap(expected), rtol=0, atol=1e-9)
     assert list(written["groups"]) == expected["group_names"]
 

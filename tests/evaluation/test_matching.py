@@ -8,12 +8,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dcpose.evaluation.evaluator import Evaluator
-from dcpose.evaluation.matching import _CHUNK_PAIRS, _assign, match_video
+from dcpose.evaluation.matching import _CHUNK_PAIRS, _assign, match_people
 from dcpose.formats.posetrack.predictions import read_poses
 from dcpose.formats.posetrack.video_poses import EvaluationInputError
-from dcpose.skeleton import EVALUATION_JOINTS, POSETRACK
+from dcpose.skeleton import POSETRACK
 
-NOSE = EVALUATION_JOINTS.index("nose")
+NOSE = POSETRACK.evaluation_names.index("nose")
 SCORES = [0.5] * 17
 
 
@@ -25,10 +25,10 @@ def match(build, write):
         write("gt/a.json", build.video18(annotated, **more))
         write("pred/a.json", build.video18(predicted))
         root = write("keep", "").parent
-        return match_video(
+        return match_people(
             read_poses(root / "gt/a.json", "annotations"),
             read_poses(root / "pred/a.json", "predictions"),
-        )
+        ).detections()
 
     return run
 

@@ -7,10 +7,11 @@ import pytest
 import yaml
 
 from dcpose.evaluation.evaluator import evaluate_folders
-from dcpose.evaluation.matching import match_video
+from dcpose.evaluation.matching import match_people
 from dcpose.formats.posetrack.leaderboard import check_submission, export_submission
 from dcpose.formats.posetrack.predictions import read_poses
 from dcpose.formats.posetrack.video_poses import EvaluationInputError
+from dcpose.report.tables import row_of
 from dcpose.skeleton import Skeleton
 
 HANDS = Skeleton(
@@ -56,7 +57,7 @@ def test_order_groups_and_table_are_the_skeletons(folders):
     assert result.ap.tolist() == [25, 100]
     assert result.groups == {"A long title": 100, "Thumbs": 62.5, "Total": 62.5}
     assert result.to_json_dict()["joint_names"] == ["right", "left"]
-    lines = result.table().splitlines()
+    lines = row_of(result.columns).text().splitlines()
     assert lines[0].split("  ")[0] == "A long title"
     assert lines[1].split() == ["100.0", "62.5", "62.5"]
     assert len(lines[0]) == len(lines[1])
@@ -101,10 +102,10 @@ def test_distances_are_still_in_head_sizes(folders, build):
     for person in content["annotations"]:
         person["bbox_head"] = [0, 0, 1200, 1600]  # head size 1200 px: 500 px off is right
     (annotations / "a.json").write_text(json.dumps(content))
-    detections = match_video(
+    detections = match_people(
         read_poses(annotations / "a.json", "annotations", HANDS),
         read_poses(predictions / "a.json", "predictions", HANDS),
-    )
+    ).detections()
     np.testing.assert_array_equal(detections.hits, np.ones((2, 2), bool))
     del content["annotations"][1]["bbox_head"]
     (annotations / "a.json").write_text(json.dumps(content))

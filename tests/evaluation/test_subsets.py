@@ -11,7 +11,7 @@ import pytest
 
 from dcpose.evaluation.evaluator import Evaluator, evaluate_folders
 from dcpose.evaluation.matching import match_people
-from dcpose.evaluation.subsets import in_order, owners, split_by_condition, title_of
+from dcpose.evaluation.subsets import in_order, owners, split_by_condition, subset_title
 from dcpose.formats.posetrack.predictions import read_poses
 from dcpose.skeleton import POSETRACK
 
@@ -223,7 +223,7 @@ def test_subsets_share_out_people_and_hits_and_leave_the_plain_result(folders):
 
 def test_order_and_titles():
     names = ["night", "defocus", "crossing", "clean", "motion_blur", "deep_water", "occlusion"]
-    assert [title_of(name) for name in in_order(names)] == [
+    assert [subset_title(name) for name in in_order(names)] == [
         *("clean", "rapid motion", "nearby person", "occlusion", "defocus"),
         *("deep water", "night"),
     ]
@@ -247,6 +247,6 @@ def test_script_reports_subsets_where_asked(folders, tmp_path):
     ]
     subsets = json.loads((tmp_path / "ap.json").read_text())["subsets"]
     assert [line.split()[-10:-8] for line in table[1:-1]] == [
-        [title_of(name).split()[-1], str(part["people"])] for name, part in subsets.items()
+        [subset_title(name).split()[-1], str(part["people"])] for name, part in subsets.items()
     ]
     assert {"ap", "total", "groups", "people"} <= subsets["clean"].keys()

@@ -2,8 +2,9 @@
 
 import math
 
-from dcpose.report.ablation_table import Row, Spread, difference, spread, to_json_dict, to_markdown
+from dcpose.report.ablation_table import Row, difference, spread, to_json_dict, to_markdown
 from dcpose.report.published import GROUPS
+from dcpose.report.tables import Spread
 
 
 def row(name, totals):

@@ -8,7 +8,7 @@ import pytest
 
 from dcpose.evaluation.matching import match_people
 from dcpose.formats.posetrack.video_poses import VideoPoses
-from dcpose.report.gallery import LOST, draw_person, to_data_uri, worst_people
+from dcpose.report.gallery import LOST, draw_worst, to_data_uri, worst_people
 from dcpose.skeleton import POSETRACK
 
 NUM_JOINTS = len(POSETRACK.evaluation_joints)
@@ -73,7 +73,7 @@ def test_pictures_show_three_frames_truth_and_prediction(tmp_path):
     annotated = poses(tmp_path, [0], [0], [0])
     [person] = worst_people([match_people(annotated, poses(tmp_path, [0], [20], [0]))], 1)
     frames = [np.full((240, 320, 3), value, dtype=np.uint8) for value in (10, 90, 170)]
-    drawn = draw_person(person, frames)
+    drawn = draw_worst(person, frames)
     assert list(drawn) == ["before", "frame", "after", "truth", "predicted"]
     assert [int(np.median(drawn[name])) for name in ("before", "frame", "after")] == [10, 90, 170]
     assert (drawn["truth"] != drawn["frame"]).any()

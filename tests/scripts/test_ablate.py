@@ -1,6 +1,7 @@
 """scripts/ablate.py: the list of runs, a sweep that is interrupted, refusals."""
 
 import json
+import sys
 
 import pytest
 
@@ -131,3 +132,16 @@ def test_two_variants_of_one_name_are_refused(script, rows, capsys):
     assert "experiment 'same' is that of" in capsys.readouterr().err
     assert script.main(["train.epochs=1", "--dry-run"]) == 2
     assert "no config to train" in capsys.readouterr().err
+
+
+def test_without_matplotlib_it_writes_the_table_and_says_so(
+    script, rows, tiny_cfg, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.delitem(sys.modules, "dcpose.report.charts", raising=False)
+    trials = script.plan(script.ablations(rows, str(tiny_cfg)), [0], tmp_path)
+    assert "| r/m next frame |" in script.write_table(trials, tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"table.md", "table.json"}
+    line = capsys.readouterr().err
+    assert "table.svg: not drawn" in line
+    assert "pip install 'dcpose[report]'" in line

@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -156,3 +157,12 @@ def test_wrong_arguments_end_in_one_line(problem, run_dir, tmp_path, load_comman
     assert load_command("scripts/report.py").main([*arguments, "--out", str(tmp_path / "r")]) == 2
     assert capsys.readouterr().err.startswith("error: ")
     assert not (tmp_path / "r").exists()
+
+
+def test_without_its_packages_it_says_how_to_get_them(run_dir, load_command, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    for name in ("dcpose.report.charts", "dcpose.report.assemble", "dcpose.jobs.report"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.delattr("dcpose.report.charts", raising=False)
+    assert load_command("scripts/report.py").main([str(run_dir)]) == 2
+    assert "pip install 'dcpose[report]'" in capsys.readouterr().err

@@ -16,7 +16,7 @@ def smooth(smoother, time, *points, track_id=0):
 
 
 def test_values_computed_by_hand():
-    smoother = PoseSmoother(min_cutoff=1.0, beta=2.0, velocity_cutoff=0.5, max_gap=10)
+    smoother = PoseSmoother(min_cutoff=1.0, beta=2.0, velocity_cutoff=0.5, max_silence_s=10)
     np.testing.assert_array_equal(smooth(smoother, 0.0, (100, 50)), [[100, 50]])
     # Half a second later, 8 px on: measured velocity 8 / 20 / 0.5 = 0.8 sizes per second, taken
     # with weight a = 1 / (1 + 1 / (2 pi 0.5 0.5)) = 1 / (1 + 2 / pi).
@@ -71,11 +71,11 @@ def test_a_missing_joint_stays_missing_and_its_filter_waits():
     np.testing.assert_array_equal(
         smooth(smoother, 0.08, (4, 0), (50, 50))[0], smooth(whole, 0.08, (4, 0), (50, 50))[0]
     )
-    assert smooth(smoother, 2.0, (90, 0), (50, 50))[0].tolist() == [90, 0]  # after max_gap
+    assert smooth(smoother, 2.0, (90, 0), (50, 50))[0].tolist() == [90, 0]  # after max_silence_s
 
 
 def test_tracks_do_not_mix_and_end():
-    smoother = PoseSmoother(max_gap=1.0)
+    smoother = PoseSmoother(max_silence_s=1.0)
     ids, boxes = np.array([0, 1]), np.concatenate([BOX, BOX])
     smoother.update(0.0, ids, boxes, np.array([[[0.0, 0]], [[100, 0]]]))
     after = smoother.update(0.1, ids[::-1], boxes, np.array([[[100.0, 0]], [[0, 0]]]))

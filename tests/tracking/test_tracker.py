@@ -35,7 +35,7 @@ def test_people_who_cross_keep_their_ids():
 
 
 def test_birth_gap_and_death():
-    tracker = PoseTracker(max_gap=3)
+    tracker = PoseTracker(max_lost_frames=3)
     assert feed(tracker, 0, [(0, 0)]) == [0]
     assert feed(tracker, 1, []) == []
     assert feed(tracker, 3, [(0, 0), (300, 0)]) == [0, 1]  # seen again after 3 frames, and a birth
@@ -111,7 +111,7 @@ def test_missing_and_unlabelled_joints_are_not_compared():
 @settings(max_examples=40)
 @given(st.data())
 def test_ids_are_unique_and_never_come_back_from_the_dead(data):
-    tracker = PoseTracker(max_gap=2)
+    tracker = PoseTracker(max_lost_frames=2)
     last_seen: dict[int, int] = {}
     frame = 0
     for _ in range(data.draw(st.integers(1, 6))):
@@ -126,6 +126,6 @@ def test_ids_are_unique_and_never_come_back_from_the_dead(data):
 
 
 def test_settings_out_of_range():
-    for bad in ({"max_gap": 0}, {"min_similarity": 1.5}):
-        with pytest.raises(ValueError, match="max_gap must be at least 1"):
+    for bad in ({"max_lost_frames": 0}, {"min_similarity": 1.5}):
+        with pytest.raises(ValueError, match="max_lost_frames must be at least 1"):
             PoseTracker(**bad)

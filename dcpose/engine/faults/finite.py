@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from dcpose.engine.run.folder import LOGGER_NAME
+from dcpose.engine.run.progress import LOGGER_NAME
 from dcpose.structures import PersonRecord
 
 
@@ -27,14 +27,14 @@ class FiniteGuard:
     """Skips steps whose gradient is not finite, and counts them up to a limit.
 
     A GPU decides by itself whether a step moves the weights, so that the host need not wait for
-    it. After more bad steps than the limit no step moves them: they are still what the first one
-    too many found when the host hears of it.
+    it. After more bad steps than the limit no step moves the weights, so they are unchanged when
+    the host learns of the first bad step beyond the limit.
 
     Args:
-        limit: how many steps may be skipped in a run.
+        limit: how many steps of a run may be skipped.
 
     Attributes:
-        count: how many were.
+        count: how many steps were skipped.
     """
 
     def __init__(self, limit: int = 0) -> None:
@@ -46,7 +46,7 @@ class FiniteGuard:
     def allows(self, norm: Tensor, optimizer: Optimizer) -> bool:
         """Return whether to take a step with a gradient of this norm.
 
-        True from a GPU means that the optimizer's kernel looks itself.
+        On a GPU this is always true: the optimizer's kernel checks the gradient itself.
 
         Args:
             norm: (), on the device of the gradients.
@@ -60,7 +60,7 @@ class FiniteGuard:
             self._bad_on_device = torch.zeros_like(norm)
         self._bad_on_device += bad
         over = self._bad_on_device > self.limit
-        # what torch.amp.GradScaler tells fused optimizers by
+        # torch.amp.GradScaler tells fused optimizers by the same attribute
         optimizer.found_inf = (bad | over).to(norm.dtype)  # type: ignore[attr-defined]
         return True
 

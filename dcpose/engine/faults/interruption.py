@@ -1,4 +1,8 @@
-"""SIGTERM and Ctrl-C: the work in hand is finished and saved before the process ends."""
+"""SIGTERM and Ctrl-C: the work in hand is finished and saved before the process ends.
+
+One rule for training and for videos: a signal waits, and ends the process where nothing is to be
+finished. Training looks for it between steps; a video ends between two frames.
+"""
 
 import os
 import signal
@@ -23,16 +27,20 @@ class Interrupted(KeyboardInterrupt):
 
 
 class StopRequest:
-    """Remembers SIGTERM and Ctrl-C in a `with` block, for whoever asks at a good moment.
+    """Remembers SIGTERM and Ctrl-C in a `with` block; the work asks for them at a good moment.
 
     A second Ctrl-C ends the process at once. A repeated SIGTERM changes nothing, because
     schedulers send several. Outside the main thread signals stay as they are.
+
+    Args:
+        work: what is finished first; a signal is answered with it.
 
     Attributes:
         received: the first signal so far, None before.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, work: str = "the step") -> None:
+        self._work = work
         self.received: signal.Signals | None = None
         self._nothing_to_finish = False
         self._process = os.getpid()
@@ -66,6 +74,20 @@ class StopRequest:
         finally:
             self._nothing_to_finish = False
 
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Finish this part of a block of `nothing_to_finish`; signals end it afterwards.
+
+        Raises:
+            Interrupted: at the end, if a signal has arrived.
+        """
+        self._nothing_to_finish = False
+        try:
+            yield
+        finally:
+            self._nothing_to_finish = True
+        self.end_if_received()
+
     def end_if_received(self) -> None:
         """Raise `Interrupted` if a signal has arrived."""
         if self.received is not None:
@@ -77,7 +99,7 @@ class StopRequest:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         if first and os.getpid() == self._process:
             # print and logging may be at work already when a signal arrives
-            os.write(2, f"{self.received.name}: finishing the step and saving; ".encode())
+            os.write(2, f"{self.received.name}: finishing {self._work} and saving; ".encode())
             os.write(2, b"Ctrl-C ends at once\n")
         if self._nothing_to_finish:
             self.end_if_received()

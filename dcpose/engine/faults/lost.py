@@ -1,7 +1,7 @@
 """Lost helpers: a worker of the loader or another process of the training died, or hangs.
 
-What the libraries say about it names their source files; what is raised here says what happened
-to the run and how it goes on.
+The libraries' errors name their own source files; the errors here say what happened to the run and
+how it goes on.
 """
 
 import contextlib
@@ -31,7 +31,7 @@ def explained_faults(timeout_s: float) -> Iterator[None]:
     """Turn errors about lost workers and processes into one line each, without a hang.
 
     Args:
-        timeout_s: how long others are waited for, for the message.
+        timeout_s: how long the run waits for others; the message names it.
 
     Raises:
         LostWorkerError: in place of an error of the DataLoader about a worker.
@@ -76,7 +76,7 @@ def _first_line(error: BaseException) -> str:
 
 
 def _end_children() -> None:
-    """Kill loader processes; a hung one would otherwise be waited for at exit."""
+    """Kill loader processes, because Python would wait for a hung one at exit."""
     if threading.current_thread() is threading.main_thread():
         # torch's handler raises at the end of any child, as long as it remembers a dead worker
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)

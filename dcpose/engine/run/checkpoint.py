@@ -32,8 +32,11 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from dcpose.files.writing import replacing
+from dcpose.weights.strict import differences
 
 FORMAT = "dcpose-checkpoint-1"
+MAX_LISTED = 5
+"""Names of one kind that a message lists."""
 
 _log = logging.getLogger(__name__)
 
@@ -57,7 +60,7 @@ def save_checkpoint(path: Path, state: Mapping[str, Any], previous: Path | None 
     Args:
         path: file to create or replace; its folder exists.
         state: content as in the head of this file; `format` and `versions` are added.
-        previous: further name for the file that is replaced, in the same folder; None drops it.
+        previous: name that the replaced file keeps, in the same folder; None drops that file.
 
     Raises:
         WriteError: if the disk is full or the like; the old file is as it was.
@@ -77,7 +80,7 @@ def save_checkpoint(path: Path, state: Mapping[str, Any], previous: Path | None 
 
 
 def load_newest_checkpoint(path: Path, previous: Path) -> tuple[dict[str, Any], Path]:
-    """Read the checkpoint `path`, or the one before if it is damaged, which is said aloud.
+    """Read the checkpoint `path`; if it is damaged, log that and read the one before.
 
     Returns:
         the content and the file that it is from.
@@ -144,22 +147,11 @@ def load_model_state(model: nn.Module, state: Mapping[str, Tensor], origin: str)
     Raises:
         CheckpointError: lists missing, unexpected and misshapen keys.
     """
-    expected = model.state_dict()
-    misshapen = [
-        f"{key} {list(state[key].shape)} instead of {list(expected[key].shape)}"
-        for key in expected
-        if key in state and state[key].shape != expected[key].shape
-    ]
-    findings = {
-        "missing": [key for key in expected if key not in state],
-        "unexpected": [key for key in state if key not in expected],
-        "misshapen": misshapen,
-    }
-    problems = [f"{len(keys)} {kind} ({_some(keys)})" for kind, keys in findings.items() if keys]
-    if problems:
+    found = differences(state, model.state_dict())
+    if any(found):
         raise CheckpointError(
-            f"{origin}: weights of another architecture: {'; '.join(problems)}; use the config "
-            f"that the checkpoint was made with"
+            f"{origin}: weights of another architecture: {found.describe(MAX_LISTED)}; use the "
+            f"config that the checkpoint was made with"
         )
     model.load_state_dict(dict(state))
 
@@ -224,11 +216,6 @@ def _link(existing: Path, name: Path) -> None:
             os.link(existing, temporary)
         except OSError:  # a file system without links
             shutil.copyfile(existing, temporary)
-
-
-def _some(names: list[str], limit: int = 5) -> str:
-    more = f", and {len(names) - limit} more" if len(names) > limit else ""
-    return ", ".join(names[:limit]) + more
 
 
 def _versions() -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What a run writes while it works: the run folder, log lines, TensorBoard, progress.
+"""What a run writes while it works: the run folder, log lines, TensorBoard.
 
     runs/<experiment>/<time>/
         config.yaml  environment.json  log.jsonl  train.log  tensorboard/  checkpoints/
@@ -7,17 +7,16 @@ Only the main process writes; in the others the same calls do nothing.
 """
 
 import json
-import logging
 import os
 import platform
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import cv2
 import numpy as np
@@ -25,40 +24,12 @@ import torch
 import torchvision
 import yaml
 from torch.utils.tensorboard import SummaryWriter
-from tqdm import tqdm
-from tqdm.contrib.logging import logging_redirect_tqdm
 
 from dcpose.engine.distributed import is_main
 from dcpose.files.writing import naming, remove_unfinished, write_text
 
-T = TypeVar("T")
-
-LOGGER_NAME = "dcpose"
-
-_LINE_EVERY_S = 5.0
-
 REPOSITORY = Path(__file__).resolve().parents[3]
 """The checkout, whose git commit a run records."""
-
-
-def set_up_logging(log_file: Path | None = None) -> None:
-    """Send the package's log lines to stderr and, if given, to the end of a file.
-
-    Call it once in a tool; a second call replaces the first. Processes other than the main one
-    say warnings only, and write no file.
-    """
-    logger = logging.getLogger(LOGGER_NAME)
-    for handler in list(logger.handlers):
-        logger.removeHandler(handler)
-        handler.close()
-    logger.propagate = False
-    logger.setLevel(logging.INFO if is_main() else logging.WARNING)
-    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
-    if log_file is not None and is_main():
-        handlers.append(logging.FileHandler(log_file, encoding="utf-8"))
-    for handler in handlers:
-        handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S"))
-        logger.addHandler(handler)
 
 
 def new_run_dir(experiment_dir: Path) -> Path:
@@ -152,7 +123,7 @@ class Run:
 
     @property
     def train_log(self) -> Path:
-        """File for `set_up_logging`."""
+        """File for `progress.set_up_logging`."""
         return self.path / "train.log"
 
     @property
@@ -223,43 +194,3 @@ def _upto(line: str, step: int) -> bool:
         return bool(json.loads(line)["step"] <= step)
     except (ValueError, KeyError, TypeError):
         return False  # the line that was being written when the run was killed
-
-
-def with_progress(items: Iterable[T], title: str, total: int | None) -> Iterator[T]:
-    """Pass items on, and say how far it is and how long it will take.
-
-    A bar on a terminal; elsewhere a log line every few seconds. Silent outside the main process.
-
-    Args:
-        items: anything iterable.
-        title: what is being done, for example `epoch 3/20`.
-        total: number of items; None if unknown. More may come.
-    """
-    if not is_main():
-        yield from items
-        return
-    logger = logging.getLogger(LOGGER_NAME)
-    if sys.stderr.isatty():
-        with logging_redirect_tqdm([logger]):
-            yield from tqdm(items, desc=title, total=total, dynamic_ncols=True, leave=False)
-        return
-    start = last_line = time.monotonic()
-    for done, item in enumerate(items, start=1):
-        yield item
-        now = time.monotonic()
-        if now - last_line < _LINE_EVERY_S:
-            continue
-        if total is None:
-            logger.info("%s: %d, %.1f/s", title, done, done / (now - start))
-            last_line = now
-        elif done < total:
-            left = (now - start) / done * (total - done)
-            logger.info("%s: %d/%d, %s left", title, done, total, format_seconds(left))
-            last_line = now
-
-
-def format_seconds(seconds: float) -> str:
-    """Return h:mm:ss."""
-    minutes, second = divmod(round(seconds), 60)
-    hours, minute = divmod(minutes, 60)
-    return f"{hours}:{minute:02d}:{second:02d}"

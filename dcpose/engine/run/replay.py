@@ -1,4 +1,4 @@
-"""A step of training on disk: what made a loss or gradient that is not finite, to be repeated.
+"""One step of training on disk, to repeat what made a loss or gradient that is not finite.
 
 Content (a dict that `torch.load(weights_only=True)` reads):
     format      `FORMAT`

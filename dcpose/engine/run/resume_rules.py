@@ -1,8 +1,8 @@
 """What may change between a run and its continuation.
 
 A continued run gives what it would have given uninterrupted. So the network, the training data,
-the batches and the optimizer stay; what only says where files lie, how fast or how often
-something is done, or how validation measures, may change.
+the batches and the optimizer stay. A setting may change if it only says where files lie, how fast
+or how often something is done, or how validation measures.
 """
 
 from collections.abc import Mapping
@@ -36,8 +36,8 @@ MAY_CHANGE = (
 def check_changes(saved: Mapping[str, Any], current: Mapping[str, Any], origin: str) -> list[str]:
     """Return a line `key: saved -> current` for each value that changed.
 
-    A key that one of the two lacks, because another version of the program wrote it, is told and
-    not refused.
+    A key that one of the two lacks is reported, not refused: another version of the program wrote
+    the file.
 
     Args:
         saved: config of the checkpoint, as a plain dict.

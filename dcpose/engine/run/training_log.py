@@ -8,10 +8,11 @@ import numpy as np
 
 from dcpose.engine.distributed import gather_objects, world_size
 from dcpose.engine.meter import EpochMeter
-from dcpose.engine.run.folder import LOGGER_NAME, Run, format_seconds
+from dcpose.engine.run.folder import Run
+from dcpose.engine.run.progress import LOGGER_NAME, format_seconds
 
 
-class Place(NamedTuple):
+class TrainingPlace(NamedTuple):
     """Where a training is.
 
     Attributes:
@@ -26,7 +27,7 @@ class Place(NamedTuple):
 
 
 def log_interval(
-    run: Run, meter: EpochMeter, place: Place, steps: tuple[int, int], lr: float
+    run: Run, meter: EpochMeter, place: TrainingPlace, steps: tuple[int, int], lr: float
 ) -> None:
     """Log what happened since the last time; every process has to call this.
 
@@ -66,7 +67,7 @@ def log_interval(
 
 def log_epoch(
     run: Run,
-    place: Place,
+    place: TrainingPlace,
     values: Mapping[str, float],
     summary: Mapping[str, float],
     is_best: bool,

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -211,3 +212,45 @@ def test_exit_code_of_a_command(capsys):
 
     assert command() == 143
     assert capsys.readouterr().err == "stopped by SIGTERM\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupts_wait_for_the_end_of_a_write(number):
+    before, written = signal.getsignal(number), []
+
+    def write():
+        with StopRequest() as stop, stop.nothing_to_finish(), stop.held():
+            os.kill(os.getpid(), number)
+            written.append("whole")
+
+    with pytest.raises(KeyboardInterrupt):
+        write()
+    assert written == ["whole"]
+    assert signal.getsignal(number) is before
+
+
+def test_outside_of_writes_they_act_at_once():
+    reached = []
+
+    def work():
+        with StopRequest() as stop, stop.nothing_to_finish():
+            os.kill(os.getpid(), signal.SIGINT)
+            reached.append("too far")
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert reached == []
+
+
+def test_other_threads_are_left_alone():
+    before = signal.getsignal(signal.SIGINT)
+    seen = []
+
+    def work():
+        with StopRequest():
+            seen.append(signal.getsignal(signal.SIGINT))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert seen == [before]

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from dcpose.formats.posetrack.predictions import read_frame_names, read_poses, write_predictions
 from dcpose.formats.posetrack.video_poses import NO_SCORE, EvaluationInputError
-from dcpose.skeleton import EVALUATION_JOINTS, POSETRACK
+from dcpose.skeleton import POSETRACK
 from dcpose.structures import PersonRecord, PosePrediction
 
-NOSE = EVALUATION_JOINTS.index("nose")
+NOSE = POSETRACK.evaluation_names.index("nose")
 
 
 @pytest.fixture
@@ -91,7 +91,8 @@ def test_what_is_written_is_read_back_exactly(build, predict, tmp_path):
     person = predict(1, joints, scores, box_score=0.123456789)
     write_predictions(tmp_path / "a.json", build.video18([])["images"], [person])
     poses = read_poses(tmp_path / "a.json", "predictions")
-    columns = [POSETRACK.index("head_bottom" if n == "neck" else n) for n in EVALUATION_JOINTS]
+    names = POSETRACK.evaluation_names
+    columns = [POSETRACK.index("head_bottom" if n == "neck" else n) for n in names]
     np.testing.assert_array_equal(poses.joints[0], joints[columns])
     np.testing.assert_array_equal(poses.scores[0], (scores * 0.123456789)[columns])
     assert poses.frame_of.tolist() == [1]

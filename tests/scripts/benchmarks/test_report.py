@@ -9,7 +9,7 @@ from benchmarks.report import to_markdown, write_results
 def test_table():
     rows = [{"what": "a", "seconds": 1.234, "n": 7}, {"what": "b", "seconds": 0.00123, "n": None}]
     assert to_markdown(rows).splitlines() == [
-        "| what | seconds | n |", "| --- | --- | --- |", "| a | 1.23 | 7 |", "| b | 0.00123 |  |",
+        "| what | seconds | n |", "|---|---|---|", "| a | 1.23 | 7 |", "| b | 0.00123 |  |",
     ]  # fmt: skip
 
 
@@ -25,5 +25,5 @@ def test_files(tmp_path):
     markdown = (tmp_path / "new" / "data_cpu.md").read_text()
     assert markdown.splitlines() == [
         "`python x.py`", "", "**three frames**", "",
-        "| what | seconds |", "| --- | --- |", "| a | 2.00 |", "", "cpu one",
+        "| what | seconds |", "|---|---|", "| a | 2.00 |", "", "cpu one",
     ]  # fmt: skip

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from dcpose.detection.batches import detect_people
+from dcpose.detection.torchvision import detect_people
 
 
 class Stub:
