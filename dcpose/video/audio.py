@@ -8,6 +8,8 @@ from pathlib import Path
 import av
 import av.error
 
+from dcpose.video.container import known, open_input
+
 _log = logging.getLogger(__name__)
 
 
@@ -26,7 +28,7 @@ class AudioCopy:
     def __init__(self, path: Path, output: av.container.OutputContainer, start: Fraction) -> None:
         self._output = output
         self._start = start
-        self._input = av.open(str(path), metadata_errors="replace")
+        self._input = open_input(path)
         self._streams = {}
         for stream in self._input.streams.audio:
             codec = stream.codec_context.name
@@ -61,12 +63,13 @@ class AudioCopy:
             return
         try:
             for packet in self._input.demux(*chosen):
-                if not packet.size or packet.pts is None or packet.time_base is None:
+                time_base = known(packet.time_base)
+                if not packet.size or packet.pts is None or time_base is None:
                     continue
-                shift = round(self._start / packet.time_base)
+                shift = round(self._start / time_base)
                 packet.pts -= shift
                 if packet.dts is not None:
                     packet.dts -= shift
-                yield packet, packet.pts * packet.time_base
+                yield packet, packet.pts * time_base
         except av.error.FFmpegError:
             return

@@ -9,6 +9,7 @@ import av
 import av.error
 import numpy as np
 
+from dcpose.video.container import known, open_input
 from dcpose.video.source import VideoError, VideoFrame, made_up_name
 
 _DEFAULT_RATE = Fraction(25)
@@ -38,8 +39,8 @@ class VideoFile:
         self.name = path.stem
         with _open(path) as container:
             stream = _video_stream(container, path)
-            self.rate = stream.average_rate or stream.guessed_rate or _DEFAULT_RATE
-            self.time_base = stream.time_base or 1 / self.rate
+            self.rate = known(stream.average_rate) or known(stream.guessed_rate) or _DEFAULT_RATE
+            self.time_base = known(stream.time_base) or 1 / self.rate
             self.num_frames: int | None = stream.frames or _expected_frames(
                 container, stream, self.rate
             )
@@ -118,8 +119,9 @@ class _CountedPackets:
                 if packet.size:
                     self.count += 1
                     time = packet.pts if packet.pts is not None else packet.dts
-                    if time is not None:
-                        end = float((time + (packet.duration or 0)) * packet.time_base)
+                    time_base = known(packet.time_base)
+                    if time is not None and time_base is not None:
+                        end = float((time + (packet.duration or 0)) * time_base)
                         self.end_s = max(self.end_s, end)
                 yield packet
         except av.error.FFmpegError:
@@ -145,8 +147,7 @@ def _open(path: Path) -> av.container.InputContainer:
     if not path.is_file():
         raise VideoError(f"{path}: no such file")
     try:
-        # a playlist by the name of a video must not make FFmpeg fetch anything
-        return av.open(str(path), metadata_errors="replace", options={"protocol_whitelist": "file"})
+        return open_input(path)
     except av.error.FFmpegError as error:
         reason = error.strerror or str(error)
         raise VideoError(
@@ -165,8 +166,9 @@ def _video_stream(container: av.container.InputContainer, path: Path) -> av.Vide
 def _expected_frames(
     container: av.container.InputContainer, stream: av.VideoStream, rate: Fraction
 ) -> int | None:
-    if stream.duration is not None and stream.time_base is not None:
-        return max(1, round(stream.duration * stream.time_base * rate))
+    time_base = known(stream.time_base)
+    if stream.duration is not None and time_base is not None:
+        return max(1, round(stream.duration * time_base * rate))
     if container.duration is not None:
         return max(1, round(Fraction(container.duration, av.time_base) * rate))
     return None

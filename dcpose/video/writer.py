@@ -9,6 +9,7 @@ import numpy as np
 from av.video.reformatter import ColorRange, Colorspace
 
 from dcpose.video.audio import AudioCopy
+from dcpose.video.container import open_mp4
 from dcpose.video.source import FrameSource
 
 # without B-frames the times of a copy are those of the source to the tick, whatever its rate does
@@ -42,9 +43,7 @@ class VideoWriter:
         self._time_base = source.time_base
         self._ticks_per_frame = max(1, round(1 / (source.rate * source.time_base)))
         self._unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        self._container = av.open(
-            str(self._unfinished), "w", format="mp4", options={"movflags": "+faststart"}
-        )
+        self._container = open_mp4(self._unfinished)
         self._stream = self._add_video(source)
         self._audio = None
         if source.audio is not None:

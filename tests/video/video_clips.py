@@ -20,7 +20,7 @@ def picture(index, wh):
 
 def write_video(
     path, num_frames=6, wh=(64, 48), rate=Fraction(25), steps=None, turn=0, sound=False,
-    codec="libx264", pix_fmt="yuv420p", movflags="",
+    codec="libx264", pix_fmt="yuv420p", movflags="", title="",
 ):  # fmt: skip
     """Write a test video.
 
@@ -28,6 +28,8 @@ def write_video(
     turns clockwise that the metadata ask players for; `sound` adds a tone in AAC.
     """
     with av.open(str(path), "w", options={"movflags": movflags} if movflags else {}) as container:
+        if title:
+            container.metadata["title"] = title
         stream = container.add_stream(codec, rate=rate)
         stream.width, stream.height, stream.pix_fmt = *wh, pix_fmt
         base = 1 / (4 * rate) if steps else 1 / rate
