@@ -11,6 +11,9 @@ _BEFORE_19 = int(av.__version__.split(".")[0]) < 19
 # PyAV 19 replaces what is no UTF-8 in tags by itself and no longer knows the argument
 _LENIENT_TAGS: dict[str, Any] = {"metadata_errors": "replace"} if _BEFORE_19 else {}
 
+_LONGEST_GAP_S = 30 * 3600, 10
+"""FFmpeg's own limits, dts_error_threshold and dts_delta_threshold."""
+
 
 def open_input(path: Path) -> av.container.InputContainer:
     """Open a file to read from it.
@@ -37,6 +40,15 @@ def known(number: Rational | None) -> Fraction | None:
     if number is None or not number.numerator or not number.denominator:
         return None
     return Fraction(int(number.numerator), int(number.denominator))
+
+
+def longest_gap_s(container: av.container.InputContainer) -> int:
+    """Return after how long a gap another clock counts on, in seconds.
+
+    The limit is low in containers whose clock is allowed to jump (MPEG-TS and its like).
+    """
+    flags = av.format.Flags(container.format.flags)
+    return _LONGEST_GAP_S[av.format.Flags.ts_discont in flags]
 
 
 def _address(path: Path) -> str:

@@ -1,6 +1,8 @@
 """Images in any usual format, and sequences of them as if they were a video."""
 
+import contextlib
 import glob
+import logging
 import re
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
@@ -12,6 +14,9 @@ from PIL import Image, UnidentifiedImageError
 
 from dcpose.video.source import VideoError, VideoFrame
 
+_log = logging.getLogger(__name__)
+
+_MOVING_FORMATS = ("PNG", "WEBP", "TIFF")
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 
 
@@ -98,19 +103,54 @@ class ImageSequence:
             yield VideoFrame(index, read_image(path), index, 1)
 
 
-def _upright_wh(path: Path) -> tuple[int, int]:
-    """Return (width, height) of an image as it is shown, from its first bytes."""
+def moving_format(path: Path) -> str | None:
+    """Return PNG, WEBP or TIFF if the image holds several pictures; None for a still one.
+
+    Those that a camera hides in a JPEG are no frames.
+
+    Raises:
+        VideoError: if the file is no image.
+    """
+    with open_image(path) as image:
+        return image.format if _count_pictures(image) > 1 else None
+
+
+@contextlib.contextmanager
+def open_image(path: Path) -> Iterator[Image.Image]:
+    """Open an image by Pillow, which reads its header alone until pixels are asked for.
+
+    Raises:
+        VideoError: if the file is no image.
+    """
     try:
-        with Image.open(path) as image:
-            width, height = image.size
-            turned = image.getexif().get(0x0112, 1) >= 5
+        image = Image.open(path)
     except Image.DecompressionBombError:
         raise VideoError(
             f"{path}: announces more pixels than an image has; save it smaller"
         ) from None
     except (OSError, UnidentifiedImageError, ValueError) as error:
         raise VideoError(f"{path}: not an image ({error})") from None
+    with image:
+        yield image
+
+
+def _upright_wh(path: Path) -> tuple[int, int]:
+    """Return (width, height) of an image as it is shown, from its first bytes."""
+    with open_image(path) as image:
+        try:
+            width, height = image.size
+            # Pillow turns the size of a TIFF itself, and of no other format
+            turned = image.format != "TIFF" and image.getexif().get(0x0112, 1) >= 5
+            pictures = _count_pictures(image)
+        except (OSError, ValueError) as error:
+            raise VideoError(f"{path}: not an image ({error})") from None
+    if pictures > 1:
+        _log.warning("%s: holds %d pictures; the first is read", path, pictures)
     return (height, width) if turned else (width, height)
+
+
+def _count_pictures(image: Image.Image) -> int:
+    return getattr(image, "n_frames", 1) if image.format in _MOVING_FORMATS else 1
 
 
 def _natural(path: Path) -> list[tuple[int, str]]:

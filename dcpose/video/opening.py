@@ -4,8 +4,9 @@ import glob
 from fractions import Fraction
 from pathlib import Path
 
+from dcpose.video.animation import AnimatedWebP, Pages
 from dcpose.video.camera import Camera
-from dcpose.video.images import IMAGE_SUFFIXES, ImageSequence, find_images
+from dcpose.video.images import IMAGE_SUFFIXES, ImageSequence, find_images, moving_format
 from dcpose.video.reader import VideoFile
 from dcpose.video.source import FrameSource
 
@@ -32,5 +33,9 @@ def open_source(where: str | Path, image_rate: Fraction = DEFAULT_IMAGE_RATE) ->
         parent = path.parent.name if not glob.has_magic(path.parent.name) else ""
         return ImageSequence(find_images(text), image_rate, parent or "images")
     if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file():
-        return ImageSequence([path], image_rate, path.stem)
+        kind = moving_format(path)
+        if kind is None:
+            return ImageSequence([path], image_rate, path.stem)
+        if kind != "PNG":  # FFmpeg reads animated PNG
+            return AnimatedWebP(path) if kind == "WEBP" else Pages(path, image_rate)
     return VideoFile(path)

@@ -5,6 +5,7 @@ from pathlib import Path
 from types import TracebackType
 
 import av
+import cv2
 import numpy as np
 from av.video.reformatter import ColorRange, Colorspace
 
@@ -78,12 +79,10 @@ class VideoWriter:
         """Add a frame.
 
         Args:
-            image: (H, W, 3) uint8 RGB, upright; a smaller one stands at the top left, on black.
+            image: (H, W, 3) uint8 RGB, upright; a larger one is scaled down, and what the canvas
+                has more than the image, at the right or below, is black.
             ticks: when it is shown, more than for the frame before.
             duration: for how long, in ticks; 0 takes one frame at the source's rate.
-
-        Raises:
-            ValueError: if the image is larger than the video.
         """
         frame = av.VideoFrame.from_ndarray(self._stored(image), format="rgb24")
         frame = frame.reformat(format=self._stream.pix_fmt, dst_colorspace=Colorspace.ITU709)
@@ -129,11 +128,10 @@ class VideoWriter:
         """Return the image on the canvas, turned as the source stores it."""
         width, height = self.frame_wh
         if image.shape != (height, width, 3):
-            if image.shape[0] > height or image.shape[1] > width:
-                raise ValueError(
-                    f"{self.path}: frame is {image.shape[1]}x{image.shape[0]}, larger than the "
-                    f"video of {width}x{height}"
-                )
+            scale = min(1.0, width / image.shape[1], height / image.shape[0])
+            if scale < 1:
+                wh = (max(1, round(side * scale)) for side in image.shape[1::-1])
+                image = cv2.resize(image, tuple(wh), interpolation=cv2.INTER_AREA)
             canvas = np.zeros((height, width, 3), np.uint8)
             canvas[: image.shape[0], : image.shape[1]] = image
             image = canvas
