@@ -1,6 +1,7 @@
 """Times run on, whatever the clock of a file does."""
 
 from fractions import Fraction
+from itertools import pairwise
 
 import hypothesis.strategies as st
 import pytest
@@ -55,4 +56,4 @@ def test_ticks_as_coarse_as_frames_still_rise():
 def test_times_always_rise(raw):
     result, _, _ = times(raw)
     assert result[0] == 0
-    assert all(after > before for before, after in zip(result, result[1:], strict=False))
+    assert all(after > before for before, after in pairwise(result))
