@@ -59,6 +59,21 @@ def config_parser(description: str) -> argparse.ArgumentParser:
     return parser
 
 
+def leading_choices(
+    parser: argparse.ArgumentParser, option: str, values: Sequence[str], choices: Sequence[str]
+) -> tuple[list[str], list[str]]:
+    """Part the values of an option from the config overrides that stand behind them.
+
+    Exits like the parser if the first value after the choices is no override either.
+    """
+    count = next((i for i, value in enumerate(values) if value not in choices), len(values))
+    overrides = list(values[count:])
+    if overrides and not set(overrides[0]) & {"=", "."}:
+        known = ", ".join(choices)
+        parser.error(f"argument {option}: found {overrides[0]!r}, expected of {known}")
+    return list(values[:count]), overrides
+
+
 def require_weights(weights: str | None) -> str:
     """Return the --weights option, or say what it should name.
 
