@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from dcpose.video.images import open_image, read_image
-from dcpose.video.source import VideoError, VideoFrame, made_up_name
+from dcpose.video.source import VideoError, VideoFrame, made_up_name, origin_of
 
 _DEFAULT_MS = 100
 """Of a WebP picture without a duration, as browsers show it."""
@@ -33,6 +33,7 @@ class Pages:
         self.path: Path | None = path
         self._file = path
         self.name = path.stem
+        self.origin = origin_of(path)
         self.rate = rate
         self.time_base = 1 / rate
         self.rotation_deg = 0
@@ -69,6 +70,7 @@ class AnimatedWebP:
         self.path: Path | None = path
         self._file = path
         self.name = path.stem
+        self.origin = origin_of(path)
         self.time_base = Fraction(1, 1000)
         self.rotation_deg = 0
         self.audio: Path | None = None

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from dcpose.video.source import VideoError, VideoFrame
+from dcpose.video.source import VideoError, VideoFrame, origin_of
 
 _log = logging.getLogger(__name__)
 
@@ -83,6 +83,8 @@ class ImageSequence:
         self.path: Path | None = None
         self.paths = list(paths)
         self.name = name
+        alone = len(self.paths) == 1 and name == self.paths[0].stem
+        self.origin = origin_of(self.paths[0] if alone else self.paths[0].parent)
         self.rate = rate
         self.time_base = 1 / rate
         self.num_frames: int | None = len(self.paths)

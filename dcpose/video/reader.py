@@ -13,7 +13,7 @@ from dcpose.video.clock import RunningClock
 from dcpose.video.completeness import announced_frames, what_is_missing
 from dcpose.video.container import known, longest_gap_s, open_input
 from dcpose.video.film import film_stream, warn_of_others
-from dcpose.video.source import VideoError, VideoFrame, made_up_name
+from dcpose.video.source import VideoError, VideoFrame, made_up_name, origin_of
 
 _DEFAULT_RATE = Fraction(25)
 
@@ -40,6 +40,7 @@ class VideoFile:
         self.path: Path | None = path
         self._file = path
         self.name = path.stem
+        self.origin = origin_of(path)
         with _open(path) as container:
             stream = film_stream(container, path)
             warn_of_others(container, stream, path)

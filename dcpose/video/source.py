@@ -1,5 +1,7 @@
 """What all sources of frames have in common: video files, image sequences, cameras."""
 
+import hashlib
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -35,11 +37,22 @@ def made_up_name(video: str, index: int) -> str:
     return f"{video}/{index:06d}.jpg"
 
 
+def origin_of(path: Path) -> str:
+    """Name where a source comes from, so that two can be told apart: file, folder, and a hash.
+
+    The hash stands for the whole path, which results that are passed on need not tell.
+    """
+    whole = path.resolve()
+    digest = hashlib.sha256(os.fsencode(whole)).hexdigest()[:12]
+    return f"{whole.parent.name}/{whole.name} ({digest})"
+
+
 class FrameSource(Protocol):
     """Frames in order, and what is needed to write a video that plays like this one.
 
     Attributes:
         name: what files made from it are called.
+        origin: tells it from other sources of the same name; see `origin_of`.
         path: the file, or None where there is not one file.
         frame_wh: (width, height) of the upright frames; the largest where they differ.
         rate: frames per second; the mean where it varies.
@@ -51,6 +64,7 @@ class FrameSource(Protocol):
     """
 
     name: str
+    origin: str
     path: Path | None
     frame_wh: tuple[int, int]
     rate: Fraction

@@ -5,18 +5,21 @@ from pathlib import Path
 from types import TracebackType
 
 import av
+import av.error
 import cv2
 import numpy as np
 from av.video.reformatter import ColorRange, Colorspace
 
 from dcpose.video.audio import AudioCopy
-from dcpose.video.container import open_mp4
+from dcpose.video.container import open_input, open_mp4
 from dcpose.video.source import FrameSource
 
 # without B-frames the times of a copy are those of the source to the tick, whatever its rate does
 _ENCODER = {"crf": "20", "preset": "veryfast", "bf": "0"}
 _BT709 = 1
 """Number of BT.709 in H.264's tables of primaries, transfer and matrix."""
+
+_COMMENT = "Poses by dcpose; from "
 
 
 class VideoWriter:
@@ -45,6 +48,7 @@ class VideoWriter:
         self._ticks_per_frame = max(1, round(1 / (source.rate * source.time_base)))
         self._unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
         self._container = open_mp4(self._unfinished)
+        self._container.metadata["comment"] = _COMMENT + source.origin
         self._stream = self._add_video(source)
         self._audio = None
         if source.audio is not None:
@@ -136,3 +140,13 @@ class VideoWriter:
             canvas[: image.shape[0], : image.shape[1]] = image
             image = canvas
         return np.ascontiguousarray(np.rot90(image, self._turns)) if self._turns else image
+
+
+def read_origin(path: Path) -> str | None:
+    """Return the source of a copy that `VideoWriter` made; None if it is another file."""
+    try:
+        with open_input(path) as container:
+            comment = container.metadata.get("comment", "")
+    except (av.error.FFmpegError, OSError):
+        return None
+    return comment.removeprefix(_COMMENT) if comment.startswith(_COMMENT) else None
