@@ -27,8 +27,9 @@ def reports_user_errors(command: Callable[[Sequence[str] | None], int]) -> Comma
 
     @functools.wraps(command)
     def guarded(argv: Sequence[str] | None = None) -> int:
+        arguments = [_with_home(text) for text in (sys.argv[1:] if argv is None else argv)]
         try:
-            return command(argv)
+            return command(arguments)
         except (ValueError, OSError) as error:
             if os.environ.get(TRACEBACK_SWITCH) == "1":
                 raise
@@ -39,6 +40,12 @@ def reports_user_errors(command: Callable[[Sequence[str] | None], int]) -> Comma
             return getattr(interrupt, "exit_code", EXIT_INTERRUPTED)
 
     return guarded
+
+
+def _with_home(argument: str) -> str:
+    """Read `~` as the home folder also where shells do not, as in --out=~/poses."""
+    option, equals, path = argument.rpartition("=") if argument[:2] == "--" else ("", "", argument)
+    return f"{option}{equals}{os.path.expanduser(path)}"
 
 
 def config_parser(description: str) -> argparse.ArgumentParser:

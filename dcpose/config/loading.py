@@ -13,6 +13,7 @@ from dcpose.config.layers import Layer, merge_layers, read_layers, read_override
 from dcpose.config.messages import ConfigError, describe_problems
 from dcpose.config.models import ALTERNATIVES
 from dcpose.config.schema import Config
+from dcpose.files.reading import named_path
 
 
 def load_config(
@@ -30,11 +31,11 @@ def load_config(
         ConfigError: (a ValueError) one line for each problem: missing file, bad YAML, cycle of
             `base:`, unknown key with the nearest valid names, wrong type or value.
     """
-    layers = read_layers(Path(path))
+    layers = read_layers(named_path(path))
     if on is not None:
         folder = Path(path).parent.resolve()
         own = [layer for layer in layers if Path(layer.origin).parent.resolve() == folder]
-        layers = [*read_layers(Path(on)), *own]
+        layers = [*read_layers(named_path(on)), *own]
     return parse_config([*layers, read_overrides(overrides)])
 
 

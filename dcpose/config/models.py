@@ -10,13 +10,13 @@ from pydantic import (
 )
 
 from dcpose.config.layers import Alternatives
-from dcpose.config.section import YAML_TUPLE, Integers, Neighbors, Positive, Section
+from dcpose.config.section import YAML_TUPLE, Integers, Neighbors, PathText, Positive, Section
 
 
 class BackboneSection(Section):
     """What all networks that give the initial heatmaps of each frame have in common."""
 
-    weights: str | None = None
+    weights: PathText | None = None
     """File to start training from: its pose or ImageNet weights, or our own checkpoint."""
     frozen: bool = True
     """Train the heads alone; must be false for `single_frame`."""

@@ -5,10 +5,14 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from numbers import Rational
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
+
+_MAX_RATE = 1_000_000
+_MAX_DENOMINATOR = 100_000
 
 
 class VideoError(ValueError):
@@ -45,6 +49,27 @@ def origin_of(path: Path) -> str:
     whole = path.resolve()
     digest = hashlib.sha256(os.fsencode(whole)).hexdigest()[:12]
     return f"{whole.parent.name}/{whole.name} ({digest})"
+
+
+def frame_rate(value: Any) -> Fraction:  # noqa: ANN401 - numbers of any library, and text
+    """Return a rate in frames per second, exact where it is a fraction or text such as 30000/1001.
+
+    Raises:
+        ValueError: if it is no number greater than 0.
+    """
+    try:
+        if isinstance(value, str | Rational):
+            rate = Fraction(value)
+        else:
+            rate = Fraction(float(value)).limit_denominator(_MAX_DENOMINATOR)
+    except (TypeError, ValueError, OverflowError, ZeroDivisionError):
+        rate = Fraction(0)
+    if not 0 < rate <= _MAX_RATE:
+        raise ValueError(
+            f"rate: found {value!r}, expected frames per second, a number greater than 0 and at "
+            f"most {_MAX_RATE}"
+        )
+    return rate
 
 
 class FrameSource(Protocol):

@@ -106,3 +106,63 @@ def test_camera():
     assert camera._capture.released
     with pytest.raises(VideoError, match="camera 7 cannot be opened"):
         Camera(7, FakeCapture)
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["rtsp://host/a", "http://127.0.0.1:9/x.mp4", "udp://@239.0.0.1:1234", "file:///x.mp4"],
+)
+def test_addresses_are_named_as_they_were_given(address):
+    with pytest.raises(VideoError, match="addresses are not read, expected a file") as error:
+        open_source(address)
+    assert str(error.value).startswith(f"{address}: ")
+
+
+def test_home_folder(make_video, tmp_path, monkeypatch):
+    make_video()
+    save(tmp_path / "1.png")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert open_source("~/clip.mp4").num_frames == 6
+    assert open_source("~/*.png").num_frames == open_source("~/1.png").num_frames == 1
+    with pytest.raises(VideoError, match=r"nobody-here/x\.mp4: no such file"):
+        open_source("~nobody-here/x.mp4")
+
+
+@pytest.mark.parametrize(
+    ("rate", "expected"),
+    [(25, 25), (12.5, Fraction(25, 2)), ("30000/1001", Fraction(30000, 1001)), ("24", 24),
+     (np.float32(0.1), Fraction(1, 10)), (np.int64(5), 5), (Fraction(1, 3), Fraction(1, 3))],
+)  # fmt: skip
+def test_rates(tmp_path, rate, expected):
+    save(tmp_path / "1.png")
+    assert open_source(tmp_path, rate).rate == expected
+
+
+@pytest.mark.parametrize("rate", [0, 0.0, -1, float("nan"), np.inf, "1/0", "fast", None, 1e9, [25]])
+def test_rates_that_are_none(tmp_path, rate):
+    save(tmp_path / "1.png")
+    with pytest.raises(ValueError, match=r"rate: found .*, expected frames per second, a number"):
+        open_source(tmp_path, rate)
+
+
+TURNED = {1: "1234", 2: "2143", 3: "4321", 4: "3412", 5: "1324", 6: "3142", 7: "4231", 8: "2413"}
+"""Of each EXIF orientation: where the quarters 1 to 4 of the stored picture are shown."""
+
+
+@pytest.mark.parametrize("orientation", TURNED)
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif", ".webp"])
+def test_orientation_acts_once_in_every_format(tmp_path, suffix, orientation):
+    quarters = np.array([[40, 100], [160, 220]], np.uint8)
+    stored = np.stack([np.kron(quarters, np.ones((16, 32), np.uint8))] * 3, axis=-1)
+    path = tmp_path / f"phone{suffix}"
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    options = {"tiffinfo": {0x0112: orientation}} if suffix == ".tif" else {"exif": exif}
+    Image.fromarray(stored).save(path, **options)
+    source = open_source(path)
+    image = next(iter(source)).image
+    height, width = image.shape[:2]
+    assert source.frame_wh == (width, height) == ((64, 32) if orientation < 5 else (32, 64))
+    shown = image[height // 4 :: height // 2, width // 4 :: width // 2, 0].ravel()
+    numbers = [round((int(level) - 40) / 60) + 1 for level in shown]
+    assert "".join(map(str, numbers)) == TURNED[orientation]
