@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from dcpose.video.images import open_image, read_image
+from dcpose.video.images import PILLOW_FAULTS, open_image, read_image
 from dcpose.video.source import VideoError, VideoFrame, made_up_name, origin_of
 
 _DEFAULT_MS = 100
@@ -93,7 +93,7 @@ class AnimatedWebP:
                 try:
                     image.seek(index)
                     picture = np.array(image.convert("RGB"))
-                except (OSError, EOFError, ValueError) as error:
+                except PILLOW_FAULTS as error:
                     raise VideoError(
                         f"{self._file}: ends after frame {index} of {self.num_frames} ({error})"
                     ) from None

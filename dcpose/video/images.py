@@ -4,18 +4,24 @@ import contextlib
 import glob
 import logging
 import re
+import struct
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from dcpose.video.source import VideoError, VideoFrame, origin_of
 
 _log = logging.getLogger(__name__)
 
+PILLOW_FAULTS = (
+    OSError, ValueError, SyntaxError, TypeError, EOFError, LookupError, ArithmeticError,
+    struct.error, MemoryError,
+)  # fmt: skip
+"""What Pillow raises for damaged files: its parsers check little before they use it."""
 _MOVING_FORMATS = ("PNG", "WEBP", "TIFF")
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 
@@ -122,30 +128,28 @@ def open_image(path: Path) -> Iterator[Image.Image]:
     """Open an image by Pillow, which reads its header alone until pixels are asked for.
 
     Raises:
-        VideoError: if the file is no image.
+        VideoError: if the file is no image; also for what Pillow raises inside the block.
     """
     try:
-        image = Image.open(path)
+        with Image.open(path) as image:
+            yield image
+    except VideoError:
+        raise
     except Image.DecompressionBombError:
         raise VideoError(
             f"{path}: announces more pixels than an image has; save it smaller"
         ) from None
-    except (OSError, UnidentifiedImageError, ValueError) as error:
+    except PILLOW_FAULTS as error:
         raise VideoError(f"{path}: not an image ({error})") from None
-    with image:
-        yield image
 
 
 def _upright_wh(path: Path) -> tuple[int, int]:
     """Return (width, height) of an image as it is shown, from its first bytes."""
     with open_image(path) as image:
-        try:
-            width, height = image.size
-            # Pillow turns the size of a TIFF itself, and of no other format
-            turned = image.format != "TIFF" and image.getexif().get(0x0112, 1) >= 5
-            pictures = _count_pictures(image)
-        except (OSError, ValueError) as error:
-            raise VideoError(f"{path}: not an image ({error})") from None
+        width, height = image.size
+        # Pillow turns the size of a TIFF itself, and of no other format
+        turned = image.format != "TIFF" and image.getexif().get(0x0112, 1) >= 5
+        pictures = _count_pictures(image)
     if pictures > 1:
         _log.warning("%s: holds %d pictures; the first is read", path, pictures)
     return (height, width) if turned else (width, height)
