@@ -46,13 +46,13 @@ class _Loader(yaml.SafeLoader):
 
 
 # YAML 1.1, which PyYAML implements, takes 1e-4 for a string, although everybody writes rates that
-# way, and 10:20 for the number 620 and 2026-11-28 for a date, although folders have such names.
+# way, and 10:20:30 for the number 37230, although folders have such names.
 _NUMBERS = {
     "int": r"^[-+]?(0b[01_]+|0x[\da-fA-F_]+|0[0-7_]*|[1-9][\d_]*)$",
     "float": r"^[-+]?((\d[\d_]*\.[\d_]*|\.\d[\d_]*|\d+(?=[eE]))([eE][-+]?\d+)?|\.(inf|Inf|INF))$"
     r"|^\.(nan|NaN|NAN)$",
 }
-_REPLACED = [f"tag:yaml.org,2002:{name}" for name in (*_NUMBERS, "timestamp")]
+_REPLACED = [f"tag:yaml.org,2002:{name}" for name in _NUMBERS]
 _Loader.yaml_implicit_resolvers = {
     first: [(tag, pattern) for tag, pattern in resolvers if tag not in _REPLACED]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()

@@ -9,6 +9,7 @@
 Durations tell nothing: sound may outlast the film, and a last picture may stand for minutes.
 """
 
+import os
 import struct
 from fractions import Fraction
 from pathlib import Path
@@ -118,8 +119,8 @@ def _announced_end(path: Path) -> int | None:
 
 def _end_of_boxes(file: BinaryIO) -> int | None:
     """ISO 14496-12: boxes of a size and a name; these two hold frames and their index."""
-    place, end = 0, None
-    while len(header := file.read(16)) >= 8:
+    place, end, whole = 0, None, os.fstat(file.fileno()).st_size
+    while place < whole and len(header := file.read(16)) >= 8:
         size, name = struct.unpack(">I4s", header[:8])
         if size == 1 and len(header) == 16:
             (size,) = struct.unpack(">Q", header[8:])
@@ -128,7 +129,7 @@ def _end_of_boxes(file: BinaryIO) -> int | None:
         place += size
         if name in (b"moof", b"mdat"):
             end = place
-        file.seek(place)
+        file.seek(min(place, whole))
     return end
 
 

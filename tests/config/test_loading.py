@@ -250,11 +250,17 @@ def test_mixed_precision_needs_an_hrnet(config_file):
 
 
 @pytest.mark.parametrize(
-    "name", ["10:20:30", "2026-11-28", "2026-11-28T10:20:30", "1:30", "19:20.5"]
+    "name", ["10:20:30", "2026-11-28T10:20", "1:30", "19:20.5", "'2026-11-28'"]
 )
-def test_folders_named_by_dates_and_times_are_text(config_file, name):
-    assert load_config(config_file, [f"data.root={name}"]).data.root == name
-    assert load_config(config_file, ["data.root", name]).data.root == name
+def test_folders_named_by_times_are_text(config_file, name):
+    expected = name.strip("'")
+    assert load_config(config_file, [f"data.root={name}"]).data.root == expected
+    assert load_config(config_file, ["data.root", name]).data.root == expected
+
+
+def test_a_day_needs_quotes(config_file):
+    with pytest.raises(ConfigError, match=r"data\.root: found .*, expected text; put .* quotes"):
+        load_config(config_file, ["data.root=2026-11-28"])
 
 
 @pytest.mark.parametrize(

@@ -117,3 +117,12 @@ def test_a_live_recording_whose_length_was_never_filled_in(make_video):
     count, _, error = walk(path)
     assert 5 < count < 30
     assert error is None  # nothing says that there should be more
+
+
+def test_a_box_of_more_bytes_than_any_file_has(make_video):
+    path = make_video("pieces.mp4", movflags="frag_keyframe+empty_moov", num_frames=30)
+    data = path.read_bytes()
+    at = data.rindex(b"mdat") - 4
+    huge = b"\0\0\0\1mdat" + b"\xff" * 8 + data[at + 8 :]
+    path.write_bytes(data[:at] + huge)
+    assert "bytes that its header announces are missing" in walk(path)[2] or walk(path)[0] < 30
