@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from dcpose.video.images import PILLOW_FAULTS, open_image, read_image
+from dcpose.video.images import PILLOW_FAULTS, open_image, quiet_opencv, read_image
 from dcpose.video.source import VideoError, VideoFrame, made_up_name, origin_of
 
 _DEFAULT_MS = 100
@@ -52,7 +52,8 @@ class Pages:
     def __iter__(self) -> Iterator[VideoFrame]:
         """Decode from the start."""
         for index, number in enumerate(self._numbers):
-            found, pages = cv2.imreadmulti(str(self._file), number, 1, flags=cv2.IMREAD_COLOR)
+            with quiet_opencv():
+                found, pages = cv2.imreadmulti(str(self._file), number, 1, flags=cv2.IMREAD_COLOR)
             if not found:
                 raise VideoError(f"{self._file}: page {number} cannot be decoded")
             image = np.asarray(cv2.cvtColor(pages[0], cv2.COLOR_BGR2RGB))

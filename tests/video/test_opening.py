@@ -1,17 +1,21 @@
 """What a user can name: files, folders, patterns, cameras; and what is refused."""
 
+import contextlib
+import struct
+import zlib
 from fractions import Fraction
 
 import cv2
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, TiffImagePlugin
 
 from dcpose.video.camera import Camera
 from dcpose.video.images import ImageSequence, read_image
 from dcpose.video.opening import open_source
 from dcpose.video.reader import VideoFile
 from dcpose.video.source import VideoError
+from dcpose.video.writer import VideoWriter
 
 
 def save(path, wh=(20, 10), level=90):
@@ -166,3 +170,56 @@ def test_orientation_acts_once_in_every_format(tmp_path, suffix, orientation):
     shown = image[height // 4 :: height // 2, width // 4 :: width // 2, 0].ravel()
     numbers = [round((int(level) - 40) / 60) + 1 for level in shown]
     assert "".join(map(str, numbers)) == TURNED[orientation]
+
+
+def chunk(kind, payload):
+    checksum = struct.pack(">I", zlib.crc32(kind + payload))
+    return struct.pack(">I", len(payload)) + kind + payload + checksum
+
+
+def odd_but_healthy(folder):
+    """Pictures as cameras and editors write them; libraries print warnings about all of them."""
+    picture = Image.fromarray(np.full((24, 32, 3), 90, np.uint8))
+    tags = TiffImagePlugin.ImageFileDirectory_v2()
+    tags[65000] = "exposure"
+    picture.save(folder / "1.tif", tiffinfo=tags)
+    picture.save(folder / "2.png")
+    data = (folder / "2.png").read_bytes()
+    profile = chunk(b"iCCP", b"x\0\0" + zlib.compress(bytes(132)))
+    (folder / "2.png").write_bytes(data[:33] + profile + chunk(b"sRGB", b"\0") * 2 + data[33:])
+    picture.save(folder / "3.jpg")
+    data = (folder / "3.jpg").read_bytes()
+    exif = b"\xff\xe1\x00\x10Exif\0\0II*\0\xff\xff\xff\xff"
+    (folder / "3.jpg").write_bytes(data[:2] + exif + data[2:])
+
+
+@pytest.mark.filterwarnings("error")
+def test_no_lines_of_libraries_about_healthy_pictures(tmp_path, capfd):
+    odd_but_healthy(tmp_path)
+    images = [frame.image for frame in open_source(tmp_path)]
+    assert [int(image[12, 16, 0]) for image in images] == [90, 90, 90]
+    assert capfd.readouterr() == ("", "")
+
+
+class GrowingCapture(FakeCapture):
+    """Stands for a camera that switches its size while it runs."""
+
+    left = 4
+
+    def read(self):
+        self.left -= 1
+        side = 4 if self.left >= 2 else 8
+        return self.left >= 0, np.full((side, 3 * side // 2, 3), 200, np.uint8)
+
+
+def test_camera_that_grows(tmp_path):
+    camera = Camera(0, GrowingCapture, clock=iter([5.0, 5.04, 5.1, 5.2, 5.3]).__next__)
+    other = Camera(0, GrowingCapture)
+    assert camera.origin != other.origin  # what each of them shows is gone afterwards
+    sizes = []
+    with VideoWriter(tmp_path / "copy.mp4", camera) as writer, contextlib.suppress(VideoError):
+        for frame in camera:
+            sizes.append(frame.image.shape[:2])
+            writer.write(frame.image, frame.ticks)
+    assert open_source(tmp_path / "copy.mp4").num_frames == 3
+    assert sizes == [(4, 6), (8, 12), (8, 12)]
