@@ -17,6 +17,9 @@ from dcpose.video.source import VideoError, VideoFrame, made_up_name, origin_of
 
 _DEFAULT_RATE = Fraction(25)
 
+_FEW_STANDING = 2
+"""So many times that repeat are no news: MPEG program streams round some of theirs."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -87,7 +90,7 @@ class VideoFile:
     def _warn(self, packets: "_CountedPackets", clock: RunningClock) -> None:
         if packets.damaged:
             _log.warning("%s: %d damaged pieces could not be decoded", self._file, packets.damaged)
-        if clock.num_jumps or clock.num_standing:
+        if clock.num_jumps or clock.num_standing > _FEW_STANDING:
             _log.warning(
                 "%s: its clock starts again or jumps at %d frames and stands at %d; time goes on "
                 "at %.6g frames/s there",

@@ -81,16 +81,18 @@ WHOLE = {
     "empty pieces for a rate that varies": ("clip.avi", {"codec": "mpeg4", "first": 3}, 6),
     "fragments": ("clip.mp4", {"movflags": "frag_keyframe+empty_moov"}, 6),
     "stream": ("clip.ts", {}, 6),
+    "program stream": ("clip.mpg", {"codec": "mpeg1video", "num_frames": 100}, 100),
     "no container": ("clip.h264", {}, 6),
     "Flash": ("clip.flv", {"sound": 3.0}, 6),
 }
 
 
 @pytest.mark.parametrize("case", WHOLE)
-def test_whole_files(make_video, case):
+def test_whole_files(make_video, caplog, case):
     name, options, count = WHOLE[case]
     frames, _, error = walk(make_video(name, **options))
     assert (frames, error) == (count, None)
+    assert not caplog.records
 
 
 def test_frames_dropped_by_the_recorder(make_video):
