@@ -13,7 +13,7 @@ from PIL import Image
 from dcpose.cli import reports_user_errors
 from dcpose.files.writing import replacing
 from dcpose.video.opening import open_source
-from dcpose.video.source import frame_rate
+from dcpose.video.source import frame_rate, keep_source
 
 
 @reports_user_errors
@@ -33,8 +33,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.width < 1:
         parser.error("--width must be greater than 0")
     duration_ms = max(1, round(1000 / frame_rate(args.rate)))
+    source = open_source(args.source)
+    keep_source(source, args.out)
     frames = []
-    for frame in open_source(args.source):
+    for frame in source:
         height = max(1, round(frame.image.shape[0] * args.width / frame.image.shape[1]))
         size = args.width, height
         frames.append(Image.fromarray(cv2.resize(frame.image, size, interpolation=cv2.INTER_AREA)))

@@ -14,7 +14,7 @@ from dcpose.estimator.posetrack_file import PoseTrackFile, read_origin
 from dcpose.estimator.stopwatch import Stopwatch
 from dcpose.formats.posetrack.predictions import JointScore
 from dcpose.skeleton import Skeleton
-from dcpose.video.source import FrameSource, VideoError
+from dcpose.video.source import FrameSource, VideoError, keep_source
 from dcpose.video.writer import VideoWriter
 from dcpose.video.writer import read_origin as read_origin_of_video
 from dcpose.visualize.people import draw_people
@@ -125,8 +125,7 @@ def _keep_others(source: FrameSource, files: Sequence[Path]) -> None:
     for path in files:
         if not path.exists():
             continue
-        if source.path is not None and path.samefile(source.path):
-            raise ValueError(f"{path}: would replace the source; choose another --out")
+        keep_source(source, path)
         origin = read_origin(path) if path.suffix == ".json" else read_origin_of_video(path)
         if origin != source.origin:
             raise ValueError(

@@ -51,6 +51,12 @@ def origin_of(path: Path) -> str:
     return f"{whole.parent.name}/{whole.name} ({digest})"
 
 
+def keep_source(source: "FrameSource", output: Path) -> None:
+    """Raise ValueError if an output is the file that it is made from."""
+    if source.path is not None and output.exists() and output.samefile(source.path):
+        raise ValueError(f"{output}: would replace the source; choose another --out")
+
+
 def frame_rate(value: Any) -> Fraction:  # noqa: ANN401 - numbers of any library, and text
     """Return a rate in frames per second, exact where it is a fraction or text such as 30000/1001.
 

@@ -12,7 +12,7 @@ from av.video.reformatter import ColorRange, Colorspace
 
 from dcpose.video.audio import AudioCopy
 from dcpose.video.container import open_input, open_mp4
-from dcpose.video.source import FrameSource
+from dcpose.video.source import FrameSource, keep_source
 
 # without B-frames the times of a copy are those of the source to the tick, whatever its rate does
 _ENCODER = {"crf": "20", "preset": "veryfast", "bf": "0"}
@@ -33,11 +33,15 @@ class VideoWriter:
         path: file to write; its folder exists.
         source: gives rate, time base, rotation and sound.
         frame_wh: (width, height) of the upright frames; None takes the source's.
+
+    Raises:
+        ValueError: if the file is the source.
     """
 
     def __init__(
         self, path: Path, source: FrameSource, frame_wh: tuple[int, int] | None = None
     ) -> None:
+        keep_source(source, path)
         self.path = path
         self.frame_wh = source.frame_wh if frame_wh is None else frame_wh
         self.num_frames = 0

@@ -200,3 +200,13 @@ def test_sound_that_comes_and_goes(make_video, tmp_path, caplog, first, second, 
     with av.open(str(out)) as container:
         assert len(container.streams.audio) == sounds
     assert ("sound does not begin with the film" in caplog.text) == (not sounds)
+
+
+def test_the_source_is_no_output(make_video, tmp_path):
+    path = make_video()
+    (tmp_path / "link.mp4").symlink_to(path)
+    for out in (path, tmp_path / "link.mp4"):
+        with pytest.raises(ValueError, match="would replace the source; choose another --out"):
+            VideoWriter(out, VideoFile(path))
+    assert facts(path)["frames"] == 6
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["clip.mp4", "link.mp4"]
