@@ -28,8 +28,9 @@ def reports_user_errors(command: Callable[[Sequence[str] | None], int]) -> Comma
 
     @functools.wraps(command)
     def guarded(argv: Sequence[str] | None = None) -> int:
+        arguments = [_with_home(text) for text in (sys.argv[1:] if argv is None else argv)]
         try:
-            return command(argv)
+            return command(arguments)
         except (ValueError, OSError) as error:
             if os.environ.get(TRACEBACK_SWITCH) == "1":
                 raise
@@ -40,6 +41,12 @@ def reports_user_errors(command: Callable[[Sequence[str] | None], int]) -> Comma
             return getattr(interrupt, "exit_code", EXIT_INTERRUPTED)
 
     return guarded
+
+
+def _with_home(argument: str) -> str:
+    """Read `~` as the home folder also where shells do not, as in --out=~/poses."""
+    option, equals, path = argument.rpartition("=") if argument[:2] == "--" else ("", "", argument)
+    return f"{option}{equals}{os.path.expanduser(path)}"
 
 
 def config_parser(description: str) -> argparse.ArgumentParser:
@@ -58,6 +65,21 @@ def config_parser(description: str) -> argparse.ArgumentParser:
     )
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="config overrides")
     return parser
+
+
+def leading_choices(
+    parser: argparse.ArgumentParser, option: str, values: Sequence[str], choices: Sequence[str]
+) -> tuple[list[str], list[str]]:
+    """Part the values of an option from the config overrides that stand behind them.
+
+    Exits like the parser if the first value after the choices is no override either.
+    """
+    count = next((i for i, value in enumerate(values) if value not in choices), len(values))
+    overrides = list(values[count:])
+    if overrides and not set(overrides[0]) & {"=", "."}:
+        known = ", ".join(choices)
+        parser.error(f"argument {option}: found {overrides[0]!r}, expected of {known}")
+    return list(values[:count]), overrides
 
 
 def require_weights(weights: str | None) -> str:

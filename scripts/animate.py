@@ -13,6 +13,7 @@ from PIL import Image
 from dcpose.cli import reports_user_errors
 from dcpose.files.writing import replacing
 from dcpose.video.opening import open_source
+from dcpose.video.source import frame_rate, keep_source
 
 
 @reports_user_errors
@@ -24,27 +25,29 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("source", help="video, folder of images or pattern")
     parser.add_argument("out", type=Path, help="ends in .webp or .gif")
     parser.add_argument("--width", type=int, default=480, help="in pixels (%(default)s)")
-    parser.add_argument("--rate", type=float, default=10, help="frames per second (%(default)s)")
+    parser.add_argument("--rate", default=10, help="frames per second (%(default)s)")
     parser.add_argument("--quality", type=int, default=60, help="of WebP, 0 to 100 (%(default)s)")
     args = parser.parse_args(argv)
     if args.out.suffix not in (".webp", ".gif"):
         raise ValueError(f"{args.out}: the name has to end in .webp or .gif")
-    if args.width < 1 or args.rate <= 0:
-        parser.error("--width and --rate must be greater than 0")
+    if args.width < 1:
+        parser.error("--width must be greater than 0")
+    duration_ms = max(1, round(1000 / frame_rate(args.rate)))
+    source = open_source(args.source)
+    keep_source(source, args.out)
     frames = []
-    for frame in open_source(args.source):
+    for frame in source:
         height = max(1, round(frame.image.shape[0] * args.width / frame.image.shape[1]))
         size = args.width, height
         frames.append(Image.fromarray(cv2.resize(frame.image, size, interpolation=cv2.INTER_AREA)))
     first, *rest = frames
-    duration = round(1000 / args.rate)
     with replacing(args.out) as temporary:
         first.save(
             temporary,
             format=args.out.suffix[1:].upper(),
             save_all=True,
             append_images=rest,
-            duration=duration,
+            duration=duration_ms,
             loop=0,
             quality=args.quality,
             method=6,

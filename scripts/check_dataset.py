@@ -26,7 +26,7 @@ from dcpose.check.cache import default_cache_dir
 from dcpose.check.findings import CODES
 from dcpose.check.layout import SplitFiles
 from dcpose.check.run import CheckOptions, check_data_set
-from dcpose.cli import reports_user_errors
+from dcpose.cli import leading_choices, reports_user_errors
 from dcpose.config.loading import load_config
 from dcpose.config.schema import Config
 from dcpose.data.frames import FrameError, read_frame
@@ -36,6 +36,7 @@ from dcpose.formats.skeleton_yaml import read_skeleton
 from dcpose.skeleton import POSETRACK, Skeleton
 from dcpose.structures import PersonRecord
 from dcpose.visualize import comparison_sheet, draw_pose
+from dcpose.visualize.picture_file import write_picture
 
 SPLITS = ("train", "val", "test")
 SAMPLES = 4
@@ -78,7 +79,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--cfg", required=True, help="config file (YAML) of the run to come")
     parser.add_argument(
-        "--splits", nargs="+", choices=SPLITS, default=SPLITS, help="default: all three"
+        "--splits", nargs="+", metavar="|".join(SPLITS), default=SPLITS, help="default: all three"
     )
     parser.add_argument("--json", type=Path, help="write everything found to this file")
     parser.add_argument(
@@ -87,7 +88,6 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--allow",
         nargs="+",
-        choices=sorted(CODES),
         default=(),
         metavar="CODE",
         help="report findings of these codes as notes, for what you know and accept",
@@ -97,7 +97,12 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--no-cache", action="store_true", help="look at every file again")
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="config overrides")
-    return parser.parse_intermixed_args(argv)
+    args = parser.parse_intermixed_args(argv)
+    # options of several values take the overrides behind them, too
+    args.splits, first = leading_choices(parser, "--splits", args.splits, SPLITS)
+    args.allow, second = leading_choices(parser, "--allow", args.allow, sorted(CODES))
+    args.overrides = [*first, *second, *args.overrides]
+    return args
 
 
 def split_files(cfg: Config, splits: Sequence[str]) -> list[SplitFiles]:
@@ -163,8 +168,7 @@ def write_contact_sheet(path: Path, columns: dict[str, list[np.ndarray]]) -> Non
     padded = [pictures + [blank] * (height - len(pictures)) for pictures in columns.values()]
     sheet = comparison_sheet(list(zip(*padded, strict=True)), list(columns), cell_wh=CELL_WH)
     path.parent.mkdir(parents=True, exist_ok=True)
-    if not cv2.imwrite(str(path), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR)):
-        raise ValueError(f"{path}: cannot be written; name a .png or .jpg file")
+    write_picture(path, sheet)
 
 
 def readable_videos(files: SplitFiles, root: Path, skeleton: Skeleton) -> list[VideoAnnotation]:

@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from dcpose.cli import reports_user_errors
@@ -25,9 +24,9 @@ from dcpose.geometry import apply_affine, paired_iou
 from dcpose.skeleton import POSETRACK
 from dcpose.structures import PersonRecord
 from dcpose.visualize import caption, circle_joints, comparison_sheet, draw_pose, person_view
+from dcpose.visualize.picture_file import write_picture
 
 CELL_WH = (210, 280)
-JPEG_QUALITY = 80  # three rows stay under 200 KB
 CONDITIONS = ("motion_blur", "crossing", "occlusion", "defocus")
 NOTE = "circled: farther than half a head size from the truth"
 
@@ -78,9 +77,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if choices:
             path = args.out / f"{condition}.{args.format}"
             sheet = draw_sheet(choices, columns)
-            small = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
-            if not cv2.imwrite(str(path), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR), small):
-                raise OSError(f"{path}: cannot be written")
+            write_picture(path, sheet)
             print(path)
     return 0
 

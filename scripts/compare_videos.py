@@ -7,7 +7,6 @@ The files are the JSON of tools/infer.py for this video, one of each model.
 
 import argparse
 from collections.abc import Sequence
-from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--predictions", nargs="+", required=True, metavar="NAME=FILE")
     parser.add_argument("--out", type=Path, required=True, help="mp4 to write")
     parser.add_argument("--skeleton", type=Path, help="YAML of the joints (default: PoseTrack's)")
-    parser.add_argument("--rate", type=Fraction, default=DEFAULT_IMAGE_RATE, help="of images, fps")
+    parser.add_argument("--rate", default=DEFAULT_IMAGE_RATE, help="of images, fps")
     args = parser.parse_args(argv)
     set_up_logging()
     skeleton = POSETRACK if args.skeleton is None else read_skeleton(args.skeleton)

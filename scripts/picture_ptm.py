@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
 
-import cv2
 import numpy as np
 import torch
 
@@ -28,8 +27,8 @@ from dcpose.models.dcpose.network import DCPose
 from dcpose.skeleton import Skeleton
 from dcpose.structures import ClipBatch, PersonRecord
 from dcpose.visualize import JointSamples, JointStages, stages_sheet
+from dcpose.visualize.picture_file import write_picture
 
-JPEG_QUALITY = 85
 FRAME_NAMES = ("h(p), before", "h(c)", "h(n), after")
 
 
@@ -56,9 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     heading = f"{args.joint} in {person.video}, frame {person.frame}"
     sheet = stages_sheet(stages, heading)
     args.out.parent.mkdir(parents=True, exist_ok=True)
-    small = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
-    if not cv2.imwrite(str(args.out), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR), small):
-        raise OSError(f"{args.out}: cannot be written")
+    write_picture(args.out, sheet)
     print(args.out)
     return 0
 

@@ -80,6 +80,17 @@ def test_interrupt(capsys):
     assert capsys.readouterr().err == "interrupted\n"
 
 
+def test_home_folder_also_where_the_shell_leaves_it(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/anna")
+    given = ["~/clip.mp4", "--out=~/poses", "--out", "~", "data.root=a~b", "--x", "~nobody-here/a"]
+    seen = []
+    assert reports_user_errors(lambda argv: seen.extend(argv) or 0)(given) == 0
+    assert seen == [
+        "/home/anna/clip.mp4", "--out=/home/anna/poses", "--out", "/home/anna", "data.root=a~b",
+        "--x", "~nobody-here/a",
+    ]  # fmt: skip
+
+
 def test_exit_code_of_success():
     @reports_user_errors
     def main(argv=None):

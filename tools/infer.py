@@ -6,7 +6,6 @@ poses drawn.
 
 import argparse
 from collections.abc import Sequence
-from fractions import Fraction
 from pathlib import Path
 
 from dcpose.cli import reports_user_errors
@@ -15,6 +14,7 @@ from dcpose.engine.run.progress import set_up_logging
 from dcpose.estimator.boxes_file import read_boxes
 from dcpose.estimator.estimator import PoseEstimator
 from dcpose.estimator.stopwatch import Stopwatch
+from dcpose.files.reading import named_path
 from dcpose.jobs.infer import draw_result, infer
 from dcpose.video.camera import Camera
 from dcpose.video.opening import DEFAULT_IMAGE_RATE, open_source
@@ -62,13 +62,10 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     output.add_argument("--out", type=Path, default=Path("runs/infer"), help="folder (%(default)s)")
     output.add_argument("--draw", action="store_true", help="write both files (as without --json)")
     output.add_argument("--json", action="store_true", help="write no video")
-    output.add_argument("--rate", type=Fraction, default=DEFAULT_IMAGE_RATE, help="of images, fps")
+    output.add_argument("--rate", default=DEFAULT_IMAGE_RATE, help="of images, fps")
     output.add_argument("--profile", action="store_true", help="say where the time goes")
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="config overrides")
-    args = parser.parse_intermixed_args(argv)
-    if args.rate <= 0:
-        parser.error("--rate must be greater than 0")
-    return args
+    return parser.parse_intermixed_args(argv)
 
 
 @reports_user_errors
@@ -95,7 +92,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     boxes = None
     if from_file:
         min_score = data.min_box_score if args.min_score is None else args.min_score
-        boxes = read_boxes(Path(args.detector.removeprefix(BOXES)), source, min_score)
+        boxes = read_boxes(named_path(args.detector.removeprefix(BOXES)), source, min_score)
     one_by_one = isinstance(source, Camera) or args.detect_every > 1
     results = estimator.video(
         source,

@@ -13,6 +13,7 @@ from dcpose.config.messages import ConfigError, describe_problems, leaf_keys
 from dcpose.config.models import BackboneSection, ModelSection
 from dcpose.config.schema import Config, DataSection
 from dcpose.config.section import Choice, Section
+from dcpose.files.reading import named_path
 
 FAMILIES: dict[str, type[Choice]] = {
     "data": DataSection,
@@ -41,11 +42,11 @@ def load_config(
         ConfigError: (a ValueError) one line for each problem: missing file, bad YAML, cycle of
             `base:`, unknown key with the nearest valid names, wrong type or value.
     """
-    layers = read_layers(Path(path))
+    layers = read_layers(named_path(path))
     if on is not None:
         folder = Path(path).parent.resolve()
         own = [layer for layer in layers if Path(layer.origin).parent.resolve() == folder]
-        layers = [*read_layers(Path(on)), *own]
+        layers = [*read_layers(named_path(on)), *own]
     return parse_config([*layers, read_overrides(overrides)])
 
 

@@ -130,7 +130,7 @@ def _expectation(problem: ErrorDetails) -> str:
         "bool_type": "true or false",
         "int_type": "an integer",
         "float_type": "a number",
-        "string_type": "text",
+        "string_type": "text; put what looks like a number or a date into quotes",
     }
     kind = problem["type"]
     message = problem["msg"].removeprefix("Input should be ")

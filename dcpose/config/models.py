@@ -4,7 +4,15 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import SerializeAsAny, field_validator, model_validator
 
-from dcpose.config.section import YAML_TUPLE, Choice, Integers, Neighbors, Positive, Section
+from dcpose.config.section import (
+    YAML_TUPLE,
+    Choice,
+    Integers,
+    Neighbors,
+    PathText,
+    Positive,
+    Section,
+)
 
 
 class BackboneSection(Choice):
@@ -15,7 +23,7 @@ class BackboneSection(Choice):
     """Sides of crops are multiples of this."""
 
     name: str
-    weights: str | None = None
+    weights: PathText | None = None
     """File to start training from: its pose or ImageNet weights, or our own checkpoint."""
     frozen: bool = True
     """Train the heads alone; must be false for `single_frame`."""

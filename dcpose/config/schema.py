@@ -17,6 +17,7 @@ from dcpose.config.section import (
     Count,
     Integers,
     Offsets,
+    PathText,
     Positive,
     Probability,
     Section,
@@ -75,26 +76,26 @@ class DataSection(Choice):
     layout: str
     """Data set: 2017 names frames by eight digits, 2018 and 2021 by six, from 000000; coco has
     single images, one annotation file per split."""
-    root: str
+    root: PathText
     """Folder that the other paths of this section, and image paths in files, are relative to."""
-    skeleton: str | None = None
+    skeleton: PathText | None = None
     """YAML of another joint set, as configs/skeletons/posetrack.yaml; null takes PoseTrack's."""
-    train_annotations: str = "annotations/train"
+    train_annotations: PathText = "annotations/train"
     """Folder of per-video JSON files, or one JSON file of all videos."""
-    val_annotations: str = "annotations/val"
+    val_annotations: PathText = "annotations/val"
     """Folder of per-video JSON files, or one JSON file of all videos."""
-    test_annotations: str = "annotations/test"
+    test_annotations: PathText = "annotations/test"
     """Folder of per-video JSON files, or one JSON file of all videos; images alone are enough."""
-    train_images: str | None = None
+    train_images: PathText | None = None
     """Folder in place of the `images` that image names begin with; null takes names as they are.
     For coco: what file names are relative to."""
-    val_images: str | None = None
+    val_images: PathText | None = None
     """As train_images."""
-    test_images: str | None = None
+    test_images: PathText | None = None
     """As train_images."""
-    val_detections: str | None = None
+    val_detections: PathText | None = None
     """JSON of person boxes; null takes the ground-truth boxes."""
-    test_detections: str | None = "detections/test.json"
+    test_detections: PathText | None = "detections/test.json"
     """JSON of person boxes; null takes the boxes of the annotation files, if they have any."""
     min_box_score: float = 0.2
     """Detections below this score are left out."""
@@ -171,7 +172,7 @@ class TrainConfig(Section):
     """Decay of an exponential moving average of the weights; null keeps none."""
     validate_every: Count = 1
     """Epochs between validations by AP; 0 validates after the last epoch only."""
-    cache_encodings: str | None = None
+    cache_encodings: PathText | None = None
     """Folder for what a frozen backbone encodes of the training clips (heatmaps or features,
     fp16), so that later epochs and other heads skip it; needs views that repeat (data.draws, or no
     augmentation). null keeps none."""

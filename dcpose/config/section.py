@@ -2,8 +2,12 @@
 
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from dcpose.files.reading import named_path
+
+PathText = Annotated[str, AfterValidator(lambda value: str(named_path(value)))]
+"""A file or folder; `~` is the home folder."""
 # YAML has lists; the config is immutable, so it holds tuples
 YAML_TUPLE = BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)
 Positive = Annotated[int, Field(gt=0)]

@@ -1,7 +1,6 @@
 """PoseEstimator: images and videos in, poses out."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from fractions import Fraction
 from functools import partial
 from pathlib import Path
 
@@ -18,9 +17,10 @@ from dcpose.detection.detectors import PersonDetector, make_detector
 from dcpose.estimator.frame_result import FrameResult
 from dcpose.estimator.live_poses import Boxes, BoxesOf, LivePoses, TrackingOptions
 from dcpose.estimator.stopwatch import Stopwatch
+from dcpose.files.reading import named_path
 from dcpose.skeleton import Skeleton
 from dcpose.video.opening import open_source
-from dcpose.video.source import FrameSource, VideoFrame
+from dcpose.video.source import FrameSource, VideoFrame, frame_rate
 from dcpose.weights.loading import ReadWeights
 
 
@@ -114,7 +114,7 @@ class PoseEstimator:
                 cut to the image as annotated ones are in val; or (N, 5) with a score, which are
                 used as they are, like detections; None where the detector has to look. None for
                 all detects everybody.
-            rate: frames per second, for the times.
+            rate: frames per second, for the times; any number greater than 0.
             track: give people ids that last.
             smooth: steady the joints of each person; gives ids, too.
             detect_every: frames from one use of the detector to the next; between them the
@@ -128,7 +128,7 @@ class PoseEstimator:
         Raises:
             ValueError: if an image or its boxes have another shape, or a box lies outside.
         """
-        time_base = 1 / Fraction(rate).limit_denominator(100_000)
+        time_base = 1 / frame_rate(rate)
         source = (VideoFrame(index, _checked(image, index), index)
                   for index, image in enumerate(images))  # fmt: skip
         tracking = TrackingOptions(track, smooth, detect_every, frames_at_once)
@@ -171,21 +171,21 @@ class PoseEstimator:
 def _config_and_weights(
     cfg_or_card: Config | str | Path | None, weights: str | Path | None, overrides: Sequence[str]
 ) -> tuple[Config, Path | ReadWeights]:
-    if isinstance(cfg_or_card, str | Path) and Path(cfg_or_card).suffix == ".json":
-        config, beside = config_of_card(Path(cfg_or_card), overrides)
-        return config, beside if weights is None else Path(weights)
+    if isinstance(cfg_or_card, str | Path) and named_path(cfg_or_card).suffix == ".json":
+        config, beside = config_of_card(named_path(cfg_or_card), overrides)
+        return config, beside if weights is None else named_path(weights)
     if weights is None:
         raise ValueError(
             "weights: give a checkpoint (runs/.../checkpoints/best.pt) or a released file; see "
             "the README, Data and weights"
         )
     if cfg_or_card is None:
-        return config_of_weights(Path(weights), overrides)
+        return config_of_weights(named_path(weights), overrides)
     if isinstance(cfg_or_card, Config):
         if overrides:
             raise ValueError("overrides go with the file of a config; change the Config itself")
-        return cfg_or_card, Path(weights)
-    return load_config(cfg_or_card, overrides), Path(weights)
+        return cfg_or_card, named_path(weights)
+    return load_config(cfg_or_card, overrides), named_path(weights)
 
 
 def _above(detector: PersonDetector, min_score: float) -> PersonDetector:
@@ -230,6 +230,11 @@ def _parsed(array: np.ndarray, index: int) -> Boxes:
 
 
 def _checked(image: np.ndarray, index: int) -> np.ndarray:
+    if isinstance(image, str | Path):
+        raise ValueError(
+            f"frame {index}: found {str(image)!r}, expected an (H, W, 3) uint8 RGB array; `video` "
+            "takes names of files"
+        )
     image = np.asarray(image)
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
         raise ValueError(

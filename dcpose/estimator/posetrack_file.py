@@ -13,6 +13,9 @@ from dcpose.files.writing import naming, replacing
 from dcpose.formats.posetrack.predictions import JointScore
 from dcpose.skeleton import Skeleton
 
+_INFO = '{"info":'
+"""How the file begins, so that a long one need not be read to know its source."""
+
 
 class PoseTrackFile:
     """Writes the people of one video in the 2018 form, frame by frame.
@@ -26,10 +29,15 @@ class PoseTrackFile:
         path: file to write or replace; its folder exists.
         skeleton: names of the joints.
         joint_score: see `write_predictions`.
+        origin: where the frames come from; written as `info.source`; None leaves it out.
     """
 
     def __init__(
-        self, path: Path, skeleton: Skeleton, joint_score: JointScore = "heatmap_times_box"
+        self,
+        path: Path,
+        skeleton: Skeleton,
+        joint_score: JointScore = "heatmap_times_box",
+        origin: str | None = None,
     ) -> None:
         self.path = path
         self.num_frames = self.num_people = 0
@@ -41,7 +49,8 @@ class PoseTrackFile:
             self._finish = stack.pop_all()
         # the images come last in the file; until then they wait on disk, too
         self._images = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115
-        self._file.write(f'{{"categories":{_text([category])},"annotations":[')
+        info = "{" if origin is None else f"{_INFO}{_text({'source': origin})},"
+        self._file.write(f'{info}"categories":{_text([category])},"annotations":[')
 
     def __enter__(self) -> "PoseTrackFile":
         return self
@@ -90,6 +99,19 @@ class PoseTrackFile:
             self._images.seek(0)
             shutil.copyfileobj(self._images, self._file)
             self._file.write("]}")
+
+
+def read_origin(path: Path) -> str | None:
+    """Return the source of the poses in a file; None if it is not one of ours."""
+    with path.open(encoding="utf-8", errors="replace") as file:
+        start = file.read(4096)
+    if not start.startswith(_INFO):
+        return None
+    try:
+        info, _ = json.JSONDecoder().raw_decode(start, len(_INFO))
+    except ValueError:
+        return None
+    return info.get("source") if isinstance(info, dict) else None
 
 
 def _text(value: Any) -> str:  # noqa: ANN401 - anything that JSON can hold

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from dcpose.evaluation.evaluator import json_files
+from dcpose.formats import fields
 from dcpose.formats.coco_results import coco_results
 from dcpose.formats.posetrack.predictions import JointScore, load_json
 from dcpose.formats.posetrack.video_poses import EvaluationInputError
@@ -78,7 +79,7 @@ def evaluate_coco(
         skeleton: joints of the predictions.
 
     Raises:
-        EvaluationInputError: if a file is malformed, or pycocotools is not installed.
+        ValueError: if a file is malformed, or pycocotools is not installed.
     """
     content = load_json(annotations_path)
     truth = _restricted_truth(content, annotations_path, skeleton)
@@ -87,8 +88,7 @@ def evaluate_coco(
     known = {image["id"] for image in truth["images"]}
     results = []
     for path in json_files(predictions_dir):
-        people, _ = coco_results(load_json(path), path, joint_score)
-        for person in people:
+        for person in _people_of(load_json(path), path, joint_score):
             if person["image_id"] not in known:
                 raise EvaluationInputError(
                     f"{path}: image id {person['image_id']} is not in {annotations_path}; remove "
@@ -152,37 +152,68 @@ def _measured(results: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return measured
 
 
+def _people_of(
+    content: dict[str, Any], path: Path, joint_score: JointScore
+) -> list[dict[str, Any]]:
+    """Return the people of a predictions file as COCO results."""
+    if "annolist" not in content:
+        categories = fields.get_list(content, "categories", str(path))
+        first = categories[0] if categories else None
+        fields.get_texts(first, "keypoints", f"{path}: categories[0]")
+        for index, person in enumerate(fields.get_list(content, "annotations", str(path))):
+            fields.get_int(person, "image_id", f"{path}: annotations[{index}]")
+    people, _ = coco_results(content, path, joint_score)
+    return people
+
+
 def _restricted_truth(content: dict[str, Any], path: Path, skeleton: Skeleton) -> dict[str, Any]:
     """Return the annotations with the joints that COCO and the skeleton share."""
-    people = [c for c in content.get("categories", []) if c.get("name") == "person"]
+    entries = fields.get_list(content, "categories", str(path))
+    people = [c for c in entries if isinstance(c, dict) and c.get("name") == "person"]
     if len(people) != 1:
         raise EvaluationInputError(
             f"{path}: 'categories': found {len(people)} named 'person', expected one"
         )
-    category, names = people[0], people[0].get("keypoints", [])
+    where = f"{path}: category person"
+    number = fields.get_int(people[0], "id", where)
+    names = fields.get_texts(people[0], "keypoints", where)
     shared = [n for n in names if n in skeleton.joint_names and n in COCO.joint_names]
-    if not shared:
+    if not shared or len(set(names)) < len(names):
         raise EvaluationInputError(
             f"{path}: 'categories': keypoints {', '.join(names)} share no name with those of COCO "
-            f"and {skeleton.name}, which alone have OKS sigmas"
+            f"and {skeleton.name}, which alone have OKS sigmas, or stand twice"
         )
     columns = [names.index(name) for name in shared]
+    images = [
+        {"id": fields.get_int(image, "id", f"{path}: images[{index}]")}
+        for index, image in enumerate(fields.get_list(content, "images", str(path)))
+    ]
     annotations = []
-    for index, annotation in enumerate(content.get("annotations", [])):
-        if annotation.get("category_id") != category["id"]:
+    for index, entry in enumerate(fields.get_list(content, "annotations", str(path))):
+        where = f"{path}: annotations[{index}]"
+        if fields.get(entry, "category_id", where) != number:
             continue
-        missing = {"id", "image_id", "bbox", "area", "keypoints"} - annotation.keys()
+        missing = {"id", "image_id", "bbox", "area", "keypoints"} - entry.keys()
         if missing:
             raise EvaluationInputError(
-                f"{path}: annotations[{index}] lacks {', '.join(sorted(missing))}, which OKS AP "
-                "needs"
+                f"{where} lacks {', '.join(sorted(missing))}, which OKS AP needs"
             )
-        joints = np.reshape(annotation["keypoints"], (-1, 3))[columns]
-        labelled = int((joints[:, 2] > 0).sum())
-        restricted = {"keypoints": joints.ravel().tolist(), "num_keypoints": labelled}
-        annotations.append({"iscrowd": 0, **annotation, **restricted})
+        joints = fields.get_numbers(entry, "keypoints", 3 * len(names), where)
+        joints = joints.reshape(-1, 3)[columns]
+        annotations.append(
+            {
+                "id": fields.get_int(entry, "id", where),
+                "image_id": fields.get_int(entry, "image_id", where),
+                "category_id": number,
+                "bbox": fields.get_numbers(entry, "bbox", 4, where).tolist(),
+                "area": fields.get_number(entry, "area", where),
+                "iscrowd": fields.get_int(entry, "iscrowd", where) if "iscrowd" in entry else 0,
+                "keypoints": joints.ravel().tolist(),
+                "num_keypoints": int((joints[:, 2] > 0).sum()),
+            }
+        )
     return {
-        "images": content["images"],
+        "images": images,
         "annotations": annotations,
-        "categories": [{**category, "keypoints": shared}],
+        "categories": [{"id": number, "name": "person", "keypoints": shared}],
     }

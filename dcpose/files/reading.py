@@ -10,6 +10,14 @@ MAX_JSON_BYTES = 2**31
 """Size of a JSON file that is read at all; a list of Python objects takes ten times as much."""
 
 
+def named_path(name: str | Path) -> Path:
+    """Return the path that a user names; `~` is the home folder, as in a shell."""
+    try:
+        return Path(name).expanduser()
+    except RuntimeError:  # of nobody that the machine knows
+        return Path(name)
+
+
 def read_bounded(path: Path, max_bytes: int) -> bytes:
     """Read a whole file.
 

@@ -45,12 +45,22 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep=deep)
 
 
-# YAML 1.1, which PyYAML implements, takes 1e-4 for a string; everybody writes rates that way.
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+$"),
-    list("-+.0123456789"),
-)
+# YAML 1.1, which PyYAML implements, takes 1e-4 for a string, although everybody writes rates that
+# way, and 10:20:30 for the number 37230, although folders have such names.
+_NUMBERS = {
+    "int": r"^[-+]?(0b[01_]+|0x[\da-fA-F_]+|0[0-7_]*|[1-9][\d_]*)$",
+    "float": r"^[-+]?((\d[\d_]*\.[\d_]*|\.\d[\d_]*|\d+(?=[eE]))([eE][-+]?\d+)?|\.(inf|Inf|INF))$"
+    r"|^\.(nan|NaN|NAN)$",
+}
+_REPLACED = [f"tag:yaml.org,2002:{name}" for name in _NUMBERS]
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag not in _REPLACED]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+for _name, _pattern in _NUMBERS.items():
+    _Loader.add_implicit_resolver(
+        f"tag:yaml.org,2002:{_name}", re.compile(_pattern), list("-+.0123456789")
+    )
 
 
 def read_yaml(path: Path) -> Any:  # noqa: ANN401 - YAML holds anything
@@ -71,7 +81,7 @@ def read_yaml(path: Path) -> Any:  # noqa: ANN401 - YAML holds anything
 
 
 def parse_yaml(text: str) -> Any:  # noqa: ANN401 - YAML holds anything
-    """Return the plain values of a YAML text: mappings, lists, texts, numbers, dates.
+    """Return the plain values of a YAML text: mappings, lists, texts, numbers.
 
     Raises:
         ValueError: in one line: with the line in the text, where that is known.

@@ -60,6 +60,15 @@ def get_str(entry: object, key: str, where: str) -> str:
     return value
 
 
+def get_texts(entry: object, key: str, where: str) -> list[str]:
+    """Return a list of texts; ValueError for anything else."""
+    values = get_list(entry, key, where)
+    for index, value in enumerate(values):
+        if not isinstance(value, str):
+            raise ValueError(f"{where}: {key}[{index}] must be text, found {kind(value)}")
+    return values
+
+
 def get_int(entry: object, key: str, where: str) -> int:
     """Return a whole number of 64 bits; ValueError for anything else, `true` and 1.5 included."""
     value = get(entry, key, where)

@@ -10,12 +10,13 @@ import numpy as np
 from dcpose.engine.faults.interruption import Interrupted, StopRequest
 from dcpose.engine.run.progress import with_progress
 from dcpose.estimator.frame_result import FrameResult
-from dcpose.estimator.posetrack_file import PoseTrackFile
+from dcpose.estimator.posetrack_file import PoseTrackFile, read_origin
 from dcpose.estimator.stopwatch import Stopwatch
 from dcpose.formats.posetrack.predictions import JointScore
 from dcpose.skeleton import Skeleton
-from dcpose.video.source import FrameSource, VideoError
+from dcpose.video.source import FrameSource, VideoError, keep_source
 from dcpose.video.writer import VideoWriter
+from dcpose.video.writer import read_origin as read_origin_of_video
 from dcpose.visualize.people import draw_people
 
 
@@ -82,15 +83,15 @@ def infer(
         stopwatch: takes the time of drawing and encoding.
 
     Raises:
-        ValueError: if a file would replace the source.
+        ValueError: if a file would replace the source, or what was made from another one.
     """
     out.mkdir(parents=True, exist_ok=True)
     files = [out / f"{source.name}.json"] + [out / f"{source.name}.mp4"] * (draw is not None)
-    _keep_source(source, files)
+    _keep_others(source, files)
     stopped_by: VideoError | Interrupted | None = None
     with (
         StopRequest("the frame") as stop,
-        PoseTrackFile(files[0], skeleton, joint_score) as json_file,
+        PoseTrackFile(files[0], skeleton, joint_score, source.origin) as json_file,
         nullcontext() if draw is None else VideoWriter(files[1], source) as video,
     ):
         try:
@@ -118,7 +119,15 @@ def infer(
     )
 
 
-def _keep_source(source: FrameSource, files: Sequence[Path]) -> None:
+def _keep_others(source: FrameSource, files: Sequence[Path]) -> None:
+    """Refuse to replace the source, and what was not made from it."""
     for path in files:
-        if source.path is not None and path.exists() and path.samefile(source.path):
-            raise ValueError(f"{path}: would replace the source; choose another --out")
+        if not path.exists():
+            continue
+        keep_source(source, path)
+        origin = read_origin(path) if path.suffix == ".json" else read_origin_of_video(path)
+        if origin != source.origin:
+            raise ValueError(
+                f"{path}: is there already, from {origin or 'something else'}, and would be "
+                f"replaced by that from {source.origin}; choose another --out or move it away"
+            )

@@ -8,6 +8,12 @@ from pathlib import Path
 import av
 import av.error
 
+from dcpose.video.clock import RunningClock
+from dcpose.video.container import known, longest_gap_s, open_input
+
+_PIECE_S = Fraction(1, 50)
+"""Taken for the duration of a piece of sound that does not say its own."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -26,14 +32,16 @@ class AudioCopy:
     def __init__(self, path: Path, output: av.container.OutputContainer, start: Fraction) -> None:
         self._output = output
         self._start = start
-        self._input = av.open(str(path), metadata_errors="replace")
+        self._input = open_input(path)
         self._streams = {}
         for stream in self._input.streams.audio:
-            codec = stream.codec_context.name
-            if codec in output.supported_codecs:
-                self._streams[stream.index] = output.add_stream_from_template(stream)
-            else:
+            codec = "an unknown form" if stream.codec_context is None else stream.codec_context.name
+            if codec not in output.supported_codecs:
                 _log.warning("%s: sound in %s does not fit into mp4 and is left out", path, codec)
+            elif not stream.sample_rate:
+                _log.warning("%s: sound does not begin with the film and is left out", path)
+            else:
+                self._streams[stream.index] = output.add_stream_from_template(stream)
         self._packets = self._read()
         self._waiting = next(self._packets, None)
 
@@ -59,14 +67,22 @@ class AudioCopy:
         chosen = [stream for stream in self._input.streams if stream.index in self._streams]
         if not chosen:
             return
+        clocks: dict[int, RunningClock] = {}
         try:
             for packet in self._input.demux(*chosen):
-                if not packet.size or packet.pts is None or packet.time_base is None:
+                time_base = known(packet.time_base)
+                if not packet.size or packet.pts is None or time_base is None:
                     continue
-                shift = round(self._start / packet.time_base)
-                packet.pts -= shift
+                index = packet.stream.index
+                if index not in clocks:
+                    piece = Fraction(packet.duration or max(1, round(_PIECE_S / time_base)))
+                    longest_gap = longest_gap_s(self._input) / time_base
+                    start = round(self._start / time_base)
+                    clocks[index] = RunningClock(start, piece, longest_gap)
+                ticks = clocks[index].next(packet.pts)
                 if packet.dts is not None:
-                    packet.dts -= shift
-                yield packet, packet.pts * packet.time_base
+                    packet.dts += ticks - packet.pts
+                packet.pts = ticks
+                yield packet, ticks * time_base
         except av.error.FFmpegError:
             return

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from fractions import Fraction
 from pathlib import Path
 
@@ -35,6 +36,8 @@ class Camera:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name = f"camera{number}"
+        # what a camera showed is gone, so no later run counts as the same source
+        self.origin = f"{self.name} at {datetime.now().isoformat(timespec='microseconds')}"
         self.path: Path | None = None
         self._capture = capture(number)
         self._clock = clock

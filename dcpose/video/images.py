@@ -1,17 +1,30 @@
 """Images in any usual format, and sequences of them as if they were a video."""
 
+import contextlib
 import glob
+import logging
 import re
+import struct
+import warnings
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
-from dcpose.video.source import VideoError, VideoFrame
+from dcpose.video.source import VideoError, VideoFrame, origin_of
 
+_log = logging.getLogger(__name__)
+
+_PNG = b"\x89PNG\r\n\x1a\n"
+PILLOW_FAULTS = (
+    OSError, ValueError, SyntaxError, TypeError, EOFError, LookupError, ArithmeticError,
+    struct.error, MemoryError,
+)  # fmt: skip
+"""What Pillow raises for damaged files: its parsers check little before they use it."""
+_MOVING_FORMATS = ("PNG", "WEBP", "TIFF")
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 
 
@@ -31,13 +44,39 @@ def read_image(path: Path) -> np.ndarray:
     # decoders fill what a cut JPEG lacks with grey and report success
     if data.startswith(b"\xff\xd8") and not data.rstrip(b"\0").endswith(b"\xff\xd9"):
         raise VideoError(f"{path}: truncated JPEG, {len(data)} bytes without an end marker")
+    data = _without_colour_profile(data)
     try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
+        with quiet_opencv():
+            image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
     except cv2.error:  # more pixels than OpenCV decodes
         image = None
     if image is None:
         raise VideoError(f"{path}: not an image that can be decoded; remove it or copy it again")
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=image))
+
+
+@contextlib.contextmanager
+def quiet_opencv() -> Iterator[None]:
+    """Keep OpenCV from warning of tags that it does not know, which cameras write by the dozen."""
+    before = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
+    try:
+        yield
+    finally:
+        cv2.utils.logging.setLogLevel(before)
+
+
+def _without_colour_profile(data: bytes) -> bytes:
+    """Leave out of a PNG what OpenCV does not use, but libpng writes warnings about to stderr."""
+    if not data.startswith(_PNG):
+        return data
+    kept, place = [_PNG], len(_PNG)
+    while len(data) - place >= 8:
+        size, kind = struct.unpack(">I4s", data[place : place + 8])
+        end = place + size + 12
+        if kind not in (b"iCCP", b"sRGB", b"cHRM", b"gAMA"):
+            kept.append(data[place:end])
+        place = end
+    return b"".join([*kept, data[place:]])
 
 
 def find_images(where: str) -> list[Path]:
@@ -78,6 +117,8 @@ class ImageSequence:
         self.path: Path | None = None
         self.paths = list(paths)
         self.name = name
+        alone = len(self.paths) == 1 and name == self.paths[0].stem
+        self.origin = origin_of(self.paths[0] if alone else self.paths[0].parent)
         self.rate = rate
         self.time_base = 1 / rate
         self.num_frames: int | None = len(self.paths)
@@ -98,19 +139,63 @@ class ImageSequence:
             yield VideoFrame(index, read_image(path), index, 1)
 
 
-def _upright_wh(path: Path) -> tuple[int, int]:
-    """Return (width, height) of an image as it is shown, from its first bytes."""
+def moving_format(path: Path) -> str | None:
+    """Return PNG, WEBP or TIFF if the image holds several pictures; None for a still one.
+
+    Those that a camera hides in a JPEG are no frames.
+
+    Raises:
+        VideoError: if the file is no image.
+    """
+    with open_image(path) as image:
+        return image.format if _count_pictures(image) > 1 else None
+
+
+@contextlib.contextmanager
+def open_image(path: Path) -> Iterator[Image.Image]:
+    """Open an image by Pillow, which reads its header alone until pixels are asked for.
+
+    Raises:
+        VideoError: if the file is no image; also for what Pillow raises inside the block.
+    """
     try:
-        with Image.open(path) as image:
-            width, height = image.size
-            turned = image.getexif().get(0x0112, 1) >= 5
+        with _quiet_pillow():
+            image = Image.open(path)
+        with image:
+            yield image
+    except VideoError:
+        raise
     except Image.DecompressionBombError:
         raise VideoError(
             f"{path}: announces more pixels than an image has; save it smaller"
         ) from None
-    except (OSError, UnidentifiedImageError, ValueError) as error:
+    except PILLOW_FAULTS as error:
         raise VideoError(f"{path}: not an image ({error})") from None
+
+
+@contextlib.contextmanager
+def _quiet_pillow() -> Iterator[None]:
+    """Keep Pillow from warning of EXIF data that it cannot read; the picture is there without."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _upright_wh(path: Path) -> tuple[int, int]:
+    """Return (width, height) of an image as it is shown, from its first bytes."""
+    with open_image(path) as image:
+        width, height = image.size
+        # Pillow turns the size of a TIFF itself, and of no other format
+        with _quiet_pillow():
+            turned = image.format != "TIFF" and image.getexif().get(0x0112, 1) >= 5
+        pictures = _count_pictures(image)
+    if pictures > 1:
+        _log.warning("%s: holds %d pictures; the first is read", path, pictures)
     return (height, width) if turned else (width, height)
+
+
+def _count_pictures(image: Image.Image) -> int:
+    return getattr(image, "n_frames", 1) if image.format in _MOVING_FORMATS else 1
 
 
 def _natural(path: Path) -> list[tuple[int, str]]:

@@ -9,11 +9,16 @@ import av
 import av.error
 import numpy as np
 
-from dcpose.video.source import VideoError, VideoFrame, made_up_name
+from dcpose.video.clock import RunningClock
+from dcpose.video.completeness import announced_frames, what_is_missing
+from dcpose.video.container import known, longest_gap_s, open_input
+from dcpose.video.film import film_stream, warn_of_others
+from dcpose.video.source import VideoError, VideoFrame, made_up_name, origin_of
 
 _DEFAULT_RATE = Fraction(25)
-_MISSING_END_S = 0.5
-"""Of a Matroska file, this much can be missing before it counts as cut short."""
+
+_FEW_STANDING = 2
+"""So many times that repeat are no news: MPEG program streams round some of theirs."""
 
 _log = logging.getLogger(__name__)
 
@@ -21,8 +26,10 @@ _log = logging.getLogger(__name__)
 class VideoFile:
     """The frames of a video file, decoded one by one while they are asked for.
 
-    Frames come upright: a rotation that the file's metadata asks for is applied. Times are the
-    file's own, also where the rate varies. Each loop over the object decodes the file again.
+    The stream that a player would show is read (`film_stream`). Frames come upright: a rotation
+    that the file's metadata asks for is applied. Times are the file's own, also where the rate
+    varies; where its clock does not run on, they do (`RunningClock`). Frames keep their size where
+    it changes on the way. Each loop over the object decodes the file again.
 
     Args:
         path: any file that FFmpeg reads.
@@ -36,14 +43,15 @@ class VideoFile:
         self.path: Path | None = path
         self._file = path
         self.name = path.stem
+        self.origin = origin_of(path)
         with _open(path) as container:
-            stream = _video_stream(container, path)
-            self.rate = stream.average_rate or stream.guessed_rate or _DEFAULT_RATE
-            self.time_base = stream.time_base or 1 / self.rate
-            self.num_frames: int | None = stream.frames or _expected_frames(
-                container, stream, self.rate
-            )
-            first = next(_decoded(container, stream), None)
+            stream = film_stream(container, path)
+            warn_of_others(container, stream, path)
+            self.rate = known(stream.average_rate) or known(stream.guessed_rate) or _DEFAULT_RATE
+            self.time_base = known(stream.time_base) or 1 / self.rate
+            self._longest_gap_s = longest_gap_s(container)
+            self.num_frames: int | None = announced_frames(container, stream, self.rate)
+            first = next(_decoded_packets(_CountedPackets(container, stream)), None)
             if first is None:
                 raise VideoError(f"{path}: holds no frame that can be decoded; copy it again")
             self._first_pts = first.pts or 0
@@ -59,47 +67,35 @@ class VideoFile:
 
     def __iter__(self) -> Iterator[VideoFrame]:
         """Decode from the start."""
+        frame_ticks = 1 / (self.rate * self.time_base)
+        longest_gap = self._longest_gap_s / self.time_base
+        clock = RunningClock(self._first_pts, frame_ticks, longest_gap)
+        num_frames = 0
         with _open(self._file) as container:
-            stream = _video_stream(container, self._file)
+            stream = film_stream(container, self._file)
             stream.thread_type = "AUTO"
             packets = _CountedPackets(container, stream)
-            index, last = 0, -1
-            for frame in _decoded_packets(packets):
-                # the muxer of a copy needs rising times, which broken files do not have
-                ticks = max(self._ticks(frame, index), last + 1)
-                image = _upright(frame)
-                yield VideoFrame(index, image, ticks, int(frame.duration or 0))
-                index, last = index + 1, ticks
-            self._check_complete(container, stream, packets, index)
+            for index, frame in enumerate(_decoded_packets(packets)):
+                ticks = clock.next(frame.pts)
+                yield VideoFrame(index, _upright(frame), ticks, int(frame.duration or 0))
+                num_frames = index + 1
+            self._warn(packets, clock)
+            missing = what_is_missing(container, stream, self._file, packets.count, packets.end_s)
+            if missing is not None:
+                raise VideoError(
+                    f"{self._file}: ends after frame {num_frames} ({packets.end_s:.2f} s)"
+                    f"{missing}: the file is cut short or damaged; what could be read was used"
+                )
 
-    def _ticks(self, frame: av.VideoFrame, index: int) -> int:
-        if frame.pts is None:
-            return round(index / (self.rate * self.time_base))
-        return frame.pts - self._first_pts
-
-    def _check_complete(
-        self,
-        container: av.container.InputContainer,
-        stream: av.VideoStream,
-        packets: "_CountedPackets",
-        num_frames: int,
-    ) -> None:
+    def _warn(self, packets: "_CountedPackets", clock: RunningClock) -> None:
         if packets.damaged:
             _log.warning("%s: %d damaged pieces could not be decoded", self._file, packets.damaged)
-        end = f"ends after frame {num_frames} ({packets.end_s:.2f} s)"
-        if stream.frames and packets.count < stream.frames:
-            raise VideoError(
-                f"{self._file}: {end} of {stream.frames}: the file is cut short or damaged; what "
-                "could be read was used"
-            )
-        is_matroska = "matroska" in container.format.name
-        if is_matroska and container.duration is not None:
-            seconds = container.duration / av.time_base
-            if packets.end_s < seconds - _MISSING_END_S:
-                raise VideoError(
-                    f"{self._file}: {end}, but should last {seconds:.2f} s: the file is cut short "
-                    "or damaged; what could be read was used"
-                )
+        if clock.num_jumps or clock.num_standing > _FEW_STANDING:
+            _log.warning(
+                "%s: its clock starts again or jumps at %d frames and stands at %d; time goes on "
+                "at %.6g frames/s there",
+                self._file, clock.num_jumps, clock.num_standing, self.rate,
+            )  # fmt: skip
 
 
 class _CountedPackets:
@@ -118,13 +114,21 @@ class _CountedPackets:
                 if packet.size:
                     self.count += 1
                     time = packet.pts if packet.pts is not None else packet.dts
-                    if time is not None:
-                        end = float((time + (packet.duration or 0)) * packet.time_base)
+                    time_base = known(packet.time_base)
+                    if time is not None and time_base is not None:
+                        end = float((time + (packet.duration or 0)) * time_base)
                         self.end_s = max(self.end_s, end)
                 yield packet
         except av.error.FFmpegError:
-            # nothing more can be read; whether something is missing is judged by the count
-            yield from ()
+            # nothing more can be read; whether something is missing is judged afterwards
+            yield _end_of(self._stream)
+
+
+def _end_of(stream: av.VideoStream) -> av.Packet:
+    """Return the empty packet that makes the decoder give the frames it still has."""
+    packet = av.Packet()
+    packet.stream = stream
+    return packet
 
 
 def _decoded_packets(packets: _CountedPackets) -> Iterator[av.VideoFrame]:
@@ -135,41 +139,17 @@ def _decoded_packets(packets: _CountedPackets) -> Iterator[av.VideoFrame]:
             packets.damaged += 1
 
 
-def _decoded(
-    container: av.container.InputContainer, stream: av.VideoStream
-) -> Iterator[av.VideoFrame]:
-    return _decoded_packets(_CountedPackets(container, stream))
-
-
 def _open(path: Path) -> av.container.InputContainer:
     if not path.is_file():
         raise VideoError(f"{path}: no such file")
     try:
-        # a playlist by the name of a video must not make FFmpeg fetch anything
-        return av.open(str(path), metadata_errors="replace", options={"protocol_whitelist": "file"})
+        return open_input(path)
     except av.error.FFmpegError as error:
         reason = error.strerror or str(error)
         raise VideoError(
             f"{path}: not a video that can be read ({reason}); it is another kind of file, or its "
             "copy was cut short"
         ) from None
-
-
-def _video_stream(container: av.container.InputContainer, path: Path) -> av.VideoStream:
-    if not container.streams.video:
-        kinds = ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"
-        raise VideoError(f"{path}: holds no video, only {kinds}")
-    return container.streams.video[0]
-
-
-def _expected_frames(
-    container: av.container.InputContainer, stream: av.VideoStream, rate: Fraction
-) -> int | None:
-    if stream.duration is not None and stream.time_base is not None:
-        return max(1, round(stream.duration * stream.time_base * rate))
-    if container.duration is not None:
-        return max(1, round(Fraction(container.duration, av.time_base) * rate))
-    return None
 
 
 def _clockwise(rotation: float) -> int:

@@ -5,16 +5,21 @@ from pathlib import Path
 from types import TracebackType
 
 import av
+import av.error
+import cv2
 import numpy as np
 from av.video.reformatter import ColorRange, Colorspace
 
 from dcpose.video.audio import AudioCopy
-from dcpose.video.source import FrameSource
+from dcpose.video.container import open_input, open_mp4
+from dcpose.video.source import FrameSource, keep_source
 
 # without B-frames the times of a copy are those of the source to the tick, whatever its rate does
 _ENCODER = {"crf": "20", "preset": "veryfast", "bf": "0"}
 _BT709 = 1
 """Number of BT.709 in H.264's tables of primaries, transfer and matrix."""
+
+_COMMENT = "Poses by dcpose; from "
 
 
 class VideoWriter:
@@ -28,11 +33,15 @@ class VideoWriter:
         path: file to write; its folder exists.
         source: gives rate, time base, rotation and sound.
         frame_wh: (width, height) of the upright frames; None takes the source's.
+
+    Raises:
+        ValueError: if the file is the source.
     """
 
     def __init__(
         self, path: Path, source: FrameSource, frame_wh: tuple[int, int] | None = None
     ) -> None:
+        keep_source(source, path)
         self.path = path
         self.frame_wh = source.frame_wh if frame_wh is None else frame_wh
         self.num_frames = 0
@@ -42,9 +51,8 @@ class VideoWriter:
         self._time_base = source.time_base
         self._ticks_per_frame = max(1, round(1 / (source.rate * source.time_base)))
         self._unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        self._container = av.open(
-            str(self._unfinished), "w", format="mp4", options={"movflags": "+faststart"}
-        )
+        self._container = open_mp4(self._unfinished)
+        self._container.metadata["comment"] = _COMMENT + source.origin
         self._stream = self._add_video(source)
         self._audio = None
         if source.audio is not None:
@@ -79,12 +87,10 @@ class VideoWriter:
         """Add a frame.
 
         Args:
-            image: (H, W, 3) uint8 RGB, upright; a smaller one stands at the top left, on black.
+            image: (H, W, 3) uint8 RGB, upright; a larger one is scaled down, and what the canvas
+                has more than the image, at the right or below, is black.
             ticks: when it is shown, more than for the frame before.
             duration: for how long, in ticks; 0 takes one frame at the source's rate.
-
-        Raises:
-            ValueError: if the image is larger than the video.
         """
         frame = av.VideoFrame.from_ndarray(self._stored(image), format="rgb24")
         frame = frame.reformat(format=self._stream.pix_fmt, dst_colorspace=Colorspace.ITU709)
@@ -130,12 +136,21 @@ class VideoWriter:
         """Return the image on the canvas, turned as the source stores it."""
         width, height = self.frame_wh
         if image.shape != (height, width, 3):
-            if image.shape[0] > height or image.shape[1] > width:
-                raise ValueError(
-                    f"{self.path}: frame is {image.shape[1]}x{image.shape[0]}, larger than the "
-                    f"video of {width}x{height}"
-                )
+            scale = min(1.0, width / image.shape[1], height / image.shape[0])
+            if scale < 1:
+                wh = (max(1, round(side * scale)) for side in image.shape[1::-1])
+                image = cv2.resize(image, tuple(wh), interpolation=cv2.INTER_AREA)
             canvas = np.zeros((height, width, 3), np.uint8)
             canvas[: image.shape[0], : image.shape[1]] = image
             image = canvas
         return np.ascontiguousarray(np.rot90(image, self._turns)) if self._turns else image
+
+
+def read_origin(path: Path) -> str | None:
+    """Return the source of a copy that `VideoWriter` made; None if it is another file."""
+    try:
+        with open_input(path) as container:
+            comment = container.metadata.get("comment", "")
+    except (av.error.FFmpegError, OSError):
+        return None
+    return comment.removeprefix(_COMMENT) if comment.startswith(_COMMENT) else None

@@ -15,6 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
+from dcpose.files.reading import named_path
 from dcpose.weights.inert_pickle import read_inertly
 
 CONTAINER_KEYS = ("model", "state_dict")
@@ -70,7 +71,7 @@ def read_weights(path: str | Path) -> WeightsFile:
         ValueError: if the file is truncated, cannot be read or holds no weights, or two of its
             names differ in a stray prefix alone.
     """
-    path = Path(path)
+    path = named_path(path)
     if not path.is_file():
         raise FileNotFoundError(f"no weights file at {path}")
     _check_whole(path)
@@ -92,7 +93,7 @@ def weights_hash(path: str | Path) -> str:
 def sha256_of(path: str | Path) -> str:
     """Return the SHA-256 of a file, 64 hexadecimal digits."""
     digest = hashlib.sha256()
-    with open(path, "rb") as file:
+    with named_path(path).open("rb") as file:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
@@ -110,7 +111,7 @@ def check_hash(path: str | Path, expected: str | None = None) -> str:
     Raises:
         ValueError: if the file is another one, or damaged.
     """
-    path = Path(path)
+    path = named_path(path)
     found = sha256_of(path)
     in_name = _HASH_IN_NAME.search(path.name)
     if expected is not None:

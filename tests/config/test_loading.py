@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from dcpose.config.layers import read_overrides
 from dcpose.config.loading import config_from_dict, config_to_dict, load_config
 from dcpose.config.messages import ConfigError
+from dcpose.files.yaml_text import parse_yaml
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 MINIMAL = "experiment: tiny\ndata: {root: data}\n"
@@ -246,3 +247,34 @@ def test_mixed_precision_needs_an_hrnet(config_file):
     overrides = ["test.precision=mixed", "model.backbone={name: simple_baseline}"]
     with pytest.raises(ConfigError, match=r"found test\.fast=true and .*name=simple_baseline"):
         load_config(config_file, overrides)
+
+
+@pytest.mark.parametrize(
+    "name", ["10:20:30", "2026-11-28T10:20", "1:30", "19:20.5", "'2026-11-28'"]
+)
+def test_folders_named_by_times_are_text(config_file, name):
+    expected = name.strip("'")
+    assert load_config(config_file, [f"data.root={name}"]).data.root == expected
+    assert load_config(config_file, ["data.root", name]).data.root == expected
+
+
+def test_a_day_needs_quotes(config_file):
+    with pytest.raises(ConfigError, match=r"data\.root: found .*, expected text; put .* quotes"):
+        load_config(config_file, ["data.root=2026-11-28"])
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("1e-4", 1e-4), ("1.5e+3", 1500.0), ("-3", -3), (".5", 0.5), ("0x1F", 31), ("1_000", 1000),
+     ("3.", 3.0), ("010", 8), ("0", 0), ("-.inf", float("-inf")), ("12ab", "12ab"),
+     ("1.2.3", "1.2.3"), ("+7", 7), ("2e", "2e")],
+)  # fmt: skip
+def test_numbers_of_yaml(text, value):
+    found = parse_yaml(text)
+    assert (found, type(found)) == (value, type(value))
+
+
+def test_home_folder(config_file, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/anna")
+    cfg = load_config(config_file, ["data.root=~/set", "data.val_detections=~/boxes.json"])
+    assert (cfg.data.root, cfg.data.val_detections) == ("/home/anna/set", "/home/anna/boxes.json")

@@ -171,6 +171,35 @@ def test_stages_are_timed(tiny_cfg, tiny_weights):
     assert watch.report().startswith("decode ")
 
 
+@pytest.mark.parametrize("rate", [np.float32(12.5), np.int64(5), 25, 29.97])
+def test_rates_of_any_number(estimator, rate):
+    results = list(estimator.frames(noise(3), rate=rate))
+    assert [result.time for result in results] == pytest.approx([0, 1 / rate, 2 / rate])
+
+
+@pytest.mark.parametrize("rate", [0.0, float("nan"), -5, float("inf"), "fast"])
+def test_rates_that_are_none_are_told_before_the_first_frame(estimator, rate):
+    with pytest.raises(ValueError, match=r"rate: found .*, expected frames per second"):
+        estimator.frames(noise(1), rate=rate)
+
+
+def test_names_of_files_are_for_video(estimator):
+    with pytest.raises(ValueError, match=r"frame 0: found 'a\.jpg', expected .* `video` takes"):
+        estimator.image("a.jpg")
+    with pytest.raises(ValueError, match="`video` takes names of files"):
+        list(estimator.frames(["a.jpg"]))
+
+
+def test_home_folder(tiny_cfg, tiny_weights, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for path in (tiny_cfg, tiny_weights):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    estimator = dcpose.PoseEstimator(
+        f"~/{tiny_cfg.name}", f"~/{tiny_weights.name}", "cpu", overrides=["data.root=~/set"]
+    )
+    assert estimator.config.data.root == str(tmp_path / "set")
+
+
 class TestConfigFromWeights:
     def test_of_our_checkpoint(self, tiny_cfg, tiny_weights, tmp_path):
         from dcpose.config.loading import config_to_dict

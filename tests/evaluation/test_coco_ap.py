@@ -187,3 +187,24 @@ def test_annotations_without_areas(measure):
     del entry["area"]
     with pytest.raises(EvaluationInputError, match=r"annotations\[0\] lacks area"):
         measure([entry], [])
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"keypoints": [1, 2, 2] * 16}, "keypoints must hold 51 numbers, found 48"),
+        ({"keypoints": [None] * 51}, r"keypoints\[0\] must be a finite number, found null"),
+        ({"area": "large"}, "area must be a finite number, found text 'large'"),
+        ({"image_id": [1]}, "image_id must be a whole number, found a list"),
+        ({"bbox": [1, 2, 3]}, "bbox must hold 4 numbers"),
+    ],
+)
+def test_malformed_annotations(measure, change, words):
+    with pytest.raises(ValueError, match=rf"gt\.json: annotations\[0\]: {words}"):
+        measure([truth(1, 1) | change], [])
+
+
+@pytest.mark.parametrize("person", [7, "x", {}, {"image_id": [1]}])
+def test_malformed_predictions(measure, person):
+    with pytest.raises(ValueError, match=r"gt_000\.json: annotations\[0\]: "):
+        measure([truth(1, 1)], [person])

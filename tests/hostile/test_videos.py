@@ -39,6 +39,7 @@ REFUSED = {
     "text.png": (b"hello", "not an image"),
     "empty.jpg": (b"", "not an image"),
     "damaged.tif": (b"II*\0" + b"\xff" * 50, "not an image"),
+    "no sizes.tif": (b"II*\0\x08\0\0\0\0\0" + bytes(8), "not an image"),
     "damaged.webp": (b"RIFF" + b"\xff" * 4 + b"WEBPVP8X" + b"\xff" * 30, "image|pixels"),
     "damaged.bmp": (b"BM" + bytes(16) + b"\xff\xff\xff\x7f" * 4 + bytes(20), "not an image"),
 }

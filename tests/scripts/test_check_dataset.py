@@ -87,3 +87,24 @@ def test_the_real_frames_are_reported_with_what_they_lack(check, shared_dir, tmp
     assert "74 in PoseTrack18 v0.2 (3,902)" in notes["counts"]["found"]
     assert notes["unannotated-video"]["where"].endswith("images/val/000001_mpiinew_test")
     assert "missing-neighbor" in notes
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        ["--splits", "train", "val", "data.root={root}"],
+        ["--splits", "train", "val", "data.root", "{root}"],
+        ["--allow", "no-people", "data.root={root}", "--splits", "val"],
+        ["data.root={root}", "--splits", "val", "data.max_gap=2", "--no-cache"],
+    ],
+)
+def test_overrides_stand_anywhere(check, sample_dir, capsys, order):
+    assert check(*(part.format(root=sample_dir) for part in order)) == 0
+    assert "val frames: 2 of 2 videos" in capsys.readouterr().err
+
+
+def test_unknown_splits_and_codes_are_named(check, capsys):
+    for option, value in (("--splits", "vall"), ("--allow", "no-such-code")):
+        with pytest.raises(SystemExit):
+            check(option, value)
+        assert f"argument {option}: found {value!r}, expected of " in capsys.readouterr().err

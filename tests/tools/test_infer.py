@@ -39,7 +39,7 @@ def base(tiny_cfg, tiny_weights):
 
 
 def facts(path):
-    with av.open(str(path)) as container:
+    with av.open(f"file:{path}") as container:
         stream = container.streams.video[0]
         frames = list(container.decode(stream))
         size = frames[0].width, frames[0].height, round(frames[0].rotation)
@@ -174,3 +174,93 @@ def test_real_clips(run, shared_dir, name):
     assert len(content["images"]) == facts(path)[0]
     assert len(content["annotations"]) > 3
     assert facts(path)[2] in (Fraction(5), Fraction(30))
+
+
+class TestOutputOfOtherSources:
+    """What is there stays, unless it was made from the same source."""
+
+    BASE = ("--detector", "whole-frame")
+
+    def frames_of(self, name):
+        return len(json.loads(Path(f"out/{name}.json").read_text())["images"])
+
+    def test_two_cameras_that_name_alike(self, run, refused, base, run_here, capsys):
+        paths = []
+        for camera, count in (("cam1", 5), ("cam2", 3)):
+            (run_here / camera).mkdir()
+            paths.append(write_video(run_here / camera / "GX010016.mp4", num_frames=count))
+        run(paths[0], *self.BASE)
+        line = refused("tools/infer.py", [paths[1], *base, *self.BASE], capsys)
+        assert "GX010016.json: is there already, from cam1/GX010016.mp4 (" in line
+        assert "replaced by that from cam2/GX010016.mp4 (" in line
+        assert "choose another --out" in line
+        assert self.frames_of("GX010016") == facts("out/GX010016.mp4")[0] == 5
+        run(paths[0], *self.BASE)  # the same again may replace it
+        run("cam1/GX010016.mp4", *self.BASE)  # however it is named
+
+    @pytest.mark.parametrize("names", [("clip.mp4", "clip.mkv"), ("clip.avi", "clip.mp4")])
+    def test_one_name_in_two_formats(self, run, refused, base, run_here, capsys, names):
+        first, second = (
+            write_video(run_here / name, codec="mpeg4", num_frames=count)
+            for name, count in zip(names, (4, 2), strict=True)
+        )
+        run(first, *self.BASE, "--json")
+        line = refused("tools/infer.py", [second, *base, *self.BASE, "--json"], capsys)
+        assert f"from {run_here.name}/{names[0]} (" in line
+        assert self.frames_of("clip") == 4
+
+    def test_folders_called_images(self, run, refused, base, run_here, capsys):
+        for take in "ab":
+            (run_here / take / "images").mkdir(parents=True)
+            for number in range(2):
+                picture = np.full((48, 64, 3), 120, np.uint8)
+                cv2.imwrite(str(run_here / take / "images" / f"{number}.png"), picture)
+        run(run_here / "a/images", *self.BASE)
+        assert "is there already" in refused(
+            "tools/infer.py", [run_here / "b/images", *base, *self.BASE], capsys
+        )
+        run(run_here / "a/images/*.png", *self.BASE)  # the same pictures
+
+    def test_files_that_are_none_of_ours(self, refused, base, run_here, capsys):
+        (run_here / "out").mkdir()
+        path = write_video(run_here / "clip.mp4", num_frames=2)
+        (run_here / "out/clip.json").write_text('{"shapes": []}')  # somebody's labels
+        line = refused("tools/infer.py", [path, *base, *self.BASE], capsys)
+        assert "clip.json: is there already, from something else" in line
+        assert (run_here / "out/clip.json").read_text() == '{"shapes": []}'
+        (run_here / "out/clip.json").unlink()
+        write_video(run_here / "out/clip.mp4", num_frames=3)  # somebody's video
+        line = refused("tools/infer.py", [path, *base, *self.BASE], capsys)
+        assert "clip.mp4: is there already, from something else" in line
+        assert facts("out/clip.mp4")[0] == 3
+
+
+@pytest.mark.parametrize("out", ["10:20", "2026-11-28T10:20:30", "a|b"])
+def test_folders_that_look_like_addresses(infer, tiny_cfg, tiny_weights, run_here, capsys, out):
+    path = write_video(run_here / "10:20:30.mp4", sound=True)
+    base = ["--cfg", tiny_cfg, "--weights", tiny_weights, "--device", "cpu"]
+    arguments = [path.name, *base, "--out", out, "--detector", "whole-frame"]
+    assert infer.main([str(item) for item in arguments]) == 0
+    assert facts(f"./{out}/10:20:30.mp4") == facts(str(path))
+    assert capsys.readouterr().out.splitlines()[1:] == [
+        f"{out}/10:20:30.json", f"{out}/10:20:30.mp4"
+    ]  # fmt: skip
+
+
+def test_picture_that_grows(run, run_here):
+    parts = [write_video(run_here / f"{w}.ts", wh=(w, 48 * w // 64)) for w in (64, 128)]
+    (run_here / "call.ts").write_bytes(b"".join(part.read_bytes() for part in parts))
+    run("call.ts", "--detector", "whole-frame", "--track", "--smooth")
+    assert facts("out/call.mp4")[:2] == (12, (64, 48, 0))
+    content = json.loads(Path("out/call.json").read_text())
+    assert [image["width"] for image in content["images"]] == [64] * 6 + [128] * 6
+    assert len(content["annotations"]) == 12
+
+
+def test_smoothing_goes_on_where_the_clock_starts_again(run, run_here):
+    part = write_video(run_here / "part.ts", num_frames=25).read_bytes()
+    (run_here / "joined.ts").write_bytes(part + part)
+    run("joined.ts", "--detector", "whole-frame", "--smooth", "--json")
+    content = json.loads(Path("out/joined.json").read_text())
+    times = [image["time"] for image in content["images"]]
+    np.testing.assert_allclose(times, np.arange(50) / 25, atol=1e-4)

@@ -122,9 +122,91 @@ def test_images_of_mixed_sizes_share_a_canvas(tmp_path):
     assert first[16, 50].max() < 10  # and black around it
 
 
-def test_larger_images_are_refused(make_video, tmp_path):
-    with (
-        VideoWriter(tmp_path / "copy.mp4", VideoFile(make_video())) as writer,
-        pytest.raises(ValueError, match="frame is 65x48, larger than the video of 64x48"),
-    ):
-        writer.write(np.zeros((48, 65, 3), np.uint8), 0)
+def join(make_video, path, *parts):
+    """Several recordings one after the other in a file, as `cat` joins broadcasts."""
+    videos = [make_video(f"part{i}.ts", **options) for i, options in enumerate(parts)]
+    path.write_bytes(b"".join(video.read_bytes() for video in videos))
+    return path
+
+
+SMALL, LARGE, TALL = {"wh": (64, 48)}, {"wh": (128, 96)}, {"wh": (48, 96)}
+LONGER = {"num_frames": 25}
+
+
+@pytest.mark.parametrize(
+    ("parts", "sides"),
+    [
+        ((SMALL, LARGE), ((64, 48), (64, 48))),
+        ((LARGE, SMALL), ((128, 96), (64, 48))),
+        ((SMALL, TALL), ((64, 48), (24, 48))),
+    ],
+)
+def test_picture_that_changes_on_the_way(make_video, tmp_path, parts, sides):
+    """All frames come at their own size; the copy shows them whole, at most at its own size."""
+    source = VideoFile(join(make_video, tmp_path / "call.ts", *parts))
+    wanted = [part["wh"] for part in parts for _ in range(6)]
+    assert [frame.image.shape[1::-1] for frame in source] == wanted
+    out = tmp_path / "copy.mp4"
+    copy(source, out)
+    frames = list(VideoFile(out))
+    assert len(frames) == 12
+    for frame, (width, height) in zip((frames[0], frames[-1]), sides, strict=True):
+        # the top left quarter of the picture is white, the rest grey, and outside is black
+        assert frame.image[height // 4, width // 4].min() > 220
+        assert 30 < frame.image[height * 3 // 4, width * 3 // 4].min() < 220
+        assert frame.image.shape == (*parts[0]["wh"][::-1], 3)
+        if width < parts[0]["wh"][0]:
+            assert frame.image[height // 2, -3].max() < 20
+
+
+def test_clock_that_starts_again(make_video, tmp_path, caplog):
+    path = join(make_video, tmp_path / "joined.ts", *[LONGER | {"sound": 1.0}] * 2)
+    source = VideoFile(path)
+    times = [float(frame.ticks * source.time_base) for frame in source]
+    np.testing.assert_allclose(times, np.arange(50) / 25, atol=1e-4)
+    (record,) = caplog.records
+    assert "joined.ts: its clock starts again or jumps at 1 frames" in record.getMessage()
+    out = tmp_path / "copy.mp4"
+    copy(source, out)
+    np.testing.assert_allclose(facts(out)["times"], times, atol=1e-4)
+    with av.open(str(out)) as container:
+        sound = [p.pts * p.time_base for p in container.demux(audio=0) if p.size]
+    assert sorted(set(sound)) == sound
+    assert 1.8 < sound[-1] < 2.2
+
+
+@pytest.mark.parametrize("name", ["clip.ts", "clip.mkv"])
+def test_gaps_are_kept_where_the_clock_cannot_jump(make_video, name):
+    source = VideoFile(make_video(name, steps=[4, 4, 4, 2000, 4, 4]))  # 20 s
+    times = [float(frame.ticks * source.time_base) for frame in source]
+    jump = 0.04 if name == "clip.ts" else 20
+    expected = [0, 0.04, 0.08, 0.12, 0.12 + jump, 0.16 + jump]
+    assert np.abs(np.array(times) - expected).max() < (0.5 if name == "clip.ts" else 1e-3)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "sounds"),
+    [
+        ({}, {"sound": 1.0}, 0),  # sound that sets in later has no place in the copy
+        ({"sound": 1.0}, {}, 1),
+    ],
+)
+def test_sound_that_comes_and_goes(make_video, tmp_path, caplog, first, second, sounds):
+    path = join(make_video, tmp_path / "joined.ts", first | LONGER, second | LONGER)
+    source = VideoFile(path)
+    out = tmp_path / "copy.mp4"
+    copy(source, out)
+    assert facts(out)["frames"] == 50
+    with av.open(str(out)) as container:
+        assert len(container.streams.audio) == sounds
+    assert ("sound does not begin with the film" in caplog.text) == (not sounds)
+
+
+def test_the_source_is_no_output(make_video, tmp_path):
+    path = make_video()
+    (tmp_path / "link.mp4").symlink_to(path)
+    for out in (path, tmp_path / "link.mp4"):
+        with pytest.raises(ValueError, match="would replace the source; choose another --out"):
+            VideoWriter(out, VideoFile(path))
+    assert facts(path)["frames"] == 6
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["clip.mp4", "link.mp4"]

@@ -187,6 +187,49 @@ def test_check_finds_missing_and_surplus_files(folders):
     assert "submission.zip: lacks c.json" in problems
 
 
+def flip_packed_bytes(data):
+    at = data.index(b"a.json") + 20
+    return data[:at] + bytes(byte ^ 0x5A for byte in data[at : at + 40]) + data[at + 40 :]
+
+
+def unknown_method(data):
+    for mark, offset in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):
+        at = data.index(mark) + offset
+        data = data[:at] + b"\x63\0" + data[at + 2 :]
+    return data
+
+
+def encrypted(data):
+    for mark, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        at = data.index(mark) + offset
+        data = data[:at] + b"\x01\0" + data[at + 2 :]
+    return data
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [flip_packed_bytes, unknown_method, encrypted, lambda data: data[:-30], lambda data: b""],
+)
+def test_damaged_zips_are_one_line(folders, damage):
+    annotations, predictions, out = folders
+    zip_path = export_submission(predictions, out)
+    zip_path.write_bytes(damage(zip_path.read_bytes()))
+    (problem,) = check_submission(out, annotations)
+    assert problem.startswith(f"{zip_path}: ")
+    assert problem.endswith("; export again")
+    assert "\n" not in problem
+
+
+def test_a_zip_that_announces_more_than_the_folder_holds_is_not_unpacked(folders, monkeypatch):
+    annotations, predictions, out = folders
+    zip_path = export_submission(predictions, out)
+    with zipfile.ZipFile(zip_path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.json", bytes(10_000_000))
+        archive.write(out / "b.json", "b.json")
+    monkeypatch.setattr(zipfile.ZipFile, "testzip", lambda self: pytest.fail("unpacked"))
+    assert ["a.json differs" in p for p in check_submission(out, annotations)] == [True]
+
+
 def test_check_finds_bad_zips(folders):
     annotations, predictions, out = folders
     zip_path = export_submission(predictions, out)

@@ -2,6 +2,8 @@
 
 import io
 import json
+import shutil
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +19,7 @@ from dcpose.check.detections import check_detections
 from dcpose.config.loading import load_config
 from dcpose.data.frames import read_frame
 from dcpose.data.jpeg import inspect_jpeg
+from dcpose.evaluation.coco_ap import evaluate_coco
 from dcpose.evaluation.evaluator import evaluate_folders
 from dcpose.files.yaml_text import parse_yaml
 from dcpose.formats.coco import read_coco
@@ -25,12 +28,14 @@ from dcpose.formats.detections import read_detections, rekey_detections
 from dcpose.formats.partial_detections import PartialDetections
 from dcpose.formats.posetrack.convert import to_posetrack17, to_posetrack18
 from dcpose.formats.posetrack.convert_folder import convert_folder
+from dcpose.formats.posetrack.leaderboard import check_submission
 from dcpose.formats.posetrack.predictions import load_json, parse_poses, read_frame_names
 from dcpose.formats.posetrack.records import read_annotations
 from dcpose.formats.skeleton_yaml import read_skeleton
-from dcpose.skeleton import POSETRACK
+from dcpose.skeleton import COCO, POSETRACK
 from dcpose.weights.reading import read_weights
 from fuzzing.mutations import mutate_bytes, mutate_json
+from fuzzing.videos import copy_video, image_seeds, video_seeds
 
 VIDEO = "000342_mpii_test"
 FIRST_ID = 10003420000
@@ -181,6 +186,38 @@ def _to_coco(path: Path) -> None:
     coco_results(content, path, "heatmap_times_box")
 
 
+def _coco_truth() -> dict[str, Any]:
+    """Return annotations with COCO's own joints for the frames of `annotations_2018`."""
+    content = _coco()
+    category = {**content["categories"][0], "keypoints": list(COCO.joint_names)}
+    return {**content, "categories": [category]}
+
+
+def _zips() -> tuple[bytes, ...]:
+    """Return the leaderboard's zip of one video, packed and not."""
+    files = []
+    for method in (zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED):
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w") as archive:
+            archive.writestr(zipfile.ZipInfo("a.json"), _json(annotations_2018())[0], method)
+        files.append(buffer.getvalue())
+    return tuple(files)
+
+
+def _submission(path: Path, truth: Path) -> None:
+    """Check a submission whose zip is damaged; what it finds are lines that name a file."""
+    path.with_name("a.json").write_bytes(_json(annotations_2018())[0])
+    for problem in check_submission(path.parent, truth):
+        raise ValueError(problem)
+
+
+def _coco_ap(path: Path, good: Path) -> None:
+    poses = path.parent / "poses"
+    poses.mkdir()
+    shutil.copy(good / "a18.json", poses)
+    evaluate_coco(path, poses, "heatmap_times_box")
+
+
 def _resume_detections(path: Path) -> None:
     with PartialDetections(path.with_name("boxes.json"), {"detector": "x", "nms_iou": 0.5}) as run:
         run.add(1, np.zeros((0, 4)), np.zeros(0))
@@ -194,10 +231,13 @@ def make_readers(folder: Path) -> tuple[Reader, ...]:
         (good / f"a{year}.json").write_text(json.dumps(content))
     videos = read_annotations(good / "a18.json", Path("data"))
     facts = inspect_folder_file(good / "a18.json", POSETRACK)
+    coco_truth = folder / "coco_truth.json"
+    coco_truth.write_text(json.dumps(_coco_truth()))
     truth = folder / "truth"
     truth.mkdir()
     (truth / "a.json").write_text(json.dumps(annotations_2018()))
     zipped, legacy, tensors = _weights()
+    moving = {**video_seeds(), **image_seeds()}
     both = _json(annotations_2018(), annotations_2017())
     in_json = (mutate_json, mutate_json, mutate_bytes)
     return (
@@ -232,5 +272,11 @@ def make_readers(folder: Path) -> tuple[Reader, ...]:
         Reader("check_jpeg", "000000.jpg", _jpegs(), inspect_jpeg, share=3),
         Reader("weights_zip", "a.pth", (zipped,), read_weights, share=3),
         Reader("weights_legacy", "a.pth", (legacy,), read_weights, share=3),
+        *(Reader(f"video_{suffix}", f"a.{suffix}", (seed,), copy_video, share=2)
+          for suffix, seed in moving.items()),
+        Reader("submission", "submission.zip", _zips(), lambda p: _submission(p, truth), share=3),
+        Reader("coco_ap", "c.json", _json(_coco_truth()), lambda p: _coco_ap(p, good), in_json),
+        Reader("coco_ap_poses", "a.json", _json(annotations_2018()),
+               lambda p: evaluate_coco(coco_truth, p.parent, "heatmap_times_box"), in_json),
         Reader("safetensors", "a.safetensors", (tensors,), read_weights, share=3),
     )  # fmt: skip
