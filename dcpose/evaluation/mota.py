@@ -21,8 +21,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dcpose.evaluation.evaluator import mean_of_defined, paired_files
+from dcpose.evaluation.evaluator import mean_of_defined
 from dcpose.evaluation.matching import DISTANCE_LIMIT, evaluated_people, joint_distances
+from dcpose.formats.posetrack.folders import paired_files
 from dcpose.formats.posetrack.predictions import read_poses
 from dcpose.formats.posetrack.video_poses import EvaluationInputError, VideoPoses
 from dcpose.geometry import box_iou

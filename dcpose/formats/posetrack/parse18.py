@@ -1,4 +1,4 @@
-"""Reading the PoseTrack 2018 form: `images`, `annotations`, `categories`, one video per file.
+"""What the evaluation reads: people of the 2018 form as arrays, and 2017 files brought into it.
 
 PoseTrack's evaluator decides what counts: joints are found by name, only (0, 0, 0) means absent,
 people belong to an image by `image_id`, and only the first video of a file is used.
@@ -7,25 +7,24 @@ people belong to an image by `image_id`, and only the first video of a file is u
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from dcpose.evaluation.ignore_regions import read_ring
+from dcpose.formats.fields import RowError, bad_value, number_rows
+from dcpose.formats.posetrack.annolist import REPEATED, UNKNOWN, read_annolist
 from dcpose.formats.posetrack.names import parse_frame_name
 from dcpose.formats.posetrack.video_poses import (
     CLEAN,
     NO_SCORE,
+    TRACK_ID_LIMIT,
     Complaint,
-    RowError,
+    EvaluationInputError,
     Side,
     VideoPoses,
-    bad_value,
-    check_coordinates,
-    check_track_ids,
-    number_rows,
-    value_notes,
 )
 from dcpose.skeleton import POSETRACK, Skeleton
 
@@ -47,41 +46,96 @@ def parse_posetrack18(
     complaint = Complaint(path)
     images, notes = read_images(content["images"], complaint)
     frames_by_id, id_notes = _frames_by_id(images)
-    notes += id_notes
-    frame_names = [image["file_name"] for image in images]
-    columns, num_names = joint_columns(content, complaint, skeleton)
+    columns = joint_columns(content, complaint, skeleton)
     people, frame_of, lost = _read_people(content, frames_by_id, complaint, side)
-    complaint = Complaint(path, frame_names, frame_of)
+    complaint = Complaint(path, [image["file_name"] for image in images], frame_of)
+    notes += id_notes
     if lost:
         notes.append(f"{lost} annotations refer to unknown image ids: they are not evaluated")
-
-    joints, present = _read_joints(people, columns, num_names, complaint, skeleton)
-    scores = np.zeros(present.shape)
-    if side == "predictions":
-        scores, surplus = _read_scores(people, columns, num_names, complaint)
-        if surplus:
-            notes.append(f"{surplus} people have more scores than joints: the surplus is not read")
-    track_ids = [person.get("track_id", "missing") for person in people]
-    notes += check_track_ids(track_ids, complaint, side)
-    notes += value_notes(joints, present, scores, side)
-    has_head_box, head_boxes = _read_head_boxes(people, complaint, side)
     rings: dict[int, list[np.ndarray]] = {}
-    conditions = np.full(len(people), None)
     if side == "annotations":
         rings, ring_notes = _read_ignore_regions(images, complaint)
+        notes += ring_notes
+    listed = np.ones(len(people), dtype=bool)
+    return _poses(people, listed, columns, rings, notes, complaint, side, skeleton)
+
+
+def parse_posetrack17(
+    content: dict[str, Any], path: Path, side: Side, skeleton: Skeleton = POSETRACK
+) -> VideoPoses:
+    """Turn the content of a 2017 file, which has `annolist`, into arrays; see above."""
+    try:
+        lists = read_annolist(content, str(path), side, skeleton)
+        regions = lists.ignore_regions() if side == "annotations" else []
+    except ValueError as error:
+        raise EvaluationInputError(str(error)) from None
+    names = [name or f"annolist[{index}]" for index, name in enumerate(lists.names)]
+    complaint = Complaint(path, names, lists.frame_of)
+    num_joints = len(skeleton.evaluation_joints)
+    notes = []
+    if count := lists.oddities[UNKNOWN]:
+        notes.append(f"{count} points have an id outside 0..{num_joints - 1}: unused")
+    if count := lists.oddities[REPEATED]:
+        notes.append(f"{count} points repeat an id: the first counts")
+    rings = {
+        frame: [
+            read_ring(polygon, f"frame {names[frame]}: 'ignore_regions'", complaint)
+            for polygon in polygons
+        ]
+        for frame, polygons in enumerate(regions)
+        if polygons
+    }
+    columns = np.arange(num_joints), num_joints
+    listed = np.array(lists.listed, dtype=bool)
+    return _poses(lists.people, listed, columns, rings, notes, complaint, side, skeleton)
+
+
+def _poses(
+    people: list[dict[str, Any]],
+    listed: np.ndarray,
+    columns: tuple[np.ndarray, int],
+    rings: dict[int, list[np.ndarray]],
+    notes: list[str],
+    complaint: Complaint,
+    side: Side,
+    skeleton: Skeleton,
+) -> VideoPoses:
+    """Return the arrays of a video from entries of the 2018 form, one per person.
+
+    Args:
+        people: P entries, frames ascending.
+        listed: (P,) bool, see `VideoPoses`.
+        columns: where the entries keep each evaluated joint, and how many joints they list.
+        rings: ignore regions by frame.
+        notes: what was found so far.
+        complaint: names the file, its frames and the frame of each of the people.
+        side: which file it is.
+        skeleton: names the joints.
+    """
+    joints, present = _read_joints(people, *columns, complaint, skeleton)
+    scores = np.zeros(present.shape)
+    if side == "predictions":
+        scores, surplus = _read_scores(people, *columns, complaint)
+        if surplus:
+            notes.append(f"{surplus} people have more scores than joints: the surplus is not read")
+    track_ids, id_notes = _read_track_ids(people, listed, complaint, side)
+    notes += id_notes + value_notes(joints, present, scores, side)
+    has_head_box, head_boxes = _read_head_boxes(people, complaint, side)
+    conditions = np.full(len(people), None)
+    if side == "annotations":
         conditions, condition_notes = _read_conditions(people)
-        notes += ring_notes + condition_notes
+        notes += condition_notes
     return VideoPoses(
-        path=path,
-        frame_names=frame_names,
-        frame_of=np.array(frame_of, dtype=np.int64),
+        path=complaint.path,
+        frame_names=list(complaint.frame_names),
+        frame_of=np.array(complaint.frame_of, dtype=np.int64),
         joints=joints,
         present=present,
         scores=scores,
-        listed=np.ones(len(people), dtype=bool),
+        listed=listed,
         has_head_box=has_head_box,
         head_boxes=head_boxes,
-        track_ids=np.array(track_ids, dtype=np.float64),
+        track_ids=track_ids,
         boxes_xywh=_read_boxes(people),
         conditions=conditions,
         ignore_regions=rings,
@@ -268,6 +322,22 @@ def _read_scores(
     return scores, sum(len(row) > num_names for row in rows)
 
 
+def _read_track_ids(
+    people: list[dict[str, Any]], listed: np.ndarray, complaint: Complaint, side: Side
+) -> tuple[np.ndarray, list[str]]:
+    """Return (P,) track ids, and notes.
+
+    People without a list of points are never evaluated and need no id: NaN.
+    """
+    checked = [k for k, person in enumerate(people) if listed[k] or "track_id" in person]
+    track_ids = [people[k].get("track_id", "missing") for k in checked]
+    frames = [complaint.frame_of[k] for k in checked]
+    notes = check_track_ids(track_ids, replace(complaint, frame_of=frames), side)
+    ids = np.full(len(people), np.nan)
+    ids[checked] = track_ids
+    return ids, notes
+
+
 def _read_head_boxes(
     people: list[dict[str, Any]], complaint: Complaint, side: Side
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -283,7 +353,8 @@ def _read_head_boxes(
     except RowError as error:
         raise complaint.person_error(
             int(boxed[error.index]),
-            f"'bbox_head' has {error.found}, expected x, y, width, height of the head",
+            f"'bbox_head' has {error.found}, expected x, y, width, height of the head "
+            "(in 2017 files x1, y1, x2, y2, each in a list of one)",
         ) from None
     if is_null.any():
         raise complaint.person_error(
@@ -344,3 +415,102 @@ def _read_ignore_regions(
     if not uneven:
         return rings, []
     return rings, [f"{uneven} ignore regions have x and y lists of different length: cut"]
+
+
+def read_ring(points: list[list[Any]], where: str, complaint: Complaint) -> np.ndarray:
+    """Check one polygon of points [x, y] and return its (N, 2) float64 ring.
+
+    Raises:
+        EvaluationInputError: if it has one or two points or a coordinate is no finite number.
+    """
+    try:
+        ring, _ = number_rows(points, 2)
+    except RowError as error:
+        raise complaint.error(f"{where}: a point has {error.found}, expected numbers") from None
+    if len(ring) in (1, 2):
+        raise complaint.error(
+            f"{where}: a polygon has {len(ring)} points, expected at least 3; remove it"
+        )
+    if not np.isfinite(ring).all():
+        raise complaint.error(f"{where}: a polygon has a coordinate that is not finite; remove it")
+    return ring
+
+
+def check_coordinates(
+    is_null: np.ndarray, joint_names: Sequence[str], complaint: Complaint
+) -> None:
+    """Raise EvaluationInputError for the first present joint whose coordinates are null.
+
+    Args:
+        is_null: (P, J) bool, True for joints that are present and have a null coordinate.
+        joint_names: J names for messages.
+        complaint: names the file and its people.
+    """
+    if is_null.any():
+        person, joint = np.argwhere(is_null)[0]
+        raise complaint.person_error(
+            int(person),
+            f"joint {joint_names[joint]} has a null coordinate, expected numbers; "
+            "leave an unknown joint out (0, 0, 0 in 2018 files, no point in 2017 files)",
+        )
+
+
+def check_track_ids(track_ids: list[Any], complaint: Complaint, side: Side) -> list[str]:
+    """Check the track ids of all people and return notes.
+
+    Args:
+        track_ids: one per person, in the order of `complaint.frame_of`; the string "missing"
+            stands for people without one.
+        complaint: names the file and its people.
+        side: ids of predictions have to be unique inside a frame.
+
+    Raises:
+        EvaluationInputError: for an id that is missing, no number, too large or used twice.
+    """
+    seen: dict[tuple[int, float], int] = {}
+    repeated = 0
+    for person, (frame, track_id) in enumerate(zip(complaint.frame_of, track_ids, strict=True)):
+        if type(track_id) not in (int, float) or not track_id < TRACK_ID_LIMIT:
+            found = "no track_id" if track_id == "missing" else f"track_id {bad_value(track_id)}"
+            raise complaint.person_error(
+                person,
+                f"{found}, expected a whole number 0..{TRACK_ID_LIMIT - 1}; numbering the people "
+                "of each frame 0, 1, 2, ... is enough for AP",
+            )
+        first = seen.setdefault((frame, track_id), person)
+        if first != person and side == "predictions":
+            raise complaint.person_error(
+                person,
+                f"track_id {track_id} is already used in this frame, expected unique ids; "
+                "numbering the people of each frame 0, 1, 2, ... is enough for AP",
+            )
+        repeated += first != person
+    negative = sum(track_id < 0 for track_id in track_ids)
+    notes = [f"{repeated} people share a track_id with another of their frame"] if repeated else []
+    return notes + ([f"{negative} people have a negative track_id"] if negative else [])
+
+
+def value_notes(
+    joints: np.ndarray, present: np.ndarray, scores: np.ndarray, side: Side
+) -> list[str]:
+    """Return notes about coordinates and scores that are legal but probably wrong.
+
+    Args:
+        joints: (P, J, 2) coordinates.
+        present: (P, J) bool.
+        scores: (P, J) joint scores; only looked at for predictions.
+        side: which file they come from.
+    """
+    notes = []
+    not_finite = int((present & ~np.isfinite(joints).all(axis=-1)).sum())
+    if not_finite:
+        notes.append(f"{not_finite} joints have coordinates that are not finite: never a match")
+    if side == "annotations":
+        return notes
+    unscored = int((present & (scores == NO_SCORE)).sum())
+    if unscored:
+        notes.append(f"{unscored} joints have no score: they rank last, as {NO_SCORE:.0f}")
+    not_finite = int((present & ~np.isfinite(scores)).sum())
+    if not_finite:
+        notes.append(f"{not_finite} joint scores are not finite: NaN and null rank first")
+    return notes
