@@ -25,7 +25,9 @@ def read_json(path: Path) -> Any:  # noqa: ANN401 - JSON can hold anything
     except OSError as error:
         raise ValueError(f"{path}: cannot be read ({error.strerror})") from error
     except ValueError as error:
-        raise ValueError(f"{path}: not valid JSON ({error})") from error
+        raise ValueError(
+            f"{path}: not valid JSON ({error}); write the file again, it may be cut off"
+        ) from error
 
 
 def kind(value: object) -> str:

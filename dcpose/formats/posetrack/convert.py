@@ -17,7 +17,7 @@ import numpy as np
 from dcpose.formats.posetrack.annolist import HEAD_KEYS, Annolist, read_annolist, scalar
 from dcpose.formats.posetrack.folders import json_files
 from dcpose.formats.posetrack.names import parse_frame_name
-from dcpose.formats.posetrack.parse18 import joint_columns, read_images
+from dcpose.formats.posetrack.parse import joint_columns, read_images
 from dcpose.formats.posetrack.predictions import load_json, parse_poses, write_json
 from dcpose.formats.posetrack.video_poses import Complaint, EvaluationInputError, Side
 from dcpose.skeleton import POSETRACK, Skeleton
@@ -56,7 +56,7 @@ def to_posetrack17(
         object with `annolist`; image names unchanged, one entry per image, no filler people; and
         what was left out.
     """
-    images, _ = read_images(content["images"], Complaint(path))
+    images = read_images(content["images"], Complaint(path), [])
     omissions = Omissions({"image of another video": len(content["images"]) - len(images)})
     people: dict[Any, list[dict[str, Any]]] = {image["id"]: [] for image in images}
     if content.get("annotations"):
@@ -299,7 +299,7 @@ def _converted(
 ) -> tuple[dict[str, Any], Omissions]:
     content = load_json(source)
     if side == "annotations" and "images" in content and "annotations" not in content:
-        read_images(content["images"], Complaint(source))
+        read_images(content["images"], Complaint(source), [])
     else:
         parse_poses(content, source, side, skeleton)
     if form == "posetrack17" and "annolist" not in content:
