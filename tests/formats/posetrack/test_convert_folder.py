@@ -5,6 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from dcpose.evaluation.evaluator import evaluate_folders
 from dcpose.formats.posetrack.convert import (
@@ -163,6 +165,18 @@ def test_head_sizes_do_not_move_in_the_last_bit(tmp_path, write):
     np.testing.assert_array_equal(
         read_poses(path18, "annotations").head_boxes, read_poses(path17, "annotations").head_boxes
     )
+
+
+@settings(max_examples=300, deadline=None)
+@given(*[st.floats(-1e5, 1e5)] * 2)
+@example(-3.7, 0.1)
+def test_any_head_size_is_exact(low, high):
+    """Also where no width reaches the corner: -3.7 + 3.8000000000000003 is not 0.1."""
+    content, _ = to_posetrack18(
+        video17(person17([], track_id=0, x1=low, y1=0, x2=high, y2=1)), Path("a"), "annotations"
+    )
+    x, _, width, _ = content["annotations"][0]["bbox_head"]
+    assert (x + width) - x == high - low
 
 
 def test_a_frame_listed_twice_is_refused(tmp_path):
