@@ -195,9 +195,9 @@ class People:
                 conditions[index] = frozenset(labels or [CLEAN])
             else:
                 unusable += labels is not None
-        self._note(
-            unusable, "people have conditions that are no lists of labels: they are in no subset"
-        )
+        if unusable:
+            text = f"the conditions of {unusable} people are no lists of labels: they are in no"
+            self.notes.append(f"{text} subset")
         return conditions
 
     def _note_values(
