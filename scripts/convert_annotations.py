@@ -16,11 +16,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dcpose.cli import reports_user_errors
-from dcpose.evaluation.evaluator import json_files
 from dcpose.formats.coco_results import coco_results
 from dcpose.formats.detections import DetectionKey, rekey_detections
-from dcpose.formats.posetrack.convert import describe_losses
-from dcpose.formats.posetrack.convert_folder import convert_folder
+from dcpose.formats.posetrack.convert import convert_folder, describe_omissions
+from dcpose.formats.posetrack.folders import json_files
 from dcpose.formats.posetrack.predictions import load_json, parse_poses, write_json
 from dcpose.formats.posetrack.records import read_annotations
 
@@ -62,15 +61,15 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def predictions_to_coco(args: argparse.Namespace) -> Counter[str]:
     """Write one COCO results file from a folder of predictions."""
-    results, losses = [], Counter[str]()
+    results, omissions = [], Counter[str]()
     for source in json_files(args.source):
         content = load_json(source)
         parse_poses(content, source, "predictions")
         people, left_out = coco_results(content, source, args.joint_score)
         results += people
-        losses += left_out
+        omissions += left_out
     write_json(args.out, results)
-    return losses
+    return omissions
 
 
 def detections_by_other_key(args: argparse.Namespace) -> Counter[str]:
@@ -88,12 +87,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parse_arguments(argv)
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
     if args.what == "detections":
-        losses = detections_by_other_key(args)
+        omissions = detections_by_other_key(args)
     elif args.to == "coco":
-        losses = predictions_to_coco(args)
+        omissions = predictions_to_coco(args)
     else:
-        losses = convert_folder(args.source, args.out, args.to, args.what)
-    print(f"{args.out}: {describe_losses(losses)}")
+        omissions = convert_folder(args.source, args.out, args.to, args.what)
+    print(f"{args.out}: {describe_omissions(omissions)}")
     return 0
 
 

@@ -9,7 +9,7 @@ from dcpose.config.schema import DataSection, SplitFiles
 from dcpose.evaluation.coco_ap import OksResult, evaluate_coco
 from dcpose.evaluation.evaluator import APResult, evaluate_folders
 from dcpose.formats.coco import read_coco
-from dcpose.formats.posetrack.convert_folder import Form
+from dcpose.formats.posetrack.convert import Form
 from dcpose.formats.posetrack.merged import write_videos
 from dcpose.formats.posetrack.predictions import JointScore
 from dcpose.formats.posetrack.records import FRAME_DIGITS, VideoAnnotation, read_annotations

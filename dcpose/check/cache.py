@@ -11,14 +11,14 @@ import os
 from pathlib import Path
 from typing import Any
 
-from dcpose.files.writing import naming, write_bytes
+from dcpose.files.writing import naming, write_text
 
 logger = logging.getLogger(__name__)
 
 Stamp = list[int]
 """Modification time in nanoseconds and size in bytes."""
 
-VERSION = 3
+VERSION = 4
 """Goes up when facts gain or change meaning, so that older ones are found out anew."""
 
 
@@ -64,24 +64,17 @@ class FactCache:
         self._now[key] = [stamp, facts]
 
     def save(self) -> None:
-        """Write what was asked for or put since the start; a full disk is worth a warning only."""
+        """Write what was asked for or put since the start; a full disk is only worth a warning."""
         if self._path is None or self._now == self._before:
             return
         # entries of other splits stay, so that checks of single splits do not undo each other
-        entries = {**self._before, **self._now}
-        write_atomically(
-            self._path, json.dumps({"version": VERSION, "entries": entries}).encode("utf-8")
-        )
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a cache file so that nobody reads half of it; failing is worth a warning only."""
-    try:
-        with naming(path, path.parent):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_bytes(path, data)
-    except OSError as error:
-        logger.warning("%s; the next run starts cold", error)
+        content = {"version": VERSION, "entries": {**self._before, **self._now}}
+        try:
+            with naming(self._path, self._path.parent):
+                self._path.parent.mkdir(parents=True, exist_ok=True)
+                write_text(self._path, json.dumps(content))
+        except OSError as error:
+            logger.warning("%s; the next check starts cold", error)
 
 
 def _read(path: Path) -> dict[str, list[Any]]:

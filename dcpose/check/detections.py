@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from dcpose.check.annotations import AnnotationFacts
-from dcpose.check.findings import Finding
 from dcpose.formats import fields
 from dcpose.formats.detections import image_key, name_key
+from dcpose.formats.findings import Finding
 
 ImageSizes = dict[int | str, tuple[int, tuple[int, int] | None]]
 """Image id and (width, height), by image id and by image name."""

@@ -2,15 +2,14 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
-Level = Literal["problem", "note"]
+from dcpose.formats.findings import Finding
 
 CODES = {
     "layout": "folders are not where the paths say",
     "annotation-file": "an annotation file cannot be read, or is of another form",
     "annotation-entry": "an entry of an annotation file breaks the form",
-    "reader": "reading for training or validation stops",
     "no-people": "nobody is annotated in a split that needs it",
     "counts": "videos or labelled frames differ from what was published or generated",
     "split-overlap": "a video is in train and in val",
@@ -50,32 +49,6 @@ CODES = {
 """Every kind of finding; a name here is what `--allow` takes."""
 
 SHOWN_PER_CODE = 5
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that is wrong, or worth knowing.
-
-    Attributes:
-        code: one of `CODES`.
-        where: the file or folder, with the entry where there is one.
-        found: what was found, and what was expected.
-        mend: what to do about it.
-        level: `problem`: mend it before a run; `note`: no run stops or suffers from it.
-        count: how many entries of the same file this stands for; `where` names the first.
-    """
-
-    code: str
-    where: str
-    found: str
-    mend: str
-    level: Level = "problem"
-    count: int = 1
-
-    def line(self) -> str:
-        """Return the finding in one line."""
-        more = f" (and {self.count - 1} more like it there)" if self.count > 1 else ""
-        return f"{self.where}: {self.found}{more}; {self.mend}"
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from pathlib import Path, PurePosixPath
 
 from dcpose.check.annotations import AnnotationFacts
 from dcpose.check.cache import FactCache, stamp_of
-from dcpose.check.findings import Finding, Level
 from dcpose.data.jpeg import JpegFacts, inspect_jpeg
+from dcpose.formats.findings import Finding, Level
 from dcpose.formats.posetrack.images import ImagePlace, link_fault
 
 SIZE_TOLERANCE = 16

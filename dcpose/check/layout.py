@@ -9,10 +9,10 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from dcpose.check.annotations import AnnotationFacts
-from dcpose.check.findings import Finding, Level
+from dcpose.formats.findings import Finding, Level
+from dcpose.formats.posetrack.folders import MANIFEST
 from dcpose.formats.posetrack.images import ImagePlace
 from dcpose.formats.posetrack.records import FRAME_DIGITS
-from dcpose.synthetic.generate import MANIFEST
 
 Facts = Mapping[str, Sequence[AnnotationFacts]]
 """Facts of the annotation files of each split."""

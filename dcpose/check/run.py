@@ -1,8 +1,8 @@
 """Everything that is wrong with a data set, found before a run stops at it.
 
 Every file is looked at once and what was found is kept (`check.cache`), so that a check after a
-mend looks at the mended files only. At the end the reader of the package reads the annotation
-files as a run would: a set it refuses is never called healthy.
+mend looks at the mended files only. Annotation files are read by the reader that runs use: a set it
+refuses is never called healthy.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,7 +14,7 @@ from typing import Literal
 from dcpose.check.annotations import AnnotationFacts, inspect_folder_file, inspect_merged_file
 from dcpose.check.cache import FactCache, cache_name, stamp_of
 from dcpose.check.detections import check_detections, findings_to_json
-from dcpose.check.findings import Finding, Report, SplitSummary
+from dcpose.check.findings import Report, SplitSummary
 from dcpose.check.frames import NeighborNeeds, check_frames
 from dcpose.check.layout import (
     SplitFiles,
@@ -25,7 +25,7 @@ from dcpose.check.layout import (
     check_unannotated,
     describe_tree,
 )
-from dcpose.data.index_cache import read_annotations_cached
+from dcpose.formats.findings import Finding
 from dcpose.formats.posetrack.images import ImagePlace
 from dcpose.formats.posetrack.records import FRAME_DIGITS
 from dcpose.skeleton import POSETRACK, Skeleton
@@ -86,7 +86,7 @@ def check_data_set(
     if cache_dir is not None:
         path = cache_dir / f"{cache_name('check', str(root.resolve()))}.json"
     cache = FactCache(path)
-    check = _Check(root, options, cache, cache_dir, progress)
+    check = _Check(root, options, cache, progress)
     report = check.run(splits)
     cache.save()
     return report
@@ -97,7 +97,6 @@ class _Check:
     root: Path
     options: CheckOptions
     cache: FactCache
-    cache_dir: Path | None
     progress: Progress
 
     def run(self, splits: Sequence[SplitFiles]) -> Report:
@@ -118,7 +117,6 @@ class _Check:
             boxes, num_boxes = self._detections(files, videos)
             findings += [*found, *boxes]
             summaries.append(_summarise(files.split, videos, usable, num_boxes))
-        findings += [f for files in present for f in self._read_strictly(files, findings)]
         tree = describe_tree(self.root, splits) if layout else None
         # the same frames can serve val and test
         return Report(str(self.root), labels, summaries, list(dict.fromkeys(findings)), tree)
@@ -179,23 +177,6 @@ class _Check:
         findings, count = check_detections(path, videos, self.options.min_box_score)
         self.cache.put(str(path), stamp, [findings_to_json(findings), count])
         return findings, count
-
-    def _read_strictly(self, files: SplitFiles, findings: Sequence[Finding]) -> list[Finding]:
-        """Read the split as a run does, unless what is wrong with it has been found already."""
-        folder = str(files.annotations)
-        if any(f.level == "problem" and f.where.startswith(folder) for f in findings):
-            return []
-        try:
-            read_annotations_cached(
-                files.annotations,
-                self.root,
-                self.cache_dir,
-                self.options.skeleton,
-                files.images,
-            )
-        except ValueError as error:
-            return [Finding("reader", folder, str(error), "mend the file it names")]
-        return []
 
 
 def _summarise(

@@ -2,6 +2,8 @@
 
 A JPEG is a chain of segments: 0xFF, a marker, a two-byte length, content. The frame header (SOF)
 carries height and width; the file ends with the marker EOI, 0xFF 0xD9 (ITU-T T.81, annex B).
+The header is read here because libjpeg-turbo's own header reader refuses chroma samplings that
+OpenCV decodes, and skips rubbish.
 """
 
 import os

@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from dcpose.evaluation.evaluator import json_files
 from dcpose.formats import fields
 from dcpose.formats.coco_results import coco_results
+from dcpose.formats.posetrack.folders import json_files
 from dcpose.formats.posetrack.predictions import JointScore, load_json
 from dcpose.formats.posetrack.video_poses import EvaluationInputError
 from dcpose.skeleton import COCO, POSETRACK, Skeleton

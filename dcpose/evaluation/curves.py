@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from dcpose.evaluation.average_precision import best_from_here, ranked_curve
-from dcpose.evaluation.evaluator import json_files
 from dcpose.evaluation.matching import Matching, joint_distances, match_people
+from dcpose.formats.posetrack.folders import json_files
 from dcpose.formats.posetrack.predictions import read_poses
 from dcpose.skeleton import POSETRACK, Skeleton
 

@@ -18,9 +18,10 @@ import numpy as np
 from dcpose.evaluation.average_precision import average_precision
 from dcpose.evaluation.matching import Detections, match_people
 from dcpose.evaluation.subsets import in_order, split_by_condition
+from dcpose.formats.posetrack.folders import paired_files
 from dcpose.formats.posetrack.names import order_mismatch
 from dcpose.formats.posetrack.predictions import read_poses
-from dcpose.formats.posetrack.video_poses import EvaluationInputError, VideoPoses
+from dcpose.formats.posetrack.video_poses import VideoPoses
 from dcpose.skeleton import POSETRACK, Skeleton
 
 GROUP_TITLES = {
@@ -193,43 +194,6 @@ def evaluate_folders(
     for annotations_path, predictions_path in paired_files(annotations_dir, predictions_dir):
         evaluator.update(annotations_path, predictions_path)
     return evaluator.compute()
-
-
-def paired_files(annotations_dir: Path, predictions_dir: Path) -> list[tuple[Path, Path]]:
-    """Return each annotation file with the predictions file of the same name.
-
-    Raises:
-        EvaluationInputError: if a folder or a predictions file is missing.
-    """
-    annotation_files = json_files(annotations_dir)
-    prediction_names = {path.name for path in json_files(predictions_dir)}
-    missing = [path.name for path in annotation_files if path.name not in prediction_names]
-    if missing:
-        raise EvaluationInputError(
-            f"{predictions_dir / missing[0]}: does not exist, expected one predictions file per "
-            f"annotation file ({len(missing)} of {len(annotation_files)} are missing); a video "
-            "without people needs a file with its images and no annotations"
-        )
-    surplus = prediction_names - {path.name for path in annotation_files}
-    if surplus:
-        _log.warning(
-            "%s: %d files have no annotation file and are not read, e.g. %s",
-            predictions_dir, len(surplus), min(surplus),
-        )  # fmt: skip
-    if not annotation_files:
-        _log.warning("%s: holds no JSON files, every number is 0", annotations_dir)
-    return [(path, predictions_dir / path.name) for path in annotation_files]
-
-
-def json_files(folder: Path) -> list[Path]:
-    """Return the JSON files of a folder, sorted by name.
-
-    Raises:
-        EvaluationInputError: if the folder does not exist.
-    """
-    if not folder.is_dir():
-        raise EvaluationInputError(f"{folder}: no such folder, expected one JSON file per video")
-    return sorted(path for path in folder.glob("*.json") if not path.name.startswith("."))
 
 
 def group_means(values: np.ndarray, skeleton: Skeleton) -> dict[str, float]:

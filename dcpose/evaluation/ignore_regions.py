@@ -8,35 +8,13 @@ end. The side of a point is decided exactly, as the evaluator of PoseTrack (GEOS
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
-
-from dcpose.formats.posetrack.video_poses import Complaint, RowError, number_rows
 
 # rounding error of the 2 x 2 determinant of coordinate differences (Shewchuk, Adaptive Precision
 # Floating-Point Arithmetic, 1997, "ccwerrboundA"); smaller products may have underflowed
 _ERROR_BOUND = (3 + 16 * 2.0**-53) * 2.0**-53
 _TINY = 1e-280
-
-
-def read_ring(points: list[list[Any]], where: str, complaint: Complaint) -> np.ndarray:
-    """Check one polygon of points [x, y] and return its (N, 2) float64 ring.
-
-    Raises:
-        EvaluationInputError: if it has one or two points or a coordinate is no finite number.
-    """
-    try:
-        ring, _ = number_rows(points, 2)
-    except RowError as error:
-        raise complaint.error(f"{where}: a point has {error.found}, expected numbers") from None
-    if len(ring) in (1, 2):
-        raise complaint.error(
-            f"{where}: a polygon has {len(ring)} points, expected at least 3; remove it"
-        )
-    if not np.isfinite(ring).all():
-        raise complaint.error(f"{where}: a polygon has a coordinate that is not finite; remove it")
-    return ring
 
 
 def inside_any_ring(points: np.ndarray, rings: list[np.ndarray]) -> np.ndarray:

@@ -21,9 +21,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dcpose.evaluation.evaluator import group_means, mean_of_defined, none_if_nan, paired_files
+from dcpose.evaluation.evaluator import group_means, mean_of_defined, none_if_nan
 from dcpose.evaluation.matching import DISTANCE_LIMIT, evaluated_people, joint_distances
 from dcpose.evaluation.subsets import person_boxes
+from dcpose.formats.posetrack.folders import paired_files
 from dcpose.formats.posetrack.predictions import read_poses
 from dcpose.formats.posetrack.video_poses import EvaluationInputError, VideoPoses
 from dcpose.geometry import box_iou

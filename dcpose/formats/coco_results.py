@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from dcpose.formats.posetrack.convert import Losses, to_posetrack18
+from dcpose.formats.fields import RowError, number_rows
+from dcpose.formats.posetrack.convert import Omissions, to_posetrack18
 from dcpose.formats.posetrack.predictions import JointScore
-from dcpose.formats.posetrack.video_poses import EvaluationInputError, RowError, number_rows
+from dcpose.formats.posetrack.video_poses import EvaluationInputError
 from dcpose.skeleton import COCO
 
 MIN_JOINT_SCORE = 0.2
@@ -34,7 +35,7 @@ def person_scores(heatmap_scores: np.ndarray, box_scores: np.ndarray) -> np.ndar
 
 def coco_results(
     content: dict[str, Any], path: Path, joint_score: JointScore
-) -> tuple[list[dict[str, Any]], Losses]:
+) -> tuple[list[dict[str, Any]], Omissions]:
     """Convert the people of a predictions file.
 
     Joints are found by name. Joints that the file does not have (the eyes, in PoseTrack's) are
@@ -52,15 +53,15 @@ def coco_results(
     Raises:
         EvaluationInputError: if a person has no scores, or values that are not finite.
     """
-    losses = Losses()
+    omissions = Omissions()
     if "annolist" in content:
-        content, losses = to_posetrack18(content, path)
+        content, omissions = to_posetrack18(content, path)
     names = content["categories"][0]["keypoints"]
     annotations = content["annotations"]
     for name in set(names) - set(COCO.joint_names):
-        losses[f"joint {name}"] += len(annotations)
+        omissions[f"joint {name}"] += len(annotations)
     if not annotations:
-        return [], +losses
+        return [], +omissions
     keypoints = [annotation.get("keypoints") for annotation in annotations]
     joints = _numbers(keypoints, "keypoints", 3 * len(names), path).reshape(len(keypoints), -1, 3)
     rows = [annotation.get("scores") for annotation in annotations]
@@ -73,7 +74,7 @@ def coco_results(
     if joint_score == "heatmap_times_box":
         heatmap_scores = heatmap_scores / np.where(box_scores, box_scores, 1.0)[:, None]
     ranks = person_scores(heatmap_scores, box_scores)
-    return _entries(annotations, padded, ranks), +losses
+    return _entries(annotations, padded, ranks), +omissions
 
 
 def _numbers(rows: list[Any], key: str, width: int, path: Path) -> np.ndarray:

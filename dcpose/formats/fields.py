@@ -4,6 +4,7 @@
 """
 
 import math
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,9 @@ def read_json(path: Path) -> Any:  # noqa: ANN401 - JSON can hold anything
     except OSError as error:
         raise ValueError(f"{path}: cannot be read ({error.strerror})") from error
     except ValueError as error:
-        raise ValueError(f"{path}: not valid JSON ({error})") from error
+        raise ValueError(
+            f"{path}: not valid JSON ({error}); write the file again, it may be cut off"
+        ) from error
 
 
 def kind(value: object) -> str:
@@ -108,3 +111,61 @@ def is_finite_number(value: object) -> bool:
         return math.isfinite(value)
     except OverflowError:  # a whole number beyond the range of floats
         return False
+
+
+def bad_value(value: Any) -> str:  # noqa: ANN401 - anything that JSON can hold
+    """Return a JSON value for a message, cut to a readable length."""
+    text = "null or missing" if value is None else repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+class RowError(ValueError):
+    """A row is not what `number_rows` expects.
+
+    Attributes:
+        index: which row.
+        found: what it holds, for a message.
+    """
+
+    def __init__(self, index: int, found: str) -> None:
+        super().__init__(f"row {index}: {found}")
+        self.index = index
+        self.found = found
+
+
+def number_rows(rows: list[Any], width: int) -> tuple[np.ndarray, np.ndarray]:
+    """Turn lists of JSON numbers into an array; null becomes NaN.
+
+    Args:
+        rows: P lists of at least `width` entries; surplus entries are cut off.
+        width: entries per row.
+
+    Returns:
+        (P, width) float64 values and a (P, width) bool mask of the entries that were null.
+
+    Raises:
+        RowError: for the first row that is no list, is too short or holds something else than
+            numbers and null.
+    """
+    for index, row in enumerate(rows):
+        if type(row) is not list or len(row) < width:
+            found = f"{len(row)} entries" if type(row) is list else bad_value(row)
+            raise RowError(index, found)
+    flat = list(chain.from_iterable(row if len(row) == width else row[:width] for row in rows))
+    kinds = set(map(type, flat))
+    if not kinds <= {int, float, bool, type(None)}:
+        position = next(i for i, v in enumerate(flat) if not isinstance(v, int | float | None))
+        raise RowError(
+            position // width, f"{bad_value(flat[position])} as entry {position % width}"
+        )
+    try:
+        values = np.array(flat, dtype=np.float64).reshape(len(rows), width)
+    except OverflowError:
+        position = next(i for i, v in enumerate(flat) if type(v) is int and abs(v) > 2**1000)
+        raise RowError(
+            position // width, f"a number of {len(str(flat[position]))} digits"
+        ) from None
+    is_null = np.zeros(values.shape, dtype=bool)
+    if type(None) in kinds:
+        is_null.reshape(-1)[:] = [value is None for value in flat]
+    return values, is_null

@@ -24,6 +24,7 @@ import numpy as np
 from tqdm import tqdm
 
 from dcpose.files.writing import write_text
+from dcpose.formats.posetrack.folders import MANIFEST
 from dcpose.synthetic.labels import (
     VideoJob,
     category_entries,
@@ -34,7 +35,7 @@ from dcpose.synthetic.labels import (
 from dcpose.synthetic.video import Video
 
 GENERATOR_VERSION = 1
-MANIFEST, UNFINISHED = "synthetic.json", "synthetic.unfinished.json"
+UNFINISHED = "synthetic.unfinished.json"
 SPLITS = ("train", "val")
 
 

@@ -1,4 +1,4 @@
-"""Suite data_index: reading and checking a data set before a run, cold and from the cache."""
+"""Suite data_index: reading a data set, and checking it cold and from the cache."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from benchmarks.measure import Options, Table
 from dcpose.check.layout import SplitFiles
 from dcpose.check.run import CheckOptions, check_data_set
 from dcpose.data.frames import read_frame
-from dcpose.data.index_cache import read_annotations_cached
 from dcpose.data.jpeg import inspect_jpeg
+from dcpose.formats.posetrack.records import read_annotations
 
 
 def measure_data_index(options: Options) -> list[Table]:
@@ -29,14 +29,13 @@ def measure_data_index(options: Options) -> list[Table]:
         frames = sorted((root / "images").rglob("*.jpg"))
 
         def index() -> object:
-            return read_annotations_cached(root / "annotations", root, cache)
+            return read_annotations(root / "annotations", root)
 
         def check() -> object:
             return check_data_set(root, splits, CheckOptions(), cache)
 
         tasks: list[tuple[str, Callable[[], object], bool]] = [
-            ("index: annotations to records", index, True),
-            ("index from the cache", index, False),
+            ("index: annotations to records", index, False),
             ("check_dataset", check, True),
             ("check_dataset from the cache", check, False),
             ("headers and ends of all frames", lambda: _each(inspect_jpeg, frames), False),

@@ -46,6 +46,15 @@ def test_a_damaged_or_old_cache_is_empty(tmp_path, text):
     assert FactCache(path).get("a", 1) == 2
 
 
+def test_a_cache_that_cannot_be_written_is_only_a_warning(tmp_path, caplog):
+    (tmp_path / "file").write_text("")
+    cache = FactCache(tmp_path / "file" / "cache.json")
+    cache.put("a", 1, 2)
+    cache.save()
+    assert "cannot be written" in caplog.text
+    assert "the next check starts cold" in caplog.text
+
+
 def test_no_path_keeps_nothing():
     cache = FactCache(None)
     cache.put("a", 1, 2)

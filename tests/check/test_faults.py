@@ -431,7 +431,7 @@ NOTED = {"more-frames", "unannotated-video", "detection-coverage", "hidden-joint
 
 
 def test_every_kind_of_problem_is_planted():
-    assert {code for code, _, _ in FAULTS.values()} == CODES.keys() - NOTED - {"reader"}
+    assert {code for code, _, _ in FAULTS.values()} == CODES.keys() - NOTED
 
 
 def test_what_stops_no_run_is_a_note(healthy):
@@ -474,14 +474,6 @@ def test_joints_slightly_outside_are_a_note(healthy):
     report = check(healthy)
     assert report.problems == []
     assert [f.code for f in report.notes] == ["joint-outside"]
-
-
-def test_what_only_the_reader_refuses_is_a_problem(healthy, monkeypatch):
-    def refuse(*arguments):
-        raise ValueError("somewhere.json: something new")
-
-    monkeypatch.setattr("dcpose.check.run.read_annotations_cached", refuse)
-    assert {f.code for f in check(healthy).problems} == {"reader"}
 
 
 def test_all_faults_of_a_set_are_found_at_once(healthy):

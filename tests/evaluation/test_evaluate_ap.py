@@ -45,7 +45,7 @@ def test_as_a_process_with_bad_input(arguments, tmp_path):
     command = [sys.executable, str(SCRIPT), *arguments]
     run = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
     assert (run.returncode, run.stdout) == (2, "")
-    assert run.stderr.startswith(f"error: {tmp_path / 'pred' / 'a.json'}: no valid JSON")
+    assert run.stderr.startswith(f"error: {tmp_path / 'pred' / 'a.json'}: not valid JSON")
     assert run.stderr.count("\n") == 1
 
 

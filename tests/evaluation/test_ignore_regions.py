@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dcpose.evaluation.ignore_regions import inside_any_ring, read_ring
+from dcpose.evaluation.ignore_regions import inside_any_ring
+from dcpose.formats.posetrack.parse import read_ring
 from dcpose.formats.posetrack.video_poses import Complaint, EvaluationInputError
 
 SQUARE = np.array([[0, 0], [4, 0], [4, 4], [0, 4]], dtype=float)

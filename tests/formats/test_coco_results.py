@@ -23,10 +23,10 @@ def test_joints_go_by_name(build, tmp_path, form, joint_score, score):
     content = build.video18([build.person18(1, 0, keypoints, [0.4] * 17, score=0.5)])
     ears = 0
     if form == "2017":
-        content, losses = to_posetrack17(content, tmp_path)
+        content, omissions = to_posetrack17(content, tmp_path)
         # the joints that 2017 files do not have come back with a score of 0
-        ears = losses["ear"]
-    (result,), losses = coco_results(content, tmp_path, joint_score)
+        ears = omissions["ear"]
+    (result,), omissions = coco_results(content, tmp_path, joint_score)
 
     assert ears == 0
     assert (result["image_id"], result["category_id"]) == (build.IMAGE_ID + 1, 1)
@@ -37,7 +37,7 @@ def test_joints_go_by_name(build, tmp_path, form, joint_score, score):
     # joint_column puts joint j of PoseTrack at (100, 50 + 10 j)
     row = POSETRACK.index("left_wrist")
     assert joints["left_wrist"].tolist() == [100, 50 + 10 * row, 0.4]
-    assert losses["joint head_bottom"] == losses["joint head_top"] == 1
+    assert omissions["joint head_bottom"] == omissions["joint head_top"] == 1
 
 
 def test_nobody(build, tmp_path):

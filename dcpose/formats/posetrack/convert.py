@@ -10,15 +10,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
-from dcpose.formats.posetrack.names import FrameName, parse_frame_name
-from dcpose.formats.posetrack.parse17 import HEAD_KEYS, image_name, person_points, read_frames
-from dcpose.formats.posetrack.parse18 import joint_columns, read_images
-from dcpose.formats.posetrack.predictions import ALMOST_ZERO
-from dcpose.formats.posetrack.video_poses import NO_SCORE, Complaint, Side
+from dcpose.formats.posetrack.annolist import HEAD_KEYS, Annolist, read_annolist, scalar
+from dcpose.formats.posetrack.folders import json_files
+from dcpose.formats.posetrack.names import parse_frame_name
+from dcpose.formats.posetrack.parse import joint_columns, read_images
+from dcpose.formats.posetrack.predictions import load_json, parse_poses, write_json
+from dcpose.formats.posetrack.video_poses import Complaint, EvaluationInputError, Side
 from dcpose.skeleton import POSETRACK, Skeleton
 
 BOX_ENLARGE = 1.3
@@ -31,7 +32,9 @@ _RECT_FIELDS = {"track_id", "score", "annopoints", *HEAD_KEYS}
 
 _HIDDEN = "hidden joint kept (training counts it in the 2017 form and not in the 2018 form)"
 
-Losses = Counter[str]
+Form = Literal["posetrack18", "posetrack17"]
+
+Omissions = Counter[str]
 """How often each kind of thing was left out, or changed because the form has no word for it."""
 
 
@@ -40,7 +43,7 @@ def to_posetrack17(
     path: Path,
     side: Side = "predictions",
     skeleton: Skeleton = POSETRACK,
-) -> tuple[dict[str, Any], Losses]:
+) -> tuple[dict[str, Any], Omissions]:
     """Convert a 2018 file that `read_poses` accepts, or annotations that hold images only.
 
     Args:
@@ -53,55 +56,57 @@ def to_posetrack17(
         object with `annolist`; image names unchanged, one entry per image, no filler people; and
         what was left out.
     """
-    images, _ = read_images(content["images"], Complaint(path))
-    losses = Losses({"image of another video": len(content["images"]) - len(images)})
+    images = read_images(content["images"], Complaint(path), [])
+    omissions = Omissions({"image of another video": len(content["images"]) - len(images)})
     people: dict[Any, list[dict[str, Any]]] = {image["id"]: [] for image in images}
     if content.get("annotations"):
         columns, _ = joint_columns(content, Complaint(path), skeleton)
         for annotation in content["annotations"]:
             if annotation["image_id"] not in people:
-                losses["person of an unknown image"] += 1
+                omissions["person of an unknown image"] += 1
                 continue
-            person = _person17(annotation, columns, side, losses)
+            person = _person17(annotation, columns, side, omissions)
             people[annotation["image_id"]].append(person)
     annolist = []
     for number, image in enumerate(images, start=1):
-        frame = _frame17(image, number, side, losses)
+        frame = _frame17(image, number, side, omissions)
         annolist.append({**frame, "annorect": people[image["id"]]})
-    return {"annolist": annolist}, +losses
+    return {"annolist": annolist}, +omissions
 
 
-def _frame17(image: dict[str, Any], number: int, side: Side, losses: Losses) -> dict[str, Any]:
+def _frame17(
+    image: dict[str, Any], number: int, side: Side, omissions: Omissions
+) -> dict[str, Any]:
     """Return a 2017 frame without its people."""
     # made again from the file name on the way back
     name = parse_frame_name(image["file_name"])
     derived = {"id": name.image_id, "frame_id": name.image_id, "vid_id": f"{name.video:06d}"}
     for key, value in image.items():
         if key not in _IMAGE_FIELDS and derived.get(key) != value:
-            losses[f"image field {key}"] += 1
+            omissions[f"image field {key}"] += 1
     frame: dict[str, Any] = {"image": [{"name": image["file_name"]}], "imgnum": [number]}
     if side == "predictions":
         return frame
-    if (labelled := _scalar(image.get("is_labeled"))) is not None:
+    if (labelled := scalar(image.get("is_labeled"))) is not None:
         frame["is_labeled"] = [int(bool(labelled))]
     all_x, all_y = image.get("ignore_regions_x", []), image.get("ignore_regions_y", [])
     regions = []
-    losses["ignore region without x or y"] += abs(len(all_x) - len(all_y))
+    omissions["ignore region without x or y"] += abs(len(all_x) - len(all_y))
     for xs, ys in zip(all_x, all_y, strict=False):
-        losses["corner of an ignore region without x or y"] += abs(len(xs) - len(ys))
+        omissions["corner of an ignore region without x or y"] += abs(len(xs) - len(ys))
         points = [{"x": [x], "y": [y]} for x, y in zip(xs, ys, strict=False)]
         regions.append({"point": points})
     return {**frame, "ignore_regions": regions} if regions else frame
 
 
 def _person17(
-    annotation: dict[str, Any], columns: np.ndarray, side: Side, losses: Losses
+    annotation: dict[str, Any], columns: np.ndarray, side: Side, omissions: Omissions
 ) -> dict[str, Any]:
     keypoints, scores = annotation["keypoints"], annotation.get("scores")
     known = _PERSON_FIELDS | {"bbox_head"} if side == "annotations" else _PERSON_FIELDS
-    losses.update(f"person field {key}" for key in annotation.keys() - known)
+    omissions.update(f"person field {key}" for key in annotation.keys() - known)
     unplaced = set(range(len(keypoints) // 3)) - set(columns.tolist())
-    losses["ear"] += sum(any(keypoints[3 * k : 3 * k + 3]) for k in unplaced)
+    omissions["ear"] += sum(any(keypoints[3 * k : 3 * k + 3]) for k in unplaced)
     points = []
     for joint_id, column in enumerate(columns.tolist()):
         x, y, third = keypoints[3 * column : 3 * column + 3]
@@ -110,13 +115,13 @@ def _person17(
         point = {"id": [joint_id], "x": [x], "y": [y]}
         if side == "annotations":
             point["is_visible"] = [third]
-            losses[_HIDDEN] += third == 0
+            omissions[_HIDDEN] += third == 0
         elif scores:
             point["score"] = [scores[column]]
         if scores and side == "annotations":
-            losses["joint score"] += 1
+            omissions["joint score"] += 1
         elif side == "predictions" and (not scores or third != scores[column]):
-            losses["third keypoint value that is not the joint's score"] += 1
+            omissions["third keypoint value that is not the joint's score"] += 1
         points.append(point)
     person: dict[str, Any] = {"track_id": [annotation["track_id"]]}
     if side == "predictions" or annotation.get("score") is not None:
@@ -132,7 +137,7 @@ def to_posetrack18(
     path: Path,
     side: Side = "predictions",
     skeleton: Skeleton = POSETRACK,
-) -> tuple[dict[str, Any], Losses]:
+) -> tuple[dict[str, Any], Omissions]:
     """Convert a 2017 file that `read_poses` accepts.
 
     Image ids come from the image names. The person box is the extent of the joints, enlarged.
@@ -150,173 +155,155 @@ def to_posetrack18(
     Raises:
         EvaluationInputError: if an image name does not tell video and frame, or occurs twice.
     """
-    frames = read_frames(content["annolist"], Complaint(path))
-    names = _frame_names(frames, path)
-    num_frames = max(len(frames), *(_position(name, frame) for name, frame in names))
-    losses = Losses()
-    images: list[dict[str, Any]] = []
-    annotations: list[dict[str, Any]] = []
-    for frame, (name, parsed) in zip(frames, names, strict=True):
-        image = {"id": parsed.image_id, "frame_id": parsed.image_id, "file_name": name}
+    try:
+        lists = read_annolist(content, str(path), side, skeleton)
+        form = lists.in_2018_form(skeleton)
         if side == "annotations":
-            image |= {"vid_id": f"{parsed.video:06d}", "nframes": num_frames}
-        images.append(image | _frame_marks(frame, side, losses))
-        for person in frame["annorect"]:
-            if side == "predictions" and person_points(person) is None:
-                losses["person without a list of points"] += 1
-                continue
-            entry = _person18(person, side, losses, skeleton)
-            annotations.append({"image_id": parsed.image_id, "id": len(annotations) + 1, **entry})
-    category = {"id": 1, "name": "person", "keypoints": list(skeleton.joint_names)}
-    return {"images": images, "annotations": annotations, "categories": [category]}, +losses
-
-
-def _frame_names(frames: list[dict[str, Any]], path: Path) -> list[tuple[str, FrameName]]:
-    """Return the image name of each frame, whole and parsed; two frames never share an id."""
-    names: dict[int, tuple[str, FrameName]] = {}
-    for index, frame in enumerate(frames):
-        name = image_name(frame, index)
-        try:
-            parsed = parse_frame_name(name)
-        except ValueError as error:
-            raise Complaint(path).error(f"annolist[{index}]: {error}") from None
-        if parsed.image_id in names:
-            raise Complaint(path).error(
-                f"annolist[{index}]: {name} and {names[parsed.image_id][0]} give the same image "
-                f"id {parsed.image_id}; list each frame once"
-            )
-        names[parsed.image_id] = (name, parsed)
-    return list(names.values())
-
-
-def _position(name: str, frame: FrameName) -> int:
-    """Return the place of a frame in its video, from 1; eight digits count from 1, six from 0."""
-    return frame.frame if len(Path(name).stem) == 8 else frame.frame + 1
-
-
-def _frame_marks(frame: dict[str, Any], side: Side, losses: Losses) -> dict[str, Any]:
-    """Return what a 2018 image says beyond its name and ids."""
-    losses.update(f"frame field {key}" for key in frame.keys() - _FRAME_FIELDS)
-    if side == "predictions":
+            _add_frame_marks(form["images"], lists)
+    except ValueError as error:
+        raise EvaluationInputError(str(error)) from None
+    omissions = Omissions(lists.oddities)
+    for frame in lists.frames:
+        omissions.update(f"frame field {key}" for key in frame.keys() - _FRAME_FIELDS)
         regions = frame.get("ignore_regions")
-        losses["ignore region"] += len(regions) if isinstance(regions, list) else 0
-        return {}
-    marks: dict[str, Any] = {}
-    if (labelled := _scalar(frame.get("is_labeled"))) is not None:
-        marks["is_labeled"] = bool(labelled)
-    if regions := frame.get("ignore_regions"):
-        for axis in ("x", "y"):
-            marks[f"ignore_regions_{axis}"] = [
-                [point[axis][0] for point in region["point"]] for region in regions
-            ]
-    return marks
+        if side == "predictions" and isinstance(regions, list):
+            omissions["ignore region"] += len(regions)
+    annotations: list[dict[str, Any]] = []
+    for entry, rect, listed in zip(form["annotations"], lists.rects, lists.listed, strict=True):
+        if side == "predictions" and not listed:
+            omissions["person without a list of points"] += 1
+            continue
+        omissions.update(f"person field {key}" for key in rect.keys() - _RECT_FIELDS)
+        if side == "annotations":
+            _complete(entry, rect, listed, omissions)
+        number = len(annotations) + 1
+        annotations.append({**entry, "id": number, **_in_file_order(entry, side, skeleton)})
+    category = {"id": 1, "name": "person", "keypoints": list(skeleton.joint_names)}
+    form = {"images": form["images"], "annotations": annotations, "categories": [category]}
+    return form, +omissions
 
 
-def _person18(
-    person: dict[str, Any], side: Side, losses: Losses, skeleton: Skeleton
-) -> dict[str, Any]:
-    losses.update(f"person field {key}" for key in person.keys() - _RECT_FIELDS)
-    joint_ids = {name: index for index, name in enumerate(skeleton.evaluation_joints)}
-    points = _points_by_id(person, side, losses, len(joint_ids))
+def _add_frame_marks(images: list[dict[str, Any]], lists: Annolist) -> None:
+    """Write what frames of annotations say beyond their names and ids into 2018 images."""
+    names = [parse_frame_name(image["file_name"]) for image in images]
+    # eight digits count from 1, six from 0
+    places = [
+        name.frame + (len(Path(image["file_name"]).stem) != 8)
+        for image, name in zip(images, names, strict=True)
+    ]
+    num_frames = max(len(images), *places)
+    regions = lists.ignore_regions()
+    for image, name, frame, rings in zip(images, names, lists.frames, regions, strict=True):
+        image |= {"vid_id": f"{name.video:06d}", "nframes": num_frames}
+        if (labelled := scalar(frame.get("is_labeled"))) is not None:
+            image["is_labeled"] = bool(labelled)
+        if rings:
+            image["ignore_regions_x"] = [[x for x, _ in ring] for ring in rings]
+            image["ignore_regions_y"] = [[y for _, y in ring] for ring in rings]
+
+
+def _complete(
+    entry: dict[str, Any], rect: dict[str, Any], listed: bool, omissions: Omissions
+) -> None:
+    """Give an annotated person what the 2018 form asks for and the 2017 form does not."""
+    triplets = np.array(entry["keypoints"], dtype=object).reshape(-1, 3)
+    omissions[_HIDDEN] += sum(v == 0 and bool(x or y) for x, y, v in triplets)
+    if "bbox_head" not in entry:
+        omissions.update(f"person field {key}" for key in HEAD_KEYS if key in rect)
+        if not listed:
+            # the 2017 form does not evaluate this person, the 2018 form would miss its head box
+            omissions["empty head box given to a person without points"] += 1
+            entry["bbox_head"] = [0, 0, 0, 0]
+    if scalar(entry.get("track_id")) is None:  # only people without a list of points may lack one
+        omissions["track id -1 given to a person without one"] += 1
+        entry["track_id"] = -1
+
+
+def _in_file_order(entry: dict[str, Any], side: Side, skeleton: Skeleton) -> dict[str, Any]:
+    """Return keypoints and scores of all joints of a skeleton, and the box around them."""
+    columns = {name: k for k, name in enumerate(skeleton.evaluation_joints)}
+    points = entry["keypoints"]
     keypoints: list[Any] = []
-    scores = []
+    scores: list[Any] = []
     for name in skeleton.joint_names:
-        point = points.get(joint_ids.get(name))
-        triplet = (0.0, 0.0, 0.0) if point is None else _triplet(point, side, losses)
-        keypoints += triplet
+        k = columns.get(name)
+        keypoints += (0.0, 0.0, 0.0) if k is None else points[3 * k : 3 * k + 3]
         if side == "predictions":
-            scores.append(0.0 if point is None else point.get("score", [NO_SCORE])[0])
-    entry = {
-        "track_id": _scalar(person.get("track_id")),
-        "category_id": 1,
-        "bbox": _box_around(list(points.values())),
-        "keypoints": keypoints,
-        "scores": scores,
-    }
-    if side == "predictions" or "score" in person:
-        entry["score"] = _scalar(person.get("score")) or 0
-    if side == "annotations":
-        entry |= _head_box(person, losses)
-        if entry["track_id"] is None:  # only people without a list of points may lack one
-            losses["track id -1 given to a person without one"] += 1
-            entry["track_id"] = -1
-    return entry
+            scores.append(0.0 if k is None else entry["scores"][k])
+    box = _box_around(points)
+    return {"category_id": 1, "bbox": box, "keypoints": keypoints, "scores": scores}
 
 
-def _points_by_id(
-    person: dict[str, Any], side: Side, losses: Losses, num_joints: int
-) -> dict[Any, dict[str, Any]]:
-    """Return the points of a 2017 person that count: known ids, and the first of each."""
-    points: dict[Any, dict[str, Any]] = {}
-    surplus = "is_visible" if side == "predictions" else "score"
-    for point in person_points(person) or []:
-        joint_id = point["id"][0]
-        if joint_id not in range(num_joints):
-            losses["point with an unknown id"] += 1
-        elif joint_id in points:
-            losses["point that repeats an id"] += 1
-        else:
-            points[joint_id] = point
-            losses[f"point field {surplus}"] += surplus in point
-    return points
-
-
-def _triplet(point: dict[str, Any], side: Side, losses: Losses) -> tuple[Any, Any, Any]:
-    """Return x, y and visibility or score; never 0, 0, 0, which would mean absent."""
-    x, y = point["x"][0], point["y"][0]
-    if side == "predictions":
-        score = point.get("score", [NO_SCORE])[0]
-        return x, y, score if x or y or score else ALMOST_ZERO
-    visible = _scalar(point.get("is_visible"))
-    if visible is None:
-        visible = 1
-    if not (x or y or visible):
-        losses["hidden joint at 0, 0 marked visible (0, 0, 0 would mean absent)"] += 1
-        visible = 1
-    losses[_HIDDEN] += visible == 0
-    return x, y, visible
-
-
-def _head_box(person: dict[str, Any], losses: Losses) -> dict[str, Any]:
-    """Return `bbox_head` of an annotated 2017 person."""
-    if all(key in person for key in HEAD_KEYS):
-        x1, y1, x2, y2 = (person[key][0] for key in HEAD_KEYS)
-        return {"bbox_head": [x1, y1, _side(x1, x2), _side(y1, y2)]}
-    losses.update(f"person field {key}" for key in HEAD_KEYS if key in person)
-    if person_points(person) is not None:
-        return {}
-    # the 2017 form does not evaluate this person, the 2018 form would miss its head box
-    losses["empty head box given to a person without points"] += 1
-    return {"bbox_head": [0, 0, 0, 0]}
-
-
-def _side(low: float, high: float) -> float:
-    """Return the length that gives `high` when the evaluator adds it to `low` in float64."""
-    side = high - low
-    for candidate in (side, np.nextafter(side, np.inf), np.nextafter(side, -np.inf)):
-        if low + candidate == high:
-            return float(candidate) if isinstance(candidate, np.floating) else candidate
-    return side
-
-
-def _scalar(wrapped: Any) -> Any:  # noqa: ANN401 - anything that JSON can hold
-    """Return the number in a 2017 list of one; None where there is none."""
-    value = wrapped[0] if isinstance(wrapped, list) and wrapped else wrapped
-    return value if isinstance(value, int | float) else None
-
-
-def _box_around(points: list[dict[str, Any]]) -> list[float]:
-    """Return left, top, width, height of the enlarged extent of 2017 points."""
-    if not points:
+def _box_around(keypoints: list[Any]) -> list[float]:
+    """Return left, top, width, height of the enlarged extent of the joints that are listed."""
+    triplets = np.array(keypoints, dtype=np.float64).reshape(-1, 3)
+    xy = triplets[triplets.any(axis=1), :2]
+    if not len(xy):
         return [0.0, 0.0, 0.0, 0.0]
-    xy = np.array([[point["x"][0], point["y"][0]] for point in points], dtype=np.float64)
     low, high = xy.min(axis=0), xy.max(axis=0)
     with np.errstate(invalid="ignore"):  # infinite coordinates give a box of NaN
         size = BOX_ENLARGE * (high - low)
         return [*((low + high - size) / 2).tolist(), *size.tolist()]
 
 
-def describe_losses(losses: Mapping[str, int]) -> str:
+def describe_omissions(omissions: Mapping[str, int]) -> str:
     """Return "left out or changed: 3 x ear, ...", or that nothing was."""
-    parts = [f"{count} x {kind}" for kind, count in sorted(losses.items()) if count]
+    parts = [f"{count} x {kind}" for kind, count in sorted(omissions.items()) if count]
     return f"left out or changed: {', '.join(parts)}" if parts else "nothing left out"
+
+
+def convert_folder(
+    source_dir: Path, out_dir: Path, form: Form, side: Side, skeleton: Skeleton = POSETRACK
+) -> Omissions:
+    """Write every `<video>.json` of a folder in one form, under the same name.
+
+    Files that are in that form already are copied. Converting the same files again gives the
+    same bytes.
+
+    Args:
+        source_dir: one file per video, each in either form.
+        out_dir: folder to write to, made if missing; not `source_dir`.
+        form: form of the written files.
+        side: what the files are; annotations may hold images only, as those of the test split.
+        skeleton: joints of the files.
+
+    Returns:
+        what was left out or changed, in all files together.
+
+    Raises:
+        ValueError: if the two folders are the same.
+        EvaluationInputError: if there are no files, or one is malformed.
+    """
+    if out_dir.resolve() == source_dir.resolve():
+        raise ValueError(f"{out_dir}: holds the {side} themselves, choose another folder")
+    sources = json_files(source_dir)
+    if not sources:
+        raise EvaluationInputError(f"{source_dir}: holds no JSON files, nothing to convert")
+    out_dir.mkdir(parents=True, exist_ok=True)
+    omissions = Omissions()
+    for source in sources:
+        content, left_out = _converted(source, form, side, skeleton)
+        omissions += left_out
+        try:
+            write_json(out_dir / source.name, content)
+        except ValueError:
+            raise EvaluationInputError(
+                f"{source}: holds NaN or infinity, expected finite numbers; find the person with "
+                "scripts/evaluate_ap.py"
+            ) from None
+    return omissions
+
+
+def _converted(
+    source: Path, form: Form, side: Side, skeleton: Skeleton
+) -> tuple[dict[str, Any], Omissions]:
+    content = load_json(source)
+    if side == "annotations" and "images" in content and "annotations" not in content:
+        read_images(content["images"], Complaint(source), [])
+    else:
+        parse_poses(content, source, side, skeleton)
+    if form == "posetrack17" and "annolist" not in content:
+        return to_posetrack17(content, source, side, skeleton)
+    if form == "posetrack18" and "annolist" in content:
+        return to_posetrack18(content, source, side, skeleton)
+    return content, Omissions()

@@ -8,10 +8,9 @@ import zipfile
 import zlib
 from pathlib import Path
 
-from dcpose.evaluation.evaluator import json_files
 from dcpose.files.writing import replacing
-from dcpose.formats.posetrack.convert import describe_losses
-from dcpose.formats.posetrack.convert_folder import Form, convert_folder
+from dcpose.formats.posetrack.convert import Form, convert_folder, describe_omissions
+from dcpose.formats.posetrack.folders import json_files
 from dcpose.formats.posetrack.names import order_mismatch, parse_frame_name
 from dcpose.formats.posetrack.predictions import read_frame_names, read_poses
 from dcpose.formats.posetrack.video_poses import EvaluationInputError
@@ -47,9 +46,9 @@ def export_submission(
         ValueError: if the two folders are the same.
         EvaluationInputError: if there are no predictions, or a file is malformed.
     """
-    losses = convert_folder(predictions_dir, out_dir, form, "predictions", skeleton)
-    if losses:
-        _log.info("%s: %s", out_dir, describe_losses(losses))
+    omissions = convert_folder(predictions_dir, out_dir, form, "predictions", skeleton)
+    if omissions:
+        _log.info("%s: %s", out_dir, describe_omissions(omissions))
     zip_path = out_dir / ZIP_NAME
     _write_zip(zip_path, [out_dir / source.name for source in json_files(predictions_dir)])
     return zip_path

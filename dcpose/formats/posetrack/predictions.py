@@ -13,11 +13,16 @@ from typing import Any, Literal
 
 import numpy as np
 
-from dcpose.files.reading import MAX_JSON_BYTES, parse_json, read_bounded
 from dcpose.files.writing import replacing, write_bytes
-from dcpose.formats.posetrack.parse17 import image_name, parse_posetrack17, read_frames
-from dcpose.formats.posetrack.parse18 import parse_posetrack18, read_images
+from dcpose.formats import fields
+from dcpose.formats.posetrack.annolist import image_name
+from dcpose.formats.posetrack.parse import (
+    parse_posetrack17,
+    parse_posetrack18,
+    read_images,
+)
 from dcpose.formats.posetrack.video_poses import (
+    ALMOST_ZERO,
     TRACK_ID_LIMIT,
     Complaint,
     EvaluationInputError,
@@ -29,9 +34,6 @@ from dcpose.structures import PosePrediction
 
 JointScore = Literal["heatmap_times_box", "heatmap"]
 
-ALMOST_ZERO = 1e-12
-"""Third value of a predicted joint at exactly (0, 0) with score 0: (0, 0, 0) would mean absent."""
-
 
 def load_json(path: Path) -> dict[str, Any]:
     """Read a JSON object.
@@ -40,13 +42,9 @@ def load_json(path: Path) -> dict[str, Any]:
         EvaluationInputError: if the file cannot be read, is no JSON, or holds no object.
     """
     try:
-        content = parse_json(read_bounded(path, MAX_JSON_BYTES))
-    except OSError as error:
-        raise EvaluationInputError(f"{path}: cannot be read: {error.strerror}") from None
+        content = fields.read_json(path)
     except ValueError as error:
-        raise EvaluationInputError(
-            f"{path}: no valid JSON ({error}); write the file again, it may be cut off"
-        ) from None
+        raise EvaluationInputError(str(error)) from None
     if not isinstance(content, dict):
         raise EvaluationInputError(
             f"{path}: holds a {type(content).__name__}, expected one object per video in the 2018 "
@@ -93,10 +91,14 @@ def read_frame_names(path: Path) -> list[str]:
     """
     content = load_json(path)
     if "annolist" in content:
-        frames = read_frames(content["annolist"], Complaint(path))
-        return [image_name(frame, index) for index, frame in enumerate(frames)]
+        frames = content["annolist"]
+        if not isinstance(frames, list) or not frames:
+            raise EvaluationInputError(
+                f"{path}: annolist is empty or no list, expected an entry per frame"
+            )
+        return [image_name(frame) or f"annolist[{index}]" for index, frame in enumerate(frames)]
     if "images" in content:
-        images, _ = read_images(content["images"], Complaint(path))
+        images = read_images(content["images"], Complaint(path), [])
         return [image["file_name"] for image in images]
     raise _unknown_form(path, content)
 

@@ -24,10 +24,10 @@ from typing import Any
 
 import numpy as np
 
-from dcpose.formats import fields
-from dcpose.formats.posetrack.annolist import to_2018_form
-from dcpose.formats.posetrack.images import ImagePlace, get_image_name, link_fault
+from dcpose.formats.findings import Findings
+from dcpose.formats.posetrack.images import ImagePlace, link_fault
 from dcpose.formats.posetrack.merged import split_videos
+from dcpose.formats.posetrack.video_file import VideoFile, parse_video_file, read_object
 from dcpose.geometry import clip_to_image, overlaps_image
 from dcpose.skeleton import POSETRACK, Skeleton
 from dcpose.structures import PersonRecord
@@ -36,9 +36,6 @@ logger = logging.getLogger(__name__)
 
 FRAME_DIGITS = {"posetrack17": 8, "posetrack18": 6, "posetrack21": 6}
 """Digits in the names of frames, by layout."""
-
-FIRST_FRAME_OF_DIGITS = {6: 0, 8: 1}
-"""Number of the first frame by the digits of the file name: 2018 files, 2017 files."""
 
 JOINT_EXTENT_FACTOR = 1.3
 """Box side / extent of the labelled joints, in PoseTrack's own annotations."""
@@ -172,7 +169,7 @@ def read_annotations(
     """
     place = ImagePlace(image_root, image_folder)
     if source.is_file():
-        parts = split_videos(_read_object(source), str(source))
+        parts = split_videos(read_object(source), str(source))
         if not parts:
             raise ValueError(f"{source}: images is empty, expected at least one frame")
         videos = [_video(part, name, source, place, skeleton) for name, part in parts.items()]
@@ -183,7 +180,7 @@ def read_annotations(
                 f"{source}: no annotation files; expected a folder of per-video .json, or one "
                 ".json of all videos"
             )
-        videos = [_video(_read_object(file), file.stem, file, place, skeleton) for file in files]
+        videos = [_video(read_object(file), file.stem, file, place, skeleton) for file in files]
     skipped = sum((video.skipped for video in videos), Counter())
     logger.info(
         "%s: %d videos, %d images, %d people%s",
@@ -198,14 +195,7 @@ def read_annotations(
 
 def read_video(source: Path, image_root: Path, skeleton: Skeleton = POSETRACK) -> VideoAnnotation:
     """Read the annotation file of one video; see `read_annotations`."""
-    return _video(_read_object(source), source.stem, source, ImagePlace(image_root), skeleton)
-
-
-def _read_object(source: Path) -> dict[str, Any]:
-    content = fields.read_json(source)
-    if not isinstance(content, dict):
-        raise ValueError(f"{source}: expected a JSON object, found {fields.kind(content)}")
-    return content
+    return _video(read_object(source), source.stem, source, ImagePlace(image_root), skeleton)
 
 
 def _video(
@@ -213,36 +203,20 @@ def _video(
 ) -> VideoAnnotation:
     """Return the video of a parsed file, or of the part of it that is about one video."""
     where = str(source) if name == source.stem else f"{source} ({name})"
-    lists_frames = "annolist" in content
-    if lists_frames:
-        content = to_2018_form(content, where, skeleton)
-    images = fields.get_list(content, "images", where)
-    if not images:
-        listed = "annolist" if lists_frames else "images"
-        raise ValueError(f"{where}: {listed} is empty, expected at least one frame")
-    relative_folder, digits, suffix, numbers = _frame_files(images, where)
-    if lists_frames:
-        first_frame, num_frames = min(numbers), max(numbers) - min(numbers) + 1
-    else:
-        first_frame = FIRST_FRAME_OF_DIGITS[digits]
-        num_frames = _clip_length(images, numbers, first_frame, where)
-    image_wh = _image_wh(images, where)
-    people: list[PersonRecord] = []
-    skipped: Counter[str] = Counter()
-    if content.get("annotations"):
-        frames = {image["id"]: number for image, number in zip(images, numbers, strict=True)}
-        people, skipped = _people(content, name, where, frames, image_wh, skeleton)
+    file = parse_video_file(content, where, skeleton, Findings())
+    first_image = PurePosixPath(file.images[0]["file_name"])
+    people, skipped = _people(file, name, skeleton)
     return VideoAnnotation(
         name=name,
         source=source,
-        images=images,
-        frame_numbers=numbers,
-        folder=place.of(relative_folder),
-        digits=digits,
-        first_frame=first_frame,
-        suffix=suffix,
-        num_frames=num_frames,
-        image_wh=image_wh,
+        images=file.images,
+        frame_numbers=file.numbers,
+        folder=place.of(first_image.parent),
+        digits=len(first_image.stem),
+        first_frame=file.first_frame,
+        suffix=first_image.suffix,
+        num_frames=file.num_frames,
+        image_wh=file.image_wh,
         people=people,
         skipped=skipped,
         base=place.base,
@@ -273,112 +247,38 @@ def describe_skipped(skipped: Counter[str]) -> str:
     return f"; left out: {', '.join(parts)}" if parts else ""
 
 
-def _frame_files(images: list[Any], source: str) -> tuple[PurePosixPath, int, str, list[int]]:
-    """Return folder, digits, suffix and numbers of the frames; they must share the first three."""
-    layouts, numbers, ids = set(), [], Counter[int]()
-    for index, image in enumerate(images):
-        where = f"{source}: images[{index}]"
-        ids[fields.get_int(image, "id", where)] += 1
-        path = PurePosixPath(get_image_name(image, "file_name", where))
-        if not re.fullmatch("[0-9]{6}|[0-9]{8}", path.stem):
-            raise ValueError(
-                f"{where}: file_name {str(path)!r} must be named by 6 digits (frames from 0) "
-                "or 8 digits (frames from 1)"
-            )
-        layouts.add((path.parent, len(path.stem), path.suffix))
-        numbers.append(int(path.stem))
-    if len(layouts) > 1:
-        names = sorted(f"{folder}/{'0' * digits}{suffix}" for folder, digits, suffix in layouts)
-        raise ValueError(
-            f"{source}: images of one file must share folder, digits and extension, "
-            f"found {', '.join(names[:3])}; a file of all videos is named itself, not its folder"
-        )
-    for what, counts in (("id", ids), ("frame number", Counter(numbers))):
-        value, count = counts.most_common(1)[0]
-        if count > 1:
-            raise ValueError(f"{source}: image {what} {value} occurs {count} times, expected once")
-    folder, digits, suffix = layouts.pop()
-    return folder, digits, suffix, numbers
-
-
-def _clip_length(images: list[Any], numbers: list[int], first_frame: int, source: str) -> int:
-    lengths = {
-        fields.get_int(image, "nframes", f"{source}: images[{index}]")
-        for index, image in enumerate(images)
-        if image.get("nframes") is not None
-    }
-    if len(lengths) > 1:
-        raise ValueError(f"{source}: nframes differs between images: {sorted(lengths)[:5]}")
-    length = lengths.pop() if lengths else len(images)
-    last = first_frame + length - 1
-    for image, number in zip(images, numbers, strict=True):
-        if not first_frame <= number <= last:
-            raise ValueError(
-                f"{source}: {image['file_name']} is not in the clip of {length} frames "
-                f"(numbers {first_frame} to {last}); correct nframes in the images"
-            )
-    return length
-
-
-def _image_wh(images: list[Any], source: str) -> tuple[int, int] | None:
-    sizes = set()
-    for index, image in enumerate(images):
-        where = f"{source}: images[{index}]"
-        if image.get("width") is not None or image.get("height") is not None:
-            size = fields.get_int(image, "width", where), fields.get_int(image, "height", where)
-            if min(size) <= 0:
-                raise ValueError(f"{where}: width and height must be positive, found {size}")
-            sizes.add(size)
-    if len(sizes) > 1:
-        raise ValueError(f"{source}: width and height differ between images: {sorted(sizes)[:3]}")
-    return sizes.pop() if sizes else None
-
-
 def _people(
-    content: dict[str, Any],
-    name: str,
-    source: str,
-    frames: dict[int, int],
-    image_wh: tuple[int, int] | None,
-    skeleton: Skeleton,
+    file: VideoFile, name: str, skeleton: Skeleton
 ) -> tuple[list[PersonRecord], Counter[str]]:
-    """Return the people of an annotation file, and how many were left out by reason."""
-    columns, num_keypoints = _keypoint_columns(content, source, skeleton)
-    people, skipped = [], Counter[str]()
-    for index, annotation in enumerate(fields.get_list(content, "annotations", source)):
-        where = f"{source}: annotations[{index}]"
-        image_id = fields.get_int(annotation, "image_id", where)
-        if image_id not in frames:
-            raise ValueError(f"{where}: image_id {image_id} is not the id of any image")
-        if (reason := _unusable_kind(annotation)) is not None:
-            skipped[reason] += 1
+    """Return the people of an annotation file that can be cropped, and how many cannot, and why."""
+    frames = {image["id"]: number for image, number in zip(file.images, file.numbers, strict=True)}
+    names = file.keypoint_names
+    # the zero row appended below is what position -1, a joint that is not in the file, picks
+    columns = [names.index(n) if n in names else -1 for n in skeleton.joint_names]
+    people, skipped = [], Counter(file.others)
+    for person in file.people:
+        joints = np.vstack([person.keypoints, np.zeros((1, 3))])[columns]
+        box = person.box_xywh if person.box_xywh is not None else _box_around(joints)
+        reason = _unusable_annotated_box(box, file.image_wh)
+        if box is None or reason is not None:
+            skipped[str(reason)] += 1
             continue
-        joints = _joints(annotation, columns, num_keypoints, where)
-        box = _box(annotation, joints, where)
-        if box is None or (reason := _unusable_annotated_box(box, image_wh)) is not None:
-            skipped[reason or "neither box nor joints"] += 1
-            continue
-        has_track = annotation.get("track_id") is not None
         people.append(
             PersonRecord(
                 video=name,
-                image_id=image_id,
-                frame=frames[image_id],
+                image_id=person.image_id,
+                frame=frames[person.image_id],
                 box_xywh=box,
                 joints=joints,
-                track_id=fields.get_int(annotation, "track_id", where) if has_track else None,
+                track_id=person.track_id,
             )
         )
     return people, skipped
 
 
-def _unusable_kind(annotation: dict[str, Any]) -> str | None:
-    if annotation.get("category_id", 1) != 1:
-        return "category other than person"
-    return "crowd" if annotation.get("iscrowd") else None
-
-
-def _unusable_annotated_box(box: np.ndarray, image_wh: tuple[int, int] | None) -> str | None:
+def _unusable_annotated_box(box: np.ndarray | None, image_wh: tuple[int, int] | None) -> str | None:
+    if box is None:
+        return "neither box nor joints"
     reason = unusable_box(box, image_wh)
     # annotated boxes are cut to the image before cropping, which can leave nothing
     if reason is None and image_wh is not None and min(clip_to_image(box, image_wh)[2:]) <= 0:
@@ -386,48 +286,8 @@ def _unusable_annotated_box(box: np.ndarray, image_wh: tuple[int, int] | None) -
     return reason
 
 
-def _keypoint_columns(
-    content: dict[str, Any], source: str, skeleton: Skeleton
-) -> tuple[np.ndarray, int]:
-    """Return (J,) positions of the skeleton's joints in the file's keypoints (-1: not listed)."""
-    where = f"{source}: categories"
-    categories = fields.get_list(content, "categories", source)
-    people = [c for c in categories if not isinstance(c, dict) or c.get("id", 1) == 1]
-    if len(people) != 1:
-        raise ValueError(f"{where}: expected one with id 1 (person), found {len(people)}")
-    names = fields.get_list(people[0], "keypoints", where)
-    missing = [
-        name
-        for name in skeleton.joint_names
-        if name not in names and name not in skeleton.unlabelled
-    ]
-    if missing:
-        raise ValueError(
-            f"{where}: keypoints lack {', '.join(missing)}; "
-            f"expected the names {', '.join(skeleton.joint_names)} in any order"
-        )
-    columns = [names.index(name) if name in names else -1 for name in skeleton.joint_names]
-    return np.array(columns), len(names)
-
-
-def _joints(
-    annotation: dict[str, Any], columns: np.ndarray, num_keypoints: int, where: str
-) -> np.ndarray:
-    """Return (J, 3) x, y, visibility 0 or 1 in the order of the skeleton."""
-    if annotation.get("keypoints") is None:
-        return np.zeros((len(columns), 3))
-    values = fields.get_numbers(annotation, "keypoints", 3 * num_keypoints, where)
-    # the zero row appended at the end is what position -1, a joint not in the file, picks
-    listed = np.vstack([values.reshape(-1, 3), np.zeros((1, 3))])
-    joints = listed[columns]
-    joints[:, 2] = joints[:, 2] > 0
-    return joints
-
-
-def _box(annotation: dict[str, Any], joints: np.ndarray, where: str) -> np.ndarray | None:
-    """Return the (4,) box; without `bbox`, the enlarged extent of the joints, or None."""
-    if annotation.get("bbox") is not None:
-        return fields.get_numbers(annotation, "bbox", 4, where)
+def _box_around(joints: np.ndarray) -> np.ndarray | None:
+    """Return the (4,) enlarged extent of the labelled ones of (J, 3) joints; None without any."""
     labelled = joints[joints[:, 2] > 0, :2]
     if not len(labelled):
         return None

@@ -99,8 +99,8 @@ def test_back_from_2017_adds_ids_and_a_box(build, tmp_path):
             ],
         }
     ]
-    content, losses = to_posetrack18({"annolist": frames}, tmp_path)
-    assert losses == {"person without a list of points": 1}
+    content, omissions = to_posetrack18({"annolist": frames}, tmp_path)
+    assert omissions == {"person without a list of points": 1}
     assert content["images"][0]["id"] == 20003420001
     (person,) = content["annotations"]
     # extent 20 x 100 around (20, 70), times 1.3

@@ -1,14 +1,20 @@
-"""Folders of annotations and predictions from form to form: AP stays, losses are counted."""
+"""Folders of annotations and predictions from form to form: AP stays, omissions are counted."""
 
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from dcpose.evaluation.evaluator import evaluate_folders
-from dcpose.formats.posetrack.convert import describe_losses, to_posetrack17, to_posetrack18
-from dcpose.formats.posetrack.convert_folder import convert_folder
+from dcpose.formats.posetrack.convert import (
+    convert_folder,
+    describe_omissions,
+    to_posetrack17,
+    to_posetrack18,
+)
 from dcpose.formats.posetrack.predictions import read_poses
 from dcpose.formats.posetrack.video_poses import EvaluationInputError
 from dcpose.skeleton import POSETRACK
@@ -59,7 +65,7 @@ def annotated18(build):
 
 
 def test_annotations_in_the_2017_form(build, tmp_path):
-    content, losses = to_posetrack17(annotated18(build), tmp_path, "annotations")
+    content, omissions = to_posetrack17(annotated18(build), tmp_path, "annotations")
     frame, other = content["annolist"]
     assert frame["is_labeled"] == [1]
     corners = [(0, 0), (9, 0), (9, 9)]
@@ -72,7 +78,7 @@ def test_annotations_in_the_2017_form(build, tmp_path):
     assert sorted(points) == [*range(1, 15)]  # 0, the right ankle, is absent
     assert points[13] == {"id": [13], "x": [7], "y": [8], "is_visible": [0]}
     assert other["annorect"][0]["annopoints"] == [{"point": []}]  # still a person
-    assert losses == {
+    assert omissions == {
         "ear": 1,
         "person of an unknown image": 1,
         "person field bbox": 1,
@@ -86,7 +92,7 @@ def test_annotations_in_the_2017_form(build, tmp_path):
 
 def test_annotations_back_in_the_2018_form(build, tmp_path):
     content17, _ = to_posetrack17(annotated18(build), tmp_path, "annotations")
-    content, losses = to_posetrack18(content17, tmp_path, "annotations")
+    content, omissions = to_posetrack18(content17, tmp_path, "annotations")
     first = content["images"][0]
     assert first == {
         "id": build.IMAGE_ID,
@@ -104,7 +110,7 @@ def test_annotations_back_in_the_2018_form(build, tmp_path):
     assert person["keypoints"][9:12] == [0, 0, 0]
     assert person["scores"] == []
     assert empty["keypoints"] == [0] * 51
-    assert losses == {HIDDEN: 1}
+    assert omissions == {HIDDEN: 1}
 
 
 def person17(points, **more):
@@ -121,7 +127,7 @@ def test_oddities_of_2017_annotations_are_said(tmp_path):
     plain = {"id": [13], "x": [5], "y": [6], "is_visible": []}
     points = [hidden, plain, {**plain, "x": [9]}, {"id": [15], "x": [1], "y": [1]}]
     people = person17(points, track_id=0, x1=1, y1=2, x2=4), {"annopoints": []}
-    content, losses = to_posetrack18(video17(*people), tmp_path, "annotations")
+    content, omissions = to_posetrack18(video17(*people), tmp_path, "annotations")
 
     person, unlisted = content["annotations"]
     assert "bbox_head" not in person
@@ -131,7 +137,7 @@ def test_oddities_of_2017_annotations_are_said(tmp_path):
     assert unlisted["bbox_head"] == [0, 0, 0, 0]
     assert unlisted["track_id"] == -1
     assert content["images"][0]["nframes"] == 7  # eight digits count from 1
-    assert losses == {
+    assert omissions == {
         "frame field vidnum": 1,
         "person field x1": 1,
         "person field y1": 1,
@@ -143,8 +149,8 @@ def test_oddities_of_2017_annotations_are_said(tmp_path):
         "empty head box given to a person without points": 1,
         "track id -1 given to a person without one": 1,
     }
-    assert "1 x frame field vidnum" in describe_losses(losses)
-    assert describe_losses({}) == "nothing left out"
+    assert "1 x frame field vidnum" in describe_omissions(omissions)
+    assert describe_omissions({}) == "nothing left out"
 
 
 def test_head_sizes_do_not_move_in_the_last_bit(tmp_path, write):
@@ -159,6 +165,18 @@ def test_head_sizes_do_not_move_in_the_last_bit(tmp_path, write):
     np.testing.assert_array_equal(
         read_poses(path18, "annotations").head_boxes, read_poses(path17, "annotations").head_boxes
     )
+
+
+@settings(max_examples=300, deadline=None)
+@given(*[st.floats(-1e5, 1e5)] * 2)
+@example(-3.7, 0.1)
+def test_any_head_size_is_exact(low, high):
+    """Also where no width reaches the corner: -3.7 + 3.8000000000000003 is not 0.1."""
+    content, _ = to_posetrack18(
+        video17(person17([], track_id=0, x1=low, y1=0, x2=high, y2=1)), Path("a"), "annotations"
+    )
+    x, _, width, _ = content["annotations"][0]["bbox_head"]
+    assert (x + width) - x == high - low
 
 
 def test_a_frame_listed_twice_is_refused(tmp_path):

@@ -224,10 +224,10 @@ def test_frame_names_need_no_people(build, write):
 def test_unreadable_files(tmp_path, write):
     with pytest.raises(EvaluationInputError, match="cannot be read"):
         read_poses(tmp_path / "missing.json", "predictions")
-    with pytest.raises(EvaluationInputError, match="no valid JSON"):
+    with pytest.raises(EvaluationInputError, match="not valid JSON"):
         read_poses(write("a.json", "[" * 100_000), "predictions")
     (tmp_path / "b.json").write_bytes(b'{"images": "\xff"}')
-    with pytest.raises(EvaluationInputError, match="no valid JSON"):
+    with pytest.raises(EvaluationInputError, match="not valid JSON"):
         read_poses(tmp_path / "b.json", "predictions")
 
 

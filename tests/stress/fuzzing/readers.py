@@ -26,8 +26,7 @@ from dcpose.formats.coco import read_coco
 from dcpose.formats.coco_results import coco_results
 from dcpose.formats.detections import read_detections, rekey_detections
 from dcpose.formats.partial_detections import PartialDetections
-from dcpose.formats.posetrack.convert import to_posetrack17, to_posetrack18
-from dcpose.formats.posetrack.convert_folder import convert_folder
+from dcpose.formats.posetrack.convert import convert_folder, to_posetrack17, to_posetrack18
 from dcpose.formats.posetrack.leaderboard import check_submission
 from dcpose.formats.posetrack.predictions import load_json, parse_poses, read_frame_names
 from dcpose.formats.posetrack.records import read_annotations
