@@ -12,7 +12,7 @@ from dcpose.build.model import build_model
 from dcpose.config.schema import Config
 from dcpose.engine.distributed import is_main
 from dcpose.engine.run.progress import set_up_logging
-from dcpose.formats.posetrack.convert_folder import Form
+from dcpose.formats.posetrack.convert import Form
 from dcpose.formats.posetrack.leaderboard import check_submission, export_submission
 from dcpose.formats.posetrack.records import VideoAnnotation
 from dcpose.jobs.predict import predict_split
