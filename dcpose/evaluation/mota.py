@@ -22,7 +22,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dcpose.evaluation.evaluator import mean_of_defined, paired_files
-from dcpose.evaluation.matching import DISTANCE_LIMIT, evaluated_people, joint_distances
+from dcpose.evaluation.matching import (
+    DISTANCE_LIMIT,
+    evaluated_people,
+    joint_distances,
+    people_of_frame,
+)
+from dcpose.evaluation.subsets import person_boxes
 from dcpose.formats.posetrack.predictions import read_poses
 from dcpose.formats.posetrack.video_poses import EvaluationInputError, VideoPoses
 from dcpose.geometry import box_iou
@@ -196,7 +202,7 @@ def accumulate_joints(
     num_joints = annotated.present.shape[1]
     accumulators = [motmetrics.MOTAccumulator(auto_id=True) for _ in range(num_joints)]
     for frame in frames[:-1]:
-        people, predictions = _of_frame(annotated, frame), _of_frame(predicted, frame)
+        people, predictions = people_of_frame(annotated, frame), people_of_frame(predicted, frame)
         if not len(people) or not len(predictions):
             for accumulator in accumulators:
                 accumulator.update([0], [0], [[np.nan]])
@@ -236,9 +242,9 @@ def _count_identities(
     annotated = annotated.keep(np.any(annotated.present, axis=1))
     predicted = predicted.keep(np.any(predicted.present, axis=1))
     accumulator = motmetrics.MOTAccumulator(auto_id=True)
-    boxes, predicted_boxes = _boxes(annotated), _boxes(predicted)
+    boxes, predicted_boxes = person_boxes(annotated), person_boxes(predicted)
     for frame in frames:
-        people, predictions = _of_frame(annotated, frame), _of_frame(predicted, frame)
+        people, predictions = people_of_frame(annotated, frame), people_of_frame(predicted, frame)
         overlap = box_iou(boxes[people], predicted_boxes[predictions])
         accumulator.update(
             annotated.track_ids[people],
@@ -250,21 +256,6 @@ def _count_identities(
         accumulator, metrics=names, return_dataframe=False
     )
     return np.array([measured[name] for name in names], dtype=np.int64)
-
-
-def _boxes(poses: VideoPoses) -> np.ndarray:
-    """Return (P, 4) boxes xywh of people with joints: of the file, else the joints' extent."""
-    present = poses.present[..., None]
-    low = np.where(present, poses.joints, np.inf).min(axis=1)
-    high = np.where(present, poses.joints, -np.inf).max(axis=1)
-    extent = np.concatenate([low, high - low], axis=1)
-    given = np.isfinite(poses.boxes_xywh).all(axis=1)[:, None]
-    return np.where(given, poses.boxes_xywh, extent)
-
-
-def _of_frame(poses: VideoPoses, frame: int) -> np.ndarray:
-    """Return the indices of the people of a frame."""
-    return np.arange(*np.searchsorted(poses.frame_of, (frame, frame + 1)))
 
 
 def _require_different_ids(annotated: VideoPoses) -> None:
