@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Literal, get_args
 
+from dcpose.files.yaml_text import read_yaml
 from dcpose.formats import fields
 from dcpose.formats.labels.coco_keypoints import is_coco, read_coco_keypoints
 from dcpose.formats.labels.cvat import read_cvat
@@ -60,7 +61,7 @@ def recognise(source: Path) -> Form:
         return "sleap"
     if suffix == ".xml":
         return "cvat"
-    if suffix in (".yaml", ".yml") and (source.parent / "labels").is_dir():
+    if suffix in (".yaml", ".yml") and _is_yolo(source):
         return "yolo"
     if suffix == ".json":
         return _recognise_json(source)
@@ -70,7 +71,7 @@ def recognise(source: Path) -> Form:
 def _recognise_folder(source: Path) -> Form:
     if find_tables(source):
         return "deeplabcut"
-    if (source / "labels").is_dir() and list(source.glob("*.yaml")):
+    if (source / "data.yaml").is_file() and _is_yolo(source / "data.yaml"):
         return "yolo"
     found = [
         path for pattern in ("*.slp", "*.xml", "*.json") for path in sorted(source.glob(pattern))
@@ -79,6 +80,15 @@ def _recognise_folder(source: Path) -> Form:
         listed = ", ".join(path.name for path in found[:5]) or "no table, .slp, .xml or .json"
         raise _unknown(source, f"found {listed}")
     return recognise(found[0])
+
+
+def _is_yolo(path: Path) -> bool:
+    """Say whether a YAML describes a data set of YOLO pose."""
+    try:
+        content = read_yaml(path)
+    except (OSError, ValueError):
+        return False
+    return isinstance(content, dict) and "kpt_shape" in content
 
 
 def _recognise_json(source: Path) -> Form:

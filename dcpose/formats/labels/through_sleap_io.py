@@ -7,7 +7,8 @@ readers in this folder do without. Instances that a model predicted are not labe
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +24,22 @@ from dcpose.formats.labels.labels import (
     numbered,
 )
 
-LOADERS = {"sleap": "load_slp", "yolo": "load_ultralytics", "label-studio": "load_labelstudio"}
-"""Function of sleap-io by form."""
+YOLO_SPLITS = ("train", "val", "test")
+
+
+@dataclass(eq=False)
+class _Frames:
+    """Labelled frames of a video, or images of one folder."""
+
+    name: str
+    file: Path | None
+    images: list[str] = field(default_factory=list)
+    numbers: list[int] = field(default_factory=list)
+    people: list[tuple[LabelledPerson, ...]] = field(default_factory=list)
 
 
 def read_through_sleap_io(source: Path, form: str) -> Labels:
-    """Read labels of one of the forms of `LOADERS`.
+    """Read labels of SLEAP (`sleap`), Ultralytics (`yolo`) or Label Studio (`label-studio`).
 
     Raises:
         ValueError: if sleap-io is not installed, or cannot read the source.
@@ -40,45 +51,53 @@ def read_through_sleap_io(source: Path, form: str) -> Labels:
             f"{source}: labels of {form} are read by sleap-io ({error}); install it with "
             "pip install 'dcpose[labels]'"
         ) from None
-    load: Callable[[str], Any] = getattr(sleap_io, LOADERS[form])
     try:
-        loaded = load(str(source))
+        if form == "sleap":
+            loaded = [sleap_io.load_slp(str(source), open_videos=False)]
+        elif form == "label-studio":
+            loaded = [sleap_io.load_labelstudio(str(source))]
+        else:
+            folders = [split for split in YOLO_SPLITS if _has_split(source, split)]
+            loaded = [sleap_io.load_ultralytics(str(source), split=split) for split in folders]
     except Exception as error:
         text = " ".join(str(error).split())[:300] or type(error).__name__
         raise ValueError(f"{source}: sleap-io cannot read it as {form} ({text})") from error
     return from_sleap_io(loaded, source)
 
 
-def from_sleap_io(loaded: Any, source: Path) -> Labels:  # noqa: ANN401 - sleap_io.Labels
+def _has_split(source: Path, split: str) -> bool:
+    return any((source / a / b).is_dir() for a, b in ((split, "labels"), ("labels", split)))
+
+
+def from_sleap_io(loaded: Sequence[Any], source: Path) -> Labels:
     """Turn what sleap-io gives into labels.
 
     Args:
-        loaded: `sleap_io.Labels`; joints go by name, over all its skeletons.
-        source: where it is from; files that it names are looked for there, too.
+        loaded: `sleap_io.Labels`; joints go by name, over all their skeletons.
+        source: where they are from; files that they name are looked for there, too.
 
     Raises:
         ValueError: if nothing is labelled.
     """
-    names = tuple(dict.fromkeys(node for s in loaded.skeletons for node in s.node_names))
-    limbs = tuple(
-        dict.fromkeys(
-            (e.source.name, e.destination.name) for s in loaded.skeletons for e in s.edges
-        )
-    )
+    skeletons = [skeleton for labels in loaded for skeleton in labels.skeletons]
+    names = tuple(dict.fromkeys(node for skeleton in skeletons for node in skeleton.node_names))
+    edges = [edge for skeleton in skeletons for edge in skeleton.edges]
+    limbs = tuple(dict.fromkeys((edge.source.name, edge.destination.name) for edge in edges))
     left_out = Counter[str]()
-    tracks = {id(track): number for number, track in enumerate(loaded.tracks)}
-    notes: list[str] = []
-    videos = []
-    for number, video in enumerate(loaded.videos):
-        frames = [frame for frame in loaded.labeled_frames if frame.video is video]
-        people = [_people(frame, names, tracks, left_out) for frame in frames]
-        labelled = [(f, p) for f, p in zip(frames, people, strict=True) if p or not f.instances]
-        left_out["frames with predictions alone"] += len(frames) - len(labelled)
-        if labelled:
-            videos.append(_video(video, number, labelled, source, notes))
+    videos: dict[str, _Frames] = {}
+    for labels in loaded:
+        tracks = {id(track): number for number, track in enumerate(labels.tracks)}
+        for frame in labels.labeled_frames:
+            people = _people(frame, names, tracks, left_out)
+            if people:
+                _add(videos, frame, people, source)
+            elif frame.instances:
+                left_out["frames without a labelled joint"] += 1
     if not videos or not names:
         raise ValueError(f"{source}: no labelled frame; predictions of a model are not labels")
-    return Labels(source, names, tuple(videos), limbs, +left_out, tuple(notes))
+    notes: list[str] = []
+    made = tuple(_video(video, source, notes) for video in videos.values())
+    return Labels(source, names, made, limbs, +left_out, tuple(notes))
 
 
 def _people(
@@ -101,41 +120,48 @@ def _people(
         if not joints[:, 2].any():
             left_out["instances without a labelled joint"] += 1
             continue
-        track_id = tracks.get(id(instance.track)) if instance.track is not None else None
         taken = {other.track_id for other in people}
+        track_id = tracks.get(id(instance.track))
         if track_id is None or track_id in taken:
-            free = len(tracks)
-            track_id = next(n for n in range(free, free + len(taken) + 1) if n not in taken)
+            track_id = next(n for n in range(len(tracks), 10**9) if n not in taken)
         people.append(LabelledPerson(joints, track_id))
     return tuple(people)
 
 
-def _video(
-    video: Any,  # noqa: ANN401 - sleap_io.Video
-    number: int,
-    labelled: list[tuple[Any, tuple[LabelledPerson, ...]]],
+def _add(
+    videos: dict[str, _Frames],
+    frame: Any,  # noqa: ANN401 - sleap_io.LabeledFrame
+    people: tuple[LabelledPerson, ...],
     source: Path,
-    notes: list[str],
-) -> LabelledVideo:
-    """Return a video; one that is a list of images has the numbers of their names."""
-    filename = video.filename
+) -> None:
+    """Add a frame to its video; images belong to the video of their folder."""
+    filename, index = frame.video.filename, int(frame.frame_idx)
     if isinstance(filename, list | tuple):
-        names = [str(filename[frame.frame_idx]) for frame, _ in labelled]
-        name = Path(names[0]).parent.name or f"video_{number}"
-        numbers, from_names = numbered(names)
-        if not from_names:
-            notes.append(f"{name}: images have no numbers, frames count in their order")
-        images = [_find(Path(image), source) for image in names]
+        image = Path(str(filename[index]))
+        folder = image.parent
+        name = folder.parent.name if folder.name in ("images", "") else folder.name
+        video = videos.setdefault(str(folder), _Frames(name or source.stem, None))
+        video.images.append(str(image))
     else:
-        name = Path(str(filename)).stem
-        numbers = [int(frame.frame_idx) for frame, _ in labelled]
-        images = [None] * len(labelled)
+        path = Path(str(filename))
+        video = videos.setdefault(str(path), _Frames(path.stem, _find(path, source)))
+        video.numbers.append(index)
+    video.people.append(people)
+
+
+def _video(video: _Frames, source: Path, notes: list[str]) -> LabelledVideo:
+    numbers = video.numbers
+    files: list[Path | None] = [None] * len(numbers)
+    if video.images:
+        numbers, from_names = numbered(video.images)
+        files = [_find(Path(image), source) for image in video.images]
+        if not from_names:
+            notes.append(f"{video.name}: images have no numbers, frames count in their order")
     frames = [
-        LabelledFrame(index, people, image)
-        for index, (_, people), image in zip(numbers, labelled, images, strict=True)
+        LabelledFrame(number, people, file)
+        for number, people, file in zip(numbers, video.people, files, strict=True)
     ]
-    file = None if isinstance(filename, list | tuple) else _find(Path(str(filename)), source)
-    return LabelledVideo(name, tuple(sorted(frames, key=lambda f: f.number)), file)
+    return LabelledVideo(video.name, tuple(sorted(frames, key=lambda f: f.number)), video.file)
 
 
 def _find(path: Path, source: Path) -> Path | None:
