@@ -1,4 +1,4 @@
-"""Tables of DeepLabCut, and SLEAP and NWB files through sleap-io: a place for each identity.
+"""Tables of DeepLabCut, and SLEAP files through sleap-io: a place for each identity.
 
 These forms have room for every identity in every frame. People without ids that last are one
 identity for each place in a frame; give them ids with --track.
@@ -48,8 +48,8 @@ def write_deeplabcut(results: VideoResults, path: Path) -> None:
     write_text(path, text.getvalue())
 
 
-def write_through_sleap_io(results: VideoResults, path: Path, video: Path | None) -> None:
-    """Write a SLEAP (`.slp`) or NWB (`.nwb`) file, as its suffix says.
+def write_sleap(results: VideoResults, path: Path, video: Path | None = None) -> None:
+    """Write a SLEAP file, `.slp`.
 
     Args:
         results: the poses.
@@ -63,12 +63,10 @@ def write_through_sleap_io(results: VideoResults, path: Path, video: Path | None
         import sleap_io
     except ImportError as error:
         raise ValueError(
-            f"{path}: {path.suffix} files are written by sleap-io ({error}); install it with "
+            f"{path}: files of SLEAP are written by sleap-io ({error}); install it with "
             "pip install 'dcpose[labels]'"
         ) from None
-    labels = _sleap_labels(sleap_io, results, video)
-    save = sleap_io.save_slp if path.suffix == ".slp" else sleap_io.save_nwb
-    save(labels, str(path))
+    sleap_io.save_slp(_sleap_labels(sleap_io, results, video), str(path))
 
 
 def _sleap_labels(sleap_io: Any, results: VideoResults, video: Path | None) -> Any:  # noqa: ANN401

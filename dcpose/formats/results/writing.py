@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from dcpose.formats.results.animals import write_deeplabcut, write_through_sleap_io
+from dcpose.formats.results.animals import write_deeplabcut, write_sleap
 from dcpose.formats.results.per_frame import write_alphapose, write_coco, write_openpose
 from dcpose.formats.results.tables import write_csv, write_parquet
 from dcpose.formats.results.video_results import read_results
@@ -27,8 +27,7 @@ _FORMS = {
     "alphapose": _Form("_alphapose.json", write_alphapose),
     "coco": _Form("_coco.json", write_coco),
     "deeplabcut": _Form("_deeplabcut.csv", write_deeplabcut),
-    "sleap": _Form(".slp", write_through_sleap_io),
-    "nwb": _Form(".nwb", write_through_sleap_io),
+    "sleap": _Form(".slp", write_sleap),
 }
 RESULT_FORMS = ("json", *_FORMS)
 """Names of forms; json is the file that the others are made of."""
@@ -40,7 +39,7 @@ def write_results_as(json_file: Path, form: str, video: Path | None = None) -> P
     Args:
         json_file: what `tools/infer.py` wrote, or a predictions file of val.
         form: of `RESULT_FORMS`.
-        video: the poses are of, for the forms that name it.
+        video: the poses are of, for SLEAP, which shows them on it.
 
     Raises:
         ValueError: if the form is unknown, the file is malformed, or a package is missing.
@@ -51,7 +50,7 @@ def write_results_as(json_file: Path, form: str, video: Path | None = None) -> P
         raise ValueError(f"form {form!r}: expected one of {', '.join(RESULT_FORMS)}")
     target = json_file.with_name(json_file.stem + _FORMS[form].ending)
     results = read_results(json_file)
-    if form in ("sleap", "nwb"):
+    if form == "sleap":
         _FORMS[form].write(results, target, video)
     else:
         _FORMS[form].write(results, target)

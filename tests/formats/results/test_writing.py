@@ -170,10 +170,9 @@ def test_deeplabcut_reads_in_sleap_io(write):
     assert [node.name for node in labels.skeletons[0].nodes] == list(JOINTS)
 
 
-@pytest.mark.parametrize("form", ["sleap", "nwb"])
-def test_through_sleap_io(write, form, tmp_path):
+def test_sleap(write, tmp_path):
     sio = pytest.importorskip("sleap_io", reason="needs the extra 'labels'")
-    labels = sio.load_file(str(write(form, tmp_path / "clip.mp4")))
+    labels = sio.load_file(str(write("sleap", tmp_path / "clip.mp4")))
     frames = {frame.frame_idx: frame for frame in labels.labeled_frames}
     instances = [i for i in frames[2].instances if i.track is None or i.track.name == "id7"]
     points = np.array([instance.numpy() for instance in instances])
