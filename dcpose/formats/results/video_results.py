@@ -25,6 +25,8 @@ class VideoResults:
         times: (F,) float64 seconds; NaN where the file does not say.
         image_names: F names.
         image_wh: (width, height) of the first frame; (0, 0) where the file does not say.
+        image_rows: F positions in the file's `images`.
+        rows: P positions in the file's `annotations`.
         frame_of: (P,) int64 position of each person's frame, ascending.
         track_ids: (P,) int64, different in a frame.
         boxes_xywh: (P, 4) float64.
@@ -41,6 +43,8 @@ class VideoResults:
     times: np.ndarray
     image_names: tuple[str, ...]
     image_wh: tuple[int, int]
+    image_rows: tuple[int, ...]
+    rows: tuple[int, ...]
     frame_of: np.ndarray
     track_ids: np.ndarray
     boxes_xywh: np.ndarray
@@ -60,13 +64,17 @@ class VideoResults:
 
 
 def read_results(path: Path) -> VideoResults:
-    """Read a file of poses.
+    """Read a file of poses; see `results_of`."""
+    return results_of(fields.read_json(path), path)
+
+
+def results_of(content: Any, path: Path) -> VideoResults:  # noqa: ANN401 - parsed JSON
+    """Turn the content of a file of poses into arrays; `path` is for messages and the name.
 
     Raises:
         ValueError: if it is not in the form of PoseTrack 2018 with scores; the message names the
             place.
     """
-    content = fields.read_json(path)
     where = str(path)
     categories = fields.get_list(content, "categories", where)
     if len(categories) != 1:
@@ -84,7 +92,8 @@ def read_results(path: Path) -> VideoResults:
         _Person(entry, f"{where}: annotations[{i}]", len(names), position)
         for i, entry in enumerate(fields.get_list(content, "annotations", where))
     ]
-    people.sort(key=lambda person: person.frame)
+    rows = sorted(range(len(people)), key=lambda row: people[row].frame)
+    people = [people[row] for row in rows]
     first = images[order[0]] if images else {}
     calibrated = bool(people) and all(person.probabilities is not None for person in people)
     count = len(names)
@@ -95,6 +104,8 @@ def read_results(path: Path) -> VideoResults:
         times=np.array([images[i].get("time", np.nan) for i in order], dtype=np.float64),
         image_names=tuple(str(images[i].get("file_name", "")) for i in order),
         image_wh=(int(first.get("width", 0)), int(first.get("height", 0))),
+        image_rows=tuple(order),
+        rows=tuple(rows),
         frame_of=np.array([p.frame for p in people], dtype=np.int64),
         track_ids=np.array([p.track_id for p in people], dtype=np.int64),
         boxes_xywh=np.array([p.box for p in people]).reshape(-1, 4),
