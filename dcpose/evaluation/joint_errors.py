@@ -17,7 +17,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from dcpose.evaluation.evaluator import paired_files
-from dcpose.evaluation.matching import people_of_frame
+from dcpose.evaluation.matching import HEAD_FACTOR, people_of_frame
 from dcpose.evaluation.subsets import person_boxes
 from dcpose.formats.posetrack.predictions import read_poses
 from dcpose.formats.posetrack.video_poses import EvaluationInputError, VideoPoses
@@ -31,8 +31,10 @@ class JointErrors:
     Attributes:
         distances: (N, J) float64 pixels; NaN where the joint is not annotated, infinite where it
             is but nothing was predicted for it.
+        scores: (N, J) float64 of what was predicted; NaN where `distances` is not finite.
         joints: (N, J, 2) float64 annotated joints, in image pixels.
         boxes_xywh: (N, 4) float64 person boxes; the extent of the joints where the file has none.
+        head_sizes: (N,) float64 pixels, PoseTrack's unit of distance; NaN without a head box.
         num_extra: predictions of the same frames that nobody was left for.
         num_frames: frames that the annotations list.
         num_videos: videos.
@@ -40,8 +42,10 @@ class JointErrors:
     """
 
     distances: np.ndarray
+    scores: np.ndarray
     joints: np.ndarray
     boxes_xywh: np.ndarray
+    head_sizes: np.ndarray
     num_extra: int
     num_frames: int
     num_videos: int
@@ -103,22 +107,23 @@ def joint_errors(
 ) -> JointErrors:
     """Compare the annotated with the predicted people of videos whose frames pair by position."""
     num_joints = len(skeleton.evaluation_joints)
-    distances, joints = [np.zeros((0, num_joints))], [np.zeros((0, num_joints, 2))]
-    boxes = [np.zeros((0, 4))]
+    empty = np.zeros((0, num_joints))
+    parts = [(empty, empty, np.zeros((0, num_joints, 2)), np.zeros((0, 4)), np.zeros(0))]
     num_extra = num_frames = num_videos = 0
     for annotated, predicted in videos:
         people = annotated.keep(np.any(annotated.present, axis=1))
-        apart, extra = _distances(people, predicted)
-        distances.append(apart)
-        joints.append(people.joints)
-        boxes.append(person_boxes(people))
+        distances, scores, extra = _distances(people, predicted)
+        parts.append((distances, scores, people.joints, person_boxes(people), head_sizes(people)))
         num_extra += extra
         num_frames += annotated.num_frames
         num_videos += 1
+    columns = tuple(np.concatenate(column) for column in zip(*parts, strict=True))
     return JointErrors(
-        distances=np.concatenate(distances),
-        joints=np.concatenate(joints),
-        boxes_xywh=np.concatenate(boxes),
+        distances=columns[0],
+        scores=columns[1],
+        joints=columns[2],
+        boxes_xywh=columns[3],
+        head_sizes=columns[4],
         num_extra=num_extra,
         num_frames=num_frames,
         num_videos=num_videos,
@@ -126,9 +131,17 @@ def joint_errors(
     )
 
 
-def _distances(annotated: VideoPoses, predicted: VideoPoses) -> tuple[np.ndarray, int]:
-    """Return (N, J) distances, see `JointErrors`, and the number of predictions left over."""
+def head_sizes(annotated: VideoPoses) -> np.ndarray:
+    """Return (P,) head sizes in pixels; NaN for people without a head box."""
+    corners = annotated.head_boxes
+    diagonals = np.hypot(corners[:, 2] - corners[:, 0], corners[:, 3] - corners[:, 1])
+    return np.where(annotated.has_head_box, HEAD_FACTOR * diagonals, np.nan)
+
+
+def _distances(annotated: VideoPoses, predicted: VideoPoses) -> tuple[np.ndarray, np.ndarray, int]:
+    """Return (N, J) distances and scores, see `JointErrors`, and how many predictions are over."""
     distances = np.where(annotated.present, np.inf, np.nan)
+    scores = np.full(distances.shape, np.nan)
     sizes = np.maximum(person_boxes(annotated)[:, 2:].max(axis=1), 1.0)
     left_over = 0
     for frame in np.unique(annotated.frame_of).tolist():
@@ -139,11 +152,12 @@ def _distances(annotated: VideoPoses, predicted: VideoPoses) -> tuple[np.ndarray
         apart[missing] = np.inf
         pairs = _assign(apart / sizes[people, None, None], annotated.present[people])
         for row, column in pairs:
-            person = people[row]
-            counted = annotated.present[person]
-            distances[person, counted] = apart[row, column, counted]
+            counted = annotated.present[people[row]]
+            distances[people[row], counted] = apart[row, column, counted]
+            known = counted & np.isfinite(apart[row, column])
+            scores[people[row], known] = predicted.scores[predictions[column], known]
         left_over += len(predictions) - len(pairs)
-    return distances, left_over
+    return distances, scores, left_over
 
 
 def _assign(apart: np.ndarray, present: np.ndarray) -> Sequence[tuple[int, int]]:
