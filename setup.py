@@ -47,6 +47,10 @@ setup(
         "supervision": ["supervision>=0.31"],
         # OKS AP of COCO, for stage one of the backbone
         "coco": ["pycocotools>=2.0.10"],
+        # labels of SLEAP, YOLO pose and Label Studio; 300 MB with what it needs
+        "labels": ["sleap-io>=0.9"],
+        # tables of poses as parquet
+        "parquet": ["pyarrow>=17"],
         # MOTA and IDF1 of tracks
         "mota": ["motmetrics>=1.4"],
         # the HTML page of scripts/report.py, the chart of scripts/ablate.py

@@ -117,3 +117,66 @@ def _truncated_gaussian(peaks: Tensor, length: int, sigma: float) -> Tensor:
     distance = torch.arange(length, device=peaks.device) - peaks[..., None]
     values = torch.exp(distance.square() / (-2 * sigma * sigma))
     return torch.where(distance.abs() <= 3 * sigma, values, 0.0)
+
+
+def spread(heatmaps: Tensor, radius: int) -> Tensor:
+    """Measure how wide the peak of each heatmap is, and in which direction.
+
+    It is the covariance of the places in a window around the highest pixel, each weighing as much
+    as its value; negative values weigh nothing. A target of `encode` has about sigma^2 both ways,
+    so what is beyond that is doubt, along its direction.
+
+    Args:
+        heatmaps: (B, J, H, W) of any float type.
+        radius: of the window, in heatmap pixels; 3 sigma holds a target whole.
+
+    Returns:
+        (B, J, 2, 2) float32 covariances of x and y in heatmap pixels squared; 0 for maps without a
+        positive value, NaN for those that contain NaN.
+
+    Raises:
+        ValueError: if `heatmaps` does not have four dimensions, or the radius is less than 1.
+    """
+    if heatmaps.ndim != 4 or radius < 1:
+        raise ValueError(
+            f"expected heatmaps (B, J, H, W) and a radius of at least 1, got "
+            f"{tuple(heatmaps.shape)} and {radius}"
+        )
+    height, width = heatmaps.shape[2:]
+    values = heatmaps.float()
+    index = values.flatten(2).argmax(dim=-1)
+    grids = []
+    for peaks, length, axis in ((index % width, width, -2), (index // width, height, -1)):
+        away = torch.arange(length, device=values.device) - peaks[..., None]
+        # (B, J, 1, W) columns and (B, J, H, 1) rows, from the peak
+        grids.append(away.unsqueeze(axis).float())
+    near = (grids[0].abs() <= radius) & (grids[1].abs() <= radius)
+    weights = torch.where(near, values.clamp_min(0), 0.0)
+    # outside the window a NaN would be lost
+    undefined = values.isnan().flatten(2).any(dim=-1)
+    total = weights.sum(dim=(-2, -1)).clamp_min(torch.finfo(torch.float32).tiny)
+
+    def mean(place: Tensor) -> Tensor:
+        return (weights * place).sum(dim=(-2, -1)) / total
+
+    x, y = grids
+    mean_x, mean_y = mean(x), mean(y)
+    across = mean(x * y) - mean_x * mean_y
+    rows = [mean(x * x) - mean_x.square(), across, across, mean(y * y) - mean_y.square()]
+    covariances = torch.stack(rows, dim=-1).unflatten(-1, (2, 2))
+    return torch.where(undefined[..., None, None], torch.nan, covariances)
+
+
+def spread_to_image(covariances: Tensor, crop_to_image: Tensor, stride: float) -> Tensor:
+    """Bring covariances in heatmap pixels to the frame.
+
+    Args:
+        covariances: (B, J, 2, 2) as `spread` gives them.
+        crop_to_image: (B, 2, 3) maps from crop pixels to image pixels.
+        stride: crop pixels per heatmap pixel.
+
+    Returns:
+        (B, J, 2, 2) float64 in image pixels squared.
+    """
+    linear = stride * crop_to_image.double()[:, None, :, :2]
+    return linear @ covariances.double() @ linear.transpose(-1, -2)

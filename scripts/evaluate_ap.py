@@ -51,7 +51,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--mota",
         action="store_true",
-        help="also measure the tracks: PoseTrack MOTA and IDF1 (needs the package motmetrics)",
+        help="also measure the tracks: PoseTrack MOTA, IDF1, HOTA (needs the package motmetrics)",
     )
     parser.add_argument(
         "--with-poseval",

@@ -157,6 +157,11 @@ def pairs_in_frames(annotated: VideoPoses, predicted: VideoPoses) -> tuple[np.nd
     return prediction, starts[prediction] + offset
 
 
+def people_of_frame(poses: VideoPoses, frame: int) -> np.ndarray:
+    """Return the indices of the people of a frame."""
+    return np.arange(*np.searchsorted(poses.frame_of, (frame, frame + 1)))
+
+
 def _right_joints(annotated: VideoPoses, predicted: VideoPoses) -> tuple[np.ndarray, np.ndarray]:
     """Return (P, J) bool, present joints of assigned predictions within the distance limit.
 

@@ -1,4 +1,4 @@
-"""How well tracks follow people: PoseTrack's MOTA per joint, and IDF1 of whole people.
+"""How well tracks follow people: PoseTrack's MOTA per joint, IDF1 and HOTA of whole people.
 
 MOTA is that of the official evaluator (poseval), with two of its habits: the last evaluated frame
 of every video is left out, and a frame in which nobody is annotated or predicted counts as one
@@ -6,7 +6,7 @@ miss and one false positive of every joint, whatever is there. MOTP is the mean 
 joints; poseval's differs, because it adds up unmatched pairs with motmetrics 1.2 and later.
 
 IDF1 compares whole people, by their boxes, in all evaluated frames. It needs the optional package
-motmetrics, as MOTA does.
+motmetrics, as MOTA does. HOTA (`hota.py`) compares them by OKS in the same frames.
 
 Legend: J evaluated joints.
 """
@@ -14,6 +14,7 @@ Legend: J evaluated joints.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -22,7 +23,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dcpose.evaluation.evaluator import group_means, mean_of_defined, none_if_nan
-from dcpose.evaluation.matching import DISTANCE_LIMIT, evaluated_people, joint_distances
+from dcpose.evaluation.hota import HotaCounts, video_counts
+from dcpose.evaluation.matching import (
+    DISTANCE_LIMIT,
+    evaluated_people,
+    joint_distances,
+    people_of_frame,
+)
+from dcpose.evaluation.oks_ap import oks
+from dcpose.evaluation.pixel_result import evaluated_sigmas
 from dcpose.evaluation.subsets import person_boxes
 from dcpose.formats.posetrack.folders import paired_files
 from dcpose.formats.posetrack.predictions import read_poses
@@ -51,6 +60,7 @@ class TrackingResult:
         id_false_positives: predicted boxes without.
         id_false_negatives: annotated boxes without.
         id_switches: changes of identity, over people.
+        hota: counts of HOTA, over people.
         num_videos: videos evaluated.
         skeleton: names the J joints and the groups of the table.
     """
@@ -64,6 +74,7 @@ class TrackingResult:
     id_false_positives: int
     id_false_negatives: int
     id_switches: int
+    hota: HotaCounts
     num_videos: int
     skeleton: Skeleton = POSETRACK
 
@@ -120,6 +131,7 @@ class TrackingResult:
             "groups": {name: none_if_nan(value) for name, value in self.columns.items()},
             "switches": self.num_switches.tolist(),
             "idf1": none_if_nan(self.idf1),
+            "hota": self.hota.values,
             "id_switches": self.id_switches,
         }
 
@@ -143,6 +155,8 @@ def evaluate_tracks(
     num_joints = len(skeleton.evaluation_joints)
     joints = np.zeros((5, num_joints))
     people = np.zeros(4, dtype=np.int64)
+    hota = HotaCounts.none()
+    sigmas = evaluated_sigmas(skeleton)
     pairs = paired_files(annotations_dir, predictions_dir)
     for annotations_path, predictions_path in pairs:
         annotated, predicted, frames = evaluated_people(
@@ -153,6 +167,7 @@ def evaluate_tracks(
         accumulators = accumulate_joints(motmetrics, annotated, predicted, frames)
         joints += np.array([_count(accumulator) for accumulator in accumulators]).T
         people += _count_identities(motmetrics, annotated, predicted, frames)
+        hota = hota + video_counts(_alike_by_frame(annotated, predicted, frames, sigmas))
     objects, matches, switches, false_positives = joints[:4].astype(np.int64)
     return TrackingResult(
         num_objects=objects,
@@ -164,6 +179,7 @@ def evaluate_tracks(
         id_false_positives=int(people[1]),
         id_false_negatives=int(people[2]),
         id_switches=int(people[3]),
+        hota=hota,
         num_videos=len(pairs),
         skeleton=skeleton,
     )
@@ -183,7 +199,7 @@ def accumulate_joints(
     num_joints = annotated.present.shape[1]
     accumulators = [motmetrics.MOTAccumulator(auto_id=True) for _ in range(num_joints)]
     for frame in frames[:-1]:
-        people, predictions = _of_frame(annotated, frame), _of_frame(predicted, frame)
+        people, predictions = people_of_frame(annotated, frame), people_of_frame(predicted, frame)
         if not len(people) or not len(predictions):
             for accumulator in accumulators:
                 accumulator.update([0], [0], [[np.nan]])
@@ -225,7 +241,7 @@ def _count_identities(
     accumulator = motmetrics.MOTAccumulator(auto_id=True)
     boxes, predicted_boxes = person_boxes(annotated), person_boxes(predicted)
     for frame in frames:
-        people, predictions = _of_frame(annotated, frame), _of_frame(predicted, frame)
+        people, predictions = people_of_frame(annotated, frame), people_of_frame(predicted, frame)
         overlap = box_iou(boxes[people], predicted_boxes[predictions])
         accumulator.update(
             annotated.track_ids[people],
@@ -239,9 +255,23 @@ def _count_identities(
     return np.array([measured[name] for name in names], dtype=np.int64)
 
 
-def _of_frame(poses: VideoPoses, frame: int) -> np.ndarray:
-    """Return the indices of the people of a frame."""
-    return np.arange(*np.searchsorted(poses.frame_of, (frame, frame + 1)))
+def _alike_by_frame(
+    annotated: VideoPoses, predicted: VideoPoses, frames: np.ndarray, sigmas: np.ndarray
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Yield ids of people and of predictions with joints, and their OKS, frame by frame."""
+    annotated = annotated.keep(np.any(annotated.present, axis=1))
+    predicted = predicted.keep(np.any(predicted.present, axis=1))
+    boxes = person_boxes(annotated)
+    for frame in frames:
+        people, predictions = people_of_frame(annotated, frame), people_of_frame(predicted, frame)
+        similarity = oks(
+            annotated.joints[people],
+            annotated.present[people],
+            boxes[people, 2] * boxes[people, 3],
+            predicted.joints[predictions],
+            sigmas,
+        )
+        yield annotated.track_ids[people], predicted.track_ids[predictions], similarity.T
 
 
 def _require_different_ids(annotated: VideoPoses) -> None:

@@ -124,7 +124,8 @@ def tracks_text(result: TrackingResult) -> str:
     """Return the row of MOTA, and a line with the other numbers."""
     rows = {"MOTP": result.motp, "precision": result.precision, "recall": result.recall}
     means = ", ".join(f"{name} {mean_of_defined(row):.1f}" for name, row in rows.items())
-    people = f"people: IDF1 {result.idf1:.1f}, {result.id_switches} identity switches"
+    hota = ", ".join(f"{name} {value:.1f}" for name, value in result.hota.values.items())
+    people = f"people: IDF1 {result.idf1:.1f}, {result.id_switches} identity switches, {hota}"
     return f"{row_of(result.columns).text()}\n{means}; {people}"
 
 

@@ -1,0 +1,1 @@
+"""Poses of a video in the forms of other tools."""

@@ -1,0 +1,96 @@
+"""Tables of DeepLabCut, and SLEAP files through sleap-io: a place for each identity.
+
+These forms have room for every identity in every frame. People without ids that last are one
+identity for each place in a frame; give them ids with --track.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dcpose.files.writing import write_text
+from dcpose.formats.results.video_results import VideoResults
+
+SCORER = "dcpose"
+
+
+def write_deeplabcut(results: VideoResults, path: Path) -> None:
+    """Write a table as DeepLabCut does for the poses of a video: x, y, likelihood of each joint.
+
+    A row for each frame; with more than one identity there is a header row `individuals`. Cells of
+    who is not there are empty.
+    """
+    identities = sorted(set(results.track_ids.tolist())) or [0]
+    num_joints = len(results.joint_names)
+    values = np.full((results.num_frames, len(identities), num_joints, 3), np.nan)
+    places = np.searchsorted(identities, results.track_ids)
+    values[results.frame_of, places, :, :2] = results.joints
+    values[results.frame_of, places, :, 2] = results.joint_scores
+    names = [f"id{identity}" for identity in identities]
+    columns = 3 * num_joints
+    joints = [name for name in results.joint_names for _ in range(3)] * len(names)
+    head = [["scorer", *[SCORER] * (columns * len(names))]]
+    if len(names) > 1:
+        head.append(["individuals", *[name for name in names for _ in range(columns)]])
+    head.append(["bodyparts", *joints])
+    head.append(["coords", *["x", "y", "likelihood"] * (num_joints * len(names))])
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerows(head)
+    rows = values.reshape(results.num_frames, -1).round(4)
+    for number, row in zip(results.frame_numbers.tolist(), rows.tolist(), strict=True):
+        writer.writerow([number, *("" if value != value else value for value in row)])
+    write_text(path, text.getvalue())
+
+
+def write_sleap(results: VideoResults, path: Path, video: Path | None = None) -> None:
+    """Write a SLEAP file, `.slp`.
+
+    Args:
+        results: the poses.
+        path: file to write.
+        video: what SLEAP is to show them on; None names one that has to be found.
+
+    Raises:
+        ValueError: if sleap-io is not installed.
+    """
+    try:
+        import sleap_io
+    except ImportError as error:
+        raise ValueError(
+            f"{path}: files of SLEAP are written by sleap-io ({error}); install it with "
+            "pip install 'dcpose[labels]'"
+        ) from None
+    sleap_io.save_slp(_sleap_labels(sleap_io, results, video), str(path))
+
+
+def _sleap_labels(sleap_io: Any, results: VideoResults, video: Path | None) -> Any:  # noqa: ANN401
+    """Return `sleap_io.Labels` with a predicted instance for each person."""
+    skeleton = sleap_io.Skeleton(list(results.joint_names), name=SCORER)
+    name = f"{results.name}.mp4" if video is None else str(video)
+    source = sleap_io.Video(filename=name, open_backend=False)
+    tracks = {i: sleap_io.Track(f"id{i}") for i in sorted(set(results.track_ids.tolist()))}
+    frames = []
+    for frame, number in enumerate(results.frame_numbers.tolist()):
+        people = results.people_of_frame(frame)
+        if not people:
+            continue
+        instances = [
+            sleap_io.PredictedInstance.from_numpy(
+                results.joints[person],
+                skeleton=skeleton,
+                point_scores=results.joint_scores[person],
+                score=float(results.joint_scores[person].mean()),
+                track=tracks[int(results.track_ids[person])],
+            )
+            for person in people
+        ]
+        frames.append(sleap_io.LabeledFrame(video=source, frame_idx=number, instances=instances))
+    return sleap_io.Labels(
+        frames, videos=[source], skeletons=[skeleton], tracks=list(tracks.values())
+    )
