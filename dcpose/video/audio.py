@@ -30,6 +30,7 @@ class AudioCopy:
     """
 
     def __init__(self, path: Path, output: av.container.OutputContainer, start: Fraction) -> None:
+        self._path = path
         self._output = output
         self._start = start
         self._input = open_input(path)
@@ -54,7 +55,12 @@ class AudioCopy:
             # a file that starts at 0 may have earlier sound, which primes the decoder
             if time >= 0 or self._start <= 0:
                 packet.stream = self._streams[packet.stream.index]
-                self._output.mux(packet)
+                try:
+                    self._output.mux(packet)
+                except (av.error.PatchWelcomeError, av.error.InvalidDataError) as error:
+                    _log.warning("%s: its sound is damaged and ends here (%s)", self._path, error)
+                    self._waiting = None
+                    return
             self._waiting = next(self._packets, None)
 
     def close(self) -> None:
@@ -84,5 +90,5 @@ class AudioCopy:
                     packet.dts += ticks - packet.pts
                 packet.pts = ticks
                 yield packet, ticks * time_base
-        except av.error.FFmpegError:
+        except (av.error.FFmpegError, IndexError):  # PyAV does not know streams that set in late
             return

@@ -41,7 +41,9 @@ def warn_of_others(
     others = [
         f"{stream.index} ({stream.width}x{stream.height})"
         for stream in container.streams.video
-        if not stream.disposition & _PICTURES and stream.index != film.index
+        if not stream.disposition & _PICTURES
+        and stream.codec_context is not None
+        and stream.index != film.index
     ]
     if others:
         _log.warning(

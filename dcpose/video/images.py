@@ -18,6 +18,10 @@ from dcpose.video.source import VideoError, VideoFrame, origin_of
 
 _log = logging.getLogger(__name__)
 
+_CV_LOG = getattr(cv2.utils, "logging", cv2)  # OpenCV 4.12 has it at the top
+_CV_ERRORS = 2
+_ORIENTATION = 0x0112
+_FLAGS = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
 _PNG = b"\x89PNG\r\n\x1a\n"
 PILLOW_FAULTS = (
     OSError, ValueError, SyntaxError, TypeError, EOFError, LookupError, ArithmeticError,
@@ -47,22 +51,24 @@ def read_image(path: Path) -> np.ndarray:
     data = _without_colour_profile(data)
     try:
         with quiet_opencv():
-            image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
+            image = cv2.imdecode(np.frombuffer(data, np.uint8), _FLAGS) if data else None
     except cv2.error:  # more pixels than OpenCV decodes
         image = None
     if image is None:
         raise VideoError(f"{path}: not an image that can be decoded; remove it or copy it again")
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=image))
+    image = cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=image)
+    return _upright(image, _orientation_of(path))
 
 
 @contextlib.contextmanager
 def quiet_opencv() -> Iterator[None]:
     """Keep OpenCV from warning of tags that it does not know, which cameras write by the dozen."""
-    before = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
+    before = _CV_LOG.getLogLevel()
+    _CV_LOG.setLogLevel(_CV_ERRORS)
     try:
         yield
     finally:
-        cv2.utils.logging.setLogLevel(before)
+        _CV_LOG.setLogLevel(before)
 
 
 def _without_colour_profile(data: bytes) -> bytes:
@@ -181,14 +187,33 @@ def _quiet_pillow() -> Iterator[None]:
         yield
 
 
+def _orientation_of(path: Path) -> int:
+    """Return how EXIF data ask to turn an image, 1 to 8; 1 for TIFF, which decoders turn."""
+    try:
+        with open_image(path) as image, _quiet_pillow():
+            found = 1 if image.format == "TIFF" else image.getexif().get(_ORIENTATION, 1)
+    except VideoError:
+        return 1
+    return found if found in range(1, 9) else 1
+
+
+def _upright(image: np.ndarray, orientation: int) -> np.ndarray:
+    """Turn an image as EXIF's orientation says; OpenCV before 4.13 does not for WebP."""
+    if orientation >= 5:  # rows are shown as columns
+        image = image.transpose(1, 0, 2)
+    if orientation in (3, 4, 7, 8):
+        image = image[::-1]
+    if orientation in (2, 3, 6, 7):
+        image = image[:, ::-1]
+    return np.ascontiguousarray(image)
+
+
 def _upright_wh(path: Path) -> tuple[int, int]:
     """Return (width, height) of an image as it is shown, from its first bytes."""
     with open_image(path) as image:
         width, height = image.size
-        # Pillow turns the size of a TIFF itself, and of no other format
-        with _quiet_pillow():
-            turned = image.format != "TIFF" and image.getexif().get(0x0112, 1) >= 5
         pictures = _count_pictures(image)
+    turned = _orientation_of(path) >= 5
     if pictures > 1:
         _log.warning("%s: holds %d pictures; the first is read", path, pictures)
     return (height, width) if turned else (width, height)

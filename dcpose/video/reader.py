@@ -119,7 +119,7 @@ class _CountedPackets:
                         end = float((time + (packet.duration or 0)) * time_base)
                         self.end_s = max(self.end_s, end)
                 yield packet
-        except av.error.FFmpegError:
+        except (av.error.FFmpegError, IndexError):  # PyAV does not know streams that set in late
             # nothing more can be read; whether something is missing is judged afterwards
             yield _end_of(self._stream)
 
