@@ -23,6 +23,15 @@ def conv1x1(in_channels: int, out_channels: int) -> nn.Conv2d:
     return nn.Conv2d(in_channels, out_channels, 1, bias=False)
 
 
+def upsampling(in_channels: int, out_channels: int) -> list[nn.Module]:
+    """Layers that double height and width."""
+    return [
+        nn.ConvTranspose2d(in_channels, out_channels, 4, stride=2, padding=1, bias=False),
+        nn.BatchNorm2d(out_channels),
+        nn.ReLU(inplace=True),
+    ]
+
+
 class BasicBlock(nn.Module):
     """Two 3x3 convolutions around a shortcut (ResNet), (N, Cin, H, W) to (N, Cout, H, W).
 
