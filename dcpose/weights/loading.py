@@ -10,41 +10,17 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from dcpose.weights.layouts import NamedWeights, name_weights
+from dcpose.weights.layouts.naming import NamedWeights, name_weights
+from dcpose.weights.layouts.vit import fit_positions
 from dcpose.weights.reading import read_weights
 from dcpose.weights.recognise import NUM_DILATIONS, NUM_WARPER_DILATIONS, settings_of
-from dcpose.weights.strict import differences
-
-MAX_LISTED = 20
-"""Names of one kind that a message lists."""
+from dcpose.weights.strict import WeightsMismatchError, differences
 
 COUNTER = "num_batches_tracked"
 """BatchNorm's step counter; old files lack it, and it does not influence any result."""
 
 WITHOUT = "dcpose.without"
 """Metadata of converted files: beginnings of names that the source could not have, by commas."""
-
-
-class WeightsMismatchError(ValueError):
-    """A file does not fit a model.
-
-    Attributes:
-        missing: names that the model has and the file lacks, our names.
-        unexpected: names that the file has and the model lacks.
-        misshapen: names with the shape found and the shape expected.
-    """
-
-    def __init__(
-        self,
-        message: str,
-        missing: list[str],
-        unexpected: list[str],
-        misshapen: list[tuple[str, tuple[int, ...], tuple[int, ...]]],
-    ) -> None:
-        super().__init__(message)
-        self.missing = missing
-        self.unexpected = unexpected
-        self.misshapen = misshapen
 
 
 @dataclass(frozen=True)
@@ -166,14 +142,14 @@ def check_fit(
         WeightsMismatchError: lists what is missing, unexpected or has another shape, under our
             names and those of the file's layout.
     """
-    state = named.state
+    state = fit_positions(named.state, expected, named.layout.resamples_positions)
     counters = [name for name in expected if name not in state and name.endswith(COUNTER)]
     complete = {**state, **{name: expected[name] for name in counters}}
     found = differences(complete, expected)
     if any(found):
-        listed = found.describe(MAX_LISTED, _both_names(named.layout.to_theirs))
+        listed = found.describe(title=_both_names(named.layout.to_theirs))
         message = f"{path} does not fit the model: {listed}{_hint(named, expected)}"
-        raise WeightsMismatchError(message, found.missing, found.unexpected, found.misshapen)
+        raise WeightsMismatchError(message, found)
     notes = [f"{len(counters)} BatchNorm counters not in the file, left as they are"]
     return complete, notes if counters else []
 
