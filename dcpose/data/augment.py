@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dcpose.data.crop import crop_matrix
-from dcpose.geometry import apply_affine, compose, mirror_matrix
+from dcpose.geometry import Affine, apply_affine, compose, mirror_matrix
 from dcpose.skeleton import Skeleton
 
 _HALF_BODY_ENLARGE = 1.5
@@ -78,6 +78,7 @@ def random_view(
     augmentation: Augmentation,
     skeleton: Skeleton,
     rng: np.random.Generator,
+    affine: Affine = "classic",
 ) -> CropView:
     """Draw a view of a person.
 
@@ -89,6 +90,7 @@ def random_view(
         augmentation: what may happen, and how likely.
         skeleton: says what the upper body is.
         rng: source of all randomness.
+        affine: what the box is mapped to.
     """
     factor = box_enlarge
     half_body = _random_half_body(joints, augmentation, skeleton, rng)
@@ -101,10 +103,10 @@ def random_view(
     if rng.random() < augmentation.rotation_prob:
         limit = 2 * augmentation.rotation_deg
         angle_deg = float(np.clip(rng.normal(0, augmentation.rotation_deg), -limit, limit))
-    matrix = crop_matrix(box_xywh, crop_wh, factor, angle_deg)
+    matrix = crop_matrix(box_xywh, crop_wh, factor, angle_deg, affine)
     mirrored = bool(rng.random() < augmentation.flip_prob)
     if mirrored:
-        matrix = compose(mirror_matrix(crop_wh), matrix)
+        matrix = compose(mirror_matrix(crop_wh, affine), matrix)
     return CropView(matrix, mirrored)
 
 
