@@ -45,6 +45,7 @@ class SimpleBaseline(Backbone):
     """
 
     stride = 4
+    feature_stride = 4
     side_multiple = 32  # the stride of the ResNet
 
     def __init__(self, depth: Depth = 50, num_joints: int = 17, deconv_channels: int = 256) -> None:

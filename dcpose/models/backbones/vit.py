@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from torchvision.ops import StochasticDepth
 
 from dcpose.models.blocks import upsampling
-from dcpose.models.initialise import CONV_STD
+from dcpose.models.initialise import LINEAR_STD
+from dcpose.models.interface import Backbone
 
 PATCH = 16
 """Pixels along a side of a patch, and from one patch to the next."""
@@ -21,9 +22,6 @@ PATCH_PADDING = 2
 """Pixels of zeros around the image; a patch starts this far left of and above its cell."""
 
 NORM_EPS = 1e-6
-
-TOKEN_STD = 0.02
-"""Standard deviation of new weights of the transformer, cut at two of them."""
 
 Decoder = Literal["classic", "simple"]
 
@@ -81,7 +79,7 @@ class Block(nn.Module):
         return tokens + self.drop_path(self.mlp(self.norm2(tokens)))
 
 
-class ViT(nn.Module):
+class ViT(Backbone):
     """Images to joint heatmaps at a quarter of the resolution.
 
     The defaults are ViTPose-B with the classic decoder. Published sizes, as width, depth, heads:
@@ -104,11 +102,8 @@ class ViT(nn.Module):
     """
 
     stride = 4
-    """Crop pixels per heatmap pixel."""
-    feature_stride = PATCH
-    """Crop pixels per cell of the features."""
     side_multiple = PATCH
-    """What both sides of an image have to be multiples of."""
+    feature_stride = PATCH
 
     def __init__(
         self,
@@ -124,7 +119,8 @@ class ViT(nn.Module):
         super().__init__()
         if width % heads:
             raise ValueError(f"{heads} heads do not divide a width of {width}")
-        _check_sides(image_wh[1], image_wh[0])
+        if any(side % PATCH for side in image_wh):
+            raise ValueError(f"sides of image_wh must be multiples of {PATCH}, got {image_wh}")
         self.feature_channels = width
         grid_hw = image_wh[1] // PATCH, image_wh[0] // PATCH
         self.patch_embed = nn.Conv2d(3, width, PATCH, stride=PATCH, padding=PATCH_PADDING)
@@ -142,33 +138,20 @@ class ViT(nn.Module):
         else:
             self.final_layer = nn.Conv2d(width, num_joints, 3, padding=1)
 
-    def init(self, generator: torch.Generator | None = None) -> None:
-        """Initialise in place: the transformer as MAE does, the decoder's convolutions N(0, 0.001).
+    def init(self, generator: torch.Generator) -> None:
+        """Initialise as `init_weights` does; patches and positions truncated N(0, 0.02)."""
+        super().init(generator)
+        for weight in (self.patch_embed.weight, self.positions):
+            nn.init.trunc_normal_(weight, 0, LINEAR_STD, -2 * LINEAR_STD, 2 * LINEAR_STD, generator)
 
-        Args:
-            generator: source of randomness; None draws from the global one.
-        """
-        for layer in self.modules():
-            if isinstance(layer, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)):
-                if isinstance(layer, nn.Linear) or layer is self.patch_embed:
-                    _truncated_normal(layer.weight, generator)
-                else:
-                    nn.init.normal_(layer.weight, std=CONV_STD, generator=generator)
-                if layer.bias is not None:
-                    nn.init.zeros_(layer.bias)
-        _truncated_normal(self.positions, generator)
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Return heatmaps (N, J, H / 4, W / 4) of normalised RGB images (N, 3, H, W)."""
-        return self.head(self.features(images))
+    def layers(self) -> list[list[nn.Parameter]]:
+        """Return patches and positions, then the blocks; see `Backbone`."""
+        first = [self.positions, *self.patch_embed.parameters()]
+        return [first, *(list(block.parameters()) for block in self.blocks)]
 
     def features(self, images: Tensor) -> Tensor:
-        """Return features (N, C, h, w), after the last LayerNorm, of images (N, 3, H, W).
-
-        Raises:
-            ValueError: if H or W is not a multiple of 16.
-        """
-        _check_sides(*images.shape[-2:])
+        """Return what the last LayerNorm gives, (N, C, h, w); see `Backbone`."""
+        self.check_sides(images)
         cells = self.patch_embed(images)
         cells = cells + resampled(self.positions, cells.shape[-2:])
         tokens = cells.flatten(2).transpose(1, 2)
@@ -191,12 +174,3 @@ def resampled(positions: Tensor, grid_hw: tuple[int, int] | torch.Size) -> Tenso
     if positions.shape[-2:] == grid_hw:
         return positions
     return nn.functional.interpolate(positions, tuple(grid_hw), mode="bicubic", align_corners=False)
-
-
-def _truncated_normal(weight: Tensor, generator: torch.Generator | None) -> None:
-    nn.init.trunc_normal_(weight, 0, TOKEN_STD, -2 * TOKEN_STD, 2 * TOKEN_STD, generator)
-
-
-def _check_sides(height: int, width: int) -> None:
-    if height % PATCH or width % PATCH:
-        raise ValueError(f"image sides must be multiples of {PATCH}, got {width} x {height}")

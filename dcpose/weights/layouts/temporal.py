@@ -65,8 +65,8 @@ def _without_doubles(state: Mapping[str, Tensor], path: Path) -> dict[str, Tenso
     kinds = {
         "missing": [first for first in first_names.values() if first not in once]
         + [swap(name, turned(_TWICE)) for name in wanted if name not in first_names.values()],
-        "other than its double": [
-            second
+        "other than the double": [
+            f"{first} ({second})"
             for second, first in first_names.items()
             if first in once and not torch.equal(state[second], once[first])
         ],
