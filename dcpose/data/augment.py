@@ -29,6 +29,8 @@ class Augmentation:
         scale: standard deviation of the window's scale about 1; cut at 1 - scale and 1 + scale.
         half_body_prob: probability of showing only the upper or only the lower body.
         half_body_min_joints: half bodies are made of people with more visible joints than this.
+        shift_prob: probability of moving the box off its person, if it is no half body.
+        shift: largest move along either side, as a share of the box.
 
     Raises:
         ValueError: if a value is out of its range.
@@ -40,9 +42,11 @@ class Augmentation:
     scale: float = 0.35
     half_body_prob: float = 0.3
     half_body_min_joints: int = 8
+    shift_prob: float = 0.0
+    shift: float = 0.2
 
     def __post_init__(self) -> None:
-        for name in ("flip_prob", "rotation_prob", "half_body_prob"):
+        for name in ("flip_prob", "rotation_prob", "half_body_prob", "shift_prob", "shift"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must be in [0, 1], got {getattr(self, name)}")
         if not (0 <= self.scale < 1 and self.rotation_deg >= 0 and self.half_body_min_joints >= 2):
@@ -96,6 +100,9 @@ def random_view(
     half_body = _random_half_body(joints, augmentation, skeleton, rng)
     if half_body is not None:
         box_xywh, factor = half_body, _HALF_BODY_ENLARGE
+    elif augmentation.shift_prob > 0 and rng.random() < augmentation.shift_prob:
+        moves = rng.uniform(-augmentation.shift, augmentation.shift, 2)
+        box_xywh = box_xywh + np.concatenate([moves * box_xywh[2:], [0.0, 0.0]])
     factor *= np.clip(
         rng.normal(1, augmentation.scale), 1 - augmentation.scale, 1 + augmentation.scale
     )
