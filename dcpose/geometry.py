@@ -9,8 +9,14 @@ Conventions used everywhere in this package:
 """
 
 import math
+from typing import Literal
 
 import numpy as np
+
+Affine = Literal["classic", "udp"]
+"""What a box is mapped to: classic to 0 .. W, one factor for both axes, as in HRNet and DCPose; udp
+to 0 .. W - 1 and 0 .. H - 1, the centres of the outermost pixels, as in ViTPose. For one box the
+two differ by half a crop pixel and more, so training and inference must agree."""
 
 
 def clip_to_image(box_xywh: np.ndarray, image_wh: tuple[int, int]) -> np.ndarray:
@@ -65,18 +71,23 @@ def enlarge(box_xywh: np.ndarray, factor: float) -> np.ndarray:
 
 
 def image_to_crop_matrix(
-    box_xywh: np.ndarray, crop_wh: tuple[int, int], angle_deg: float = 0.0
+    box_xywh: np.ndarray,
+    crop_wh: tuple[int, int],
+    angle_deg: float = 0.0,
+    affine: Affine = "classic",
 ) -> np.ndarray:
     """Build the affine map that cuts one person out of a frame.
 
-    The map is a similarity: box centre to crop centre, box width to crop width. Only the width
-    sets the scale, so pad the box to the crop's aspect ratio first (`pad_to_aspect`).
+    Pad the box to the crop's aspect ratio first (`pad_to_aspect`). The classic map is a
+    similarity: box centre to crop centre, box width to crop width; only the width sets the scale.
+    The udp map has a factor per axis, applied after the rotation.
 
     Args:
         box_xywh: (4,) person box in image pixels, already padded and enlarged.
         crop_wh: crop size in pixels; (288, 384) for the network of the paper.
         angle_deg: rotation of the window, in degrees, clockwise on screen; the person in the
             crop turns the other way.
+        affine: what the box is mapped to.
 
     Returns:
         (2, 3) float64 matrix from image pixels to crop pixels. Its inverse brings decoded
@@ -89,21 +100,38 @@ def image_to_crop_matrix(
     if not np.isfinite(box_xywh).all() or width <= 0 or height <= 0:
         raise ValueError(f"box_xywh must be finite with positive size, got {box_xywh}")
 
-    scale = crop_wh[0] / width
+    extent = box_extent(crop_wh, affine)
+    factors = extent / [width, height] if affine == "udp" else np.full(2, extent[0] / width)
     cos, sin = math.cos(math.radians(angle_deg)), math.sin(math.radians(angle_deg))
-    linear = scale * np.array([[cos, sin], [-sin, cos]])
+    linear = factors[:, None] * np.array([[cos, sin], [-sin, cos]])
     box_center = np.array([x + width / 2, y + height / 2])
-    crop_center = np.array(crop_wh) / 2
-    return np.column_stack([linear, crop_center - linear @ box_center])
+    return np.column_stack([linear, extent / 2 - linear @ box_center])
 
 
-def mirror_matrix(crop_wh: tuple[int, int]) -> np.ndarray:
+def box_extent(crop_wh: tuple[int, int], affine: Affine) -> np.ndarray:
+    """Return (2,) the crop position of a box's far corner; that of its near corner is (0, 0)."""
+    return np.array(crop_wh, dtype=np.float64) - (affine == "udp")
+
+
+def cell_wh(
+    crop_wh: tuple[int, int], heatmap_wh: tuple[int, int], affine: Affine = "classic"
+) -> tuple[float, float]:
+    """Return the crop pixels from one heatmap cell to the next, along x and y.
+
+    Cell 0 stands for crop pixel 0. The udp map puts the last cell on the last pixel.
+    """
+    extents = zip(box_extent(crop_wh, affine), box_extent(heatmap_wh, affine), strict=True)
+    x, y = (float(crop / heatmap) for crop, heatmap in extents)
+    return x, y
+
+
+def mirror_matrix(crop_wh: tuple[int, int], affine: Affine = "classic") -> np.ndarray:
     """Build the (2, 3) map that mirrors a crop about its vertical axis, x -> width - x.
 
     The axis is where `image_to_crop_matrix` puts the box centre, so this equals mirroring the
     image and the box before cutting, as the release does.
     """
-    return np.array([[-1.0, 0.0, crop_wh[0]], [0.0, 1.0, 0.0]])
+    return np.array([[-1.0, 0.0, box_extent(crop_wh, affine)[0]], [0.0, 1.0, 0.0]])
 
 
 def compose(second: np.ndarray, first: np.ndarray) -> np.ndarray:

@@ -24,7 +24,7 @@ from dcpose.build.weights import Inspection, inspect_weights
 from dcpose.cli import reports_user_errors
 from dcpose.config.loading import load_config
 from dcpose.files.writing import replacing, write_text
-from dcpose.weights.layouts import Source
+from dcpose.weights.layouts.layout import Source
 from dcpose.weights.loading import WITHOUT
 from dcpose.weights.reading import check_hash, sha256_of
 

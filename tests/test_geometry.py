@@ -112,6 +112,46 @@ def test_mirroring_the_crop_equals_mirroring_the_image():
     np.testing.assert_allclose(geometry.apply_affine(points, ours), expected, atol=1e-9)
 
 
+def test_udp_maps_a_box_to_the_outermost_pixels():
+    box = np.array([10.0, 20, 30, 40])
+    matrix = geometry.image_to_crop_matrix(box, (192, 256), affine="udp")
+    corners = geometry.apply_affine(np.array([[10.0, 20], [40, 60]]), matrix)
+    np.testing.assert_allclose(corners, [[0, 0], [191, 255]], atol=1e-9)
+    # the figures of the reference: half a pixel at the centre, three quarters at the last quarter
+    classic = geometry.image_to_crop_matrix(box, (192, 256))
+    points = np.array([[25.0, 40], [32.5, 50]])
+    moved = geometry.apply_affine(points, classic) - geometry.apply_affine(points, matrix)
+    np.testing.assert_allclose(moved, [[0.5, 0.5], [0.75, 0.75]], atol=1e-9)
+
+
+def test_udp_scales_after_the_rotation():
+    # what lies right of the centre comes to the top, scaled as the height is
+    box = np.array([0.0, 0, 288, 384])
+    matrix = geometry.image_to_crop_matrix(box, CROP_WH, 90, "udp")
+    point = geometry.apply_affine(np.array([244.0, 192.0]), matrix)
+    np.testing.assert_allclose(point, [143.5, 191.5 - 100 * 383 / 384], atol=1e-9)
+
+
+def test_cells_of_heatmaps():
+    assert geometry.cell_wh((192, 256), (48, 64)) == (4, 4)
+    assert geometry.cell_wh((192, 256), (48, 64), "udp") == (191 / 47, 255 / 63)
+
+
+def test_udp_mirrors_about_the_middle_of_the_pixels():
+    matrix = geometry.mirror_matrix((192, 256), "udp")
+    mirrored = geometry.apply_affine(np.array([[0.0, 3], [191, 3]]), matrix)
+    np.testing.assert_array_equal(mirrored, [[191, 3], [0, 3]])
+
+
+@given(box=boxes, angle=angles, point=st.tuples(positions, positions))
+def test_there_and_back_with_udp(box, angle, point):
+    box = geometry.enlarge(geometry.pad_to_aspect(box, 0.75), 1.25)
+    matrix = geometry.image_to_crop_matrix(box, CROP_WH, angle, "udp")
+    crop_point = geometry.apply_affine(np.array(point), matrix)
+    back = geometry.apply_affine(crop_point, geometry.invert_affine(matrix))
+    np.testing.assert_allclose(back, point, atol=1e-6)
+
+
 @given(box=boxes, angle=angles, point=st.tuples(positions, positions))
 def test_there_and_back(box, angle, point):
     matrix = crop_matrix(box, angle)

@@ -215,3 +215,80 @@ def test_spread_turns_with_the_crop():
     covariance = torch.tensor([[[[4.0, 1], [1, 9]]]])
     expected = 4.0**2 * 2**2 * torch.tensor([[[[9.0, -1], [-1, 4]]]], dtype=torch.float64)
     torch.testing.assert_close(heatmap.spread_to_image(covariance, turn, 4.0), expected)
+
+
+UDP_WH, UDP_CELLS = (192, 256), (48, 64)
+
+
+def test_udp_targets_sit_on_the_joint():
+    # by hand: cells are 191 / 47 and 255 / 63 crop pixels apart, so (95.5, 127.5) is (23.5, 31.5)
+    targets, weights = heatmap.encode(
+        torch.tensor([[[95.5, 127.5], [191.0, 255.0], [191.5, 10.0]]]),
+        torch.ones(1, 3), UDP_WH, UDP_CELLS, 2.0, unbiased=True,
+    )  # fmt: skip
+    assert weights.tolist() == [[1, 1, 0]]
+    middle = targets[0, 0, 31:33, 23:25]
+    torch.testing.assert_close(middle, torch.full((2, 2), float(np.exp(-0.5 / 8))))
+    assert targets[0, 1, 63, 47] == 1
+    assert targets[0, 2].max() == 0
+
+
+@pytest.mark.parametrize(("sigma", "tolerance"), [(2.0, 1e-3), (0.8, 1e-3)])
+def test_dark_finds_the_top_of_a_gaussian(sigma, tolerance):
+    # away from borders, blurred or not, the logarithm of a Gaussian is a parabola
+    rng = np.random.default_rng(0)
+    joints = torch.tensor(rng.uniform([12, 12], [35, 51], (4, 17, 2)), dtype=torch.float32)
+    in_crop = joints * torch.tensor([191 / 47, 255 / 63])
+    targets, _ = heatmap.encode(in_crop, torch.ones(4, 17), UDP_WH, UDP_CELLS, 2.0, unbiased=True)
+    decoded, scores = heatmap.decode_dark(targets, sigma)
+    assert (decoded - joints).abs().max() < tolerance
+    assert (scores == targets.flatten(2).amax(-1)).all()
+    by_quarters, _ = heatmap.decode(targets)
+    assert (by_quarters - joints).abs().mean() > 0.05
+
+
+def test_dark_blurs_noise_away():
+    # errors of the reference, in cells: 0.025 with sigma 2 and 0.046 with sigma 0.8
+    rng = np.random.default_rng(1)
+    joints = torch.tensor(rng.uniform([12, 12], [35, 51], (8, 17, 2)), dtype=torch.float32)
+    in_crop = joints * torch.tensor([191 / 47, 255 / 63])
+    targets, _ = heatmap.encode(in_crop, torch.ones(8, 17), UDP_WH, UDP_CELLS, 2.0, unbiased=True)
+    noisy = targets + torch.tensor(rng.normal(0, 0.02, targets.shape), dtype=torch.float32)
+    errors = [
+        (heatmap.decode_dark(noisy, sigma)[0] - joints).abs().mean().item() for sigma in (2.0, 0.8)
+    ]
+    assert errors[0] < 0.03
+    assert errors[0] < errors[1] < 0.06
+
+
+def test_dark_of_transformers(shared_dir):
+    # recipe: `vitpose_decode.npz` in goldens/vitpose/README.md
+    golden = np.load(shared_dir / "goldens/vitpose/vitpose_decode.npz")
+    boxes = [geometry.enlarge(geometry.pad_to_aspect(b, 0.75), 1.25) for b in golden["boxes_xywh"]]
+    matrices = [geometry.image_to_crop_matrix(box, UDP_WH, affine="udp") for box in boxes]
+    np.testing.assert_allclose(matrices, golden["image_to_crop_256x192"], atol=1e-3)
+    heatmaps = torch.from_numpy(golden["heatmaps"]).float()
+    joints, scores = heatmap.decode_dark(heatmaps, sigma=0.8)
+    back = torch.tensor(np.stack([geometry.invert_affine(matrix) for matrix in matrices]))
+    image = heatmap.heatmap_to_image(joints, back, geometry.cell_wh(UDP_WH, UDP_CELLS, "udp"))
+    np.testing.assert_array_equal(scores, golden["scores"])
+    x, y = heatmaps.flatten(2).argmax(-1) % 48, heatmaps.flatten(2).argmax(-1) // 48
+    inner = ((x > 0) & (x < 47) & (y > 0) & (y < 63)).numpy() & (golden["scores"] > 0.1)
+    assert inner.sum() > 80
+    np.testing.assert_allclose(image[inner], golden["keypoints_xy"][inner], atol=0.02)
+    assert joints[-1, -1].tolist() == [0, 0]  # nothing above zero
+
+
+def test_dark_of_odd_maps():
+    flat = torch.full((1, 3, 12, 8), 0.5)
+    flat[0, 1], flat[0, 2, 4, 4] = -1.0, float("nan")
+    joints, scores = heatmap.decode_dark(flat)
+    assert joints.isfinite().all()
+    assert joints[0, 1:].tolist() == [[0, 0], [0, 0]]
+    assert scores[0, 2].isnan()
+    corner = torch.zeros(1, 1, 12, 8)
+    corner[0, 0, 0, 7] = 1.0
+    assert heatmap.decode_dark(corner)[0].isfinite().all()
+    with pytest.raises(ValueError, match="expected heatmaps"):
+        heatmap.decode_dark(torch.zeros(1, 1, 2, 8))
+    assert heatmap.decode_dark(torch.zeros(0, 17, 12, 8, dtype=torch.bfloat16))[0].shape[0] == 0

@@ -90,6 +90,7 @@ def build_clip_options(cfg: Config, training: bool) -> ClipOptions:
         box_enlarge=cfg.data.box_enlarge,
         max_gap=cfg.data.max_gap,
         missing_neighbors=cfg.data.missing_neighbors,
+        affine=cfg.data.affine,
         frames=cfg.data.offsets or (wanted.training if training else wanted.test),
     )
 
@@ -104,6 +105,8 @@ def build_augmentation(cfg: Config) -> Augmentation:
         scale=augment.scale,
         half_body_prob=augment.half_body_prob,
         half_body_min_joints=augment.half_body_min_joints,
+        shift_prob=augment.shift_prob,
+        shift=augment.shift,
     )
 
 

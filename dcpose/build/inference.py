@@ -86,4 +86,6 @@ def build_predictor(
         # a prepared network has its own
         dtype=torch.float32 if cfg.test.fast else number_format.dtype,
         flip=build_skeleton(cfg) if cfg.test.flip else None,
+        affine=cfg.data.affine,
+        decoding=cfg.test.decoding,
     )

@@ -11,13 +11,17 @@ from torch import nn
 
 from dcpose.config.models import (
     DCPoseConfig,
+    FamiConfig,
     HRNetConfig,
     PoseWarperConfig,
     SimpleBaselineConfig,
     SingleFrameConfig,
+    TarConfig,
+    VitConfig,
 )
 from dcpose.models.backbones.hrnet import HRNet
 from dcpose.models.backbones.simple_baseline import SimpleBaseline
+from dcpose.models.backbones.vit import ViT
 from dcpose.models.blocks import residual_chain
 from dcpose.models.dcpose.correction import PoseCorrectionNetwork
 from dcpose.models.dcpose.network import DCPose
@@ -28,9 +32,11 @@ from dcpose.models.dcpose.temporal import (
     SummedHeatmaps,
     SummedResiduals,
 )
+from dcpose.models.fami import FAMI
 from dcpose.models.interface import Backbone, TemporalModel
 from dcpose.models.posewarper import HeatmapWarper, PoseWarper
 from dcpose.models.single_frame import SingleFrame
+from dcpose.models.tar import TAR
 
 
 def _hrnet(section: HRNetConfig, num_joints: int) -> HRNet:
@@ -47,6 +53,19 @@ def _simple_baseline(section: SimpleBaselineConfig, num_joints: int) -> SimpleBa
     return SimpleBaseline(section.depth, num_joints, section.deconv_channels)
 
 
+def _vit(section: VitConfig, num_joints: int) -> ViT:
+    return ViT(
+        width=section.width,
+        depth=section.depth,
+        heads=section.heads,
+        num_joints=num_joints,
+        decoder=section.decoder,
+        decoder_channels=section.decoder_channels,
+        image_wh=section.image_wh,
+        drop_path=section.drop_path,
+    )
+
+
 def _single_frame(section: SingleFrameConfig, backbone: Backbone) -> SingleFrame:
     return SingleFrame(backbone)
 
@@ -55,6 +74,32 @@ def _posewarper(section: PoseWarperConfig, backbone: Backbone) -> PoseWarper:
     sizes = section.warper
     warper = HeatmapWarper(section.num_joints, sizes.blocks, sizes.channels, sizes.dilations)
     return PoseWarper(backbone, warper, section.backbone.frozen, section.backbone.frozen_bn)
+
+
+def _tar(section: TarConfig, backbone: Backbone) -> TAR:
+    return TAR(
+        backbone,
+        num_joints=section.num_joints,
+        layers=section.jta.layers,
+        heads=section.jta.heads,
+        threshold=section.jta.threshold,
+        token_order=section.token_order,
+        frozen=section.backbone.frozen,
+        frozen_bn=section.backbone.frozen_bn,
+    )
+
+
+def _fami(section: FamiConfig, backbone: Backbone) -> FAMI:
+    return FAMI(
+        backbone,
+        num_joints=section.num_joints,
+        num_frames=section.frames,
+        channels=section.channels,
+        offset_groups=section.offset_groups,
+        mutual_information=section.mutual_information,
+        frozen=section.backbone.frozen,
+        frozen_bn=section.backbone.frozen_bn,
+    )
 
 
 def _dcpose(section: DCPoseConfig, backbone: Backbone) -> DCPose:
@@ -80,6 +125,7 @@ def _dcpose(section: DCPoseConfig, backbone: Backbone) -> DCPose:
         frozen=section.backbone.frozen,
         frozen_bn=section.backbone.frozen_bn,
         neighbors=section.neighbors,
+        start=section.start,
     )
 
 
@@ -122,6 +168,7 @@ def _require_mmcv() -> None:
 BACKBONES: dict[str, Callable[[Any, int], Backbone]] = {
     "hrnet": _hrnet,
     "simple_baseline": _simple_baseline,
+    "vit": _vit,
 }
 """By `model.backbone.name`: section and number of joints to backbone."""
 
@@ -142,5 +189,7 @@ METHODS: dict[str, Method] = {
     "dcpose": Method(DCPose, _dcpose),
     "single_frame": Method(SingleFrame, _single_frame),
     "posewarper": Method(PoseWarper, _posewarper),
+    "tar": Method(TAR, _tar),
+    "fami": Method(FAMI, _fami),
 }
 """By `model.name`."""

@@ -20,7 +20,7 @@ from dcpose.data.loader import EpochBatches, make_train_loader
 from dcpose.deploy.fast import prepare_for_inference
 from dcpose.engine.distributed import barrier, rank, world_size
 from dcpose.engine.encodings import FrozenEncoder, TrainingSource
-from dcpose.engine.optim import make_optimizer, make_scheduler
+from dcpose.engine.optim import make_optimizer, make_scheduler, parameter_groups
 from dcpose.engine.precision import resolve_precision
 from dcpose.engine.run.progress import with_progress
 from dcpose.engine.state import TrainingState
@@ -136,7 +136,7 @@ def _key(
 ) -> dict[str, Any]:
     """Return all that the encodings of the training clips depend on."""
     values = config_to_dict(cfg)
-    data = ("crop_wh", "box_enlarge", "max_gap", "missing_neighbors", "augment", "draws")
+    data = ("crop_wh", "box_enlarge", "affine", "max_gap", "missing_neighbors", "augment", "draws")
     backbone = values["model"]["backbone"]
     return {
         "weights": hash_weights(model.backbone),
@@ -154,12 +154,21 @@ def build_target_encoder(cfg: Config, stride: int) -> Callable[[ClipBatch], tupl
     """Build the map from a batch to target heatmaps (B, J, h, w) and weights (B, J)."""
     crop_wh = cfg.data.crop_wh
     heatmap_wh = (crop_wh[0] // stride, crop_wh[1] // stride)
+    factors = cfg.train.joint_weights
 
     def encode(batch: ClipBatch) -> tuple[Tensor, Tensor]:
         if batch.joints is None or batch.joint_weights is None:
             raise ValueError("the batch carries no joints: it was made for inference")
+        weights = batch.joint_weights
+        if factors is not None:
+            weights = weights * weights.new_tensor(factors)
         return heatmap.encode(
-            batch.joints, batch.joint_weights, crop_wh, heatmap_wh, cfg.data.sigma
+            batch.joints,
+            weights,
+            crop_wh,
+            heatmap_wh,
+            cfg.data.sigma,
+            unbiased=cfg.data.affine == "udp",
         )
 
     return encode
@@ -167,12 +176,21 @@ def build_target_encoder(cfg: Config, stride: int) -> Callable[[ClipBatch], tupl
 
 def build_training_state(cfg: Config, model: TemporalModel) -> TrainingState:
     """Build optimizer, schedule and averages of a model that is on its device."""
-    optimizer = make_optimizer(
-        model.parameters(), cfg.optim.name, cfg.optim.lr, weight_decay=cfg.optim.weight_decay
+    optim = cfg.optim
+    groups = parameter_groups(
+        model,
+        optim.lr,
+        optim.weight_decay,
+        layers=model.backbone.layers(),
+        layer_decay=optim.layer_decay,
+        decayed=optim.decayed,
     )
-    scheduler = make_scheduler(optimizer, cfg.optim.milestones, cfg.optim.gamma)
+    optimizer = make_optimizer(groups, optim.name, optim.lr)
+    scheduler = make_scheduler(optimizer, optim.milestones, optim.gamma)
     dtype = resolve_precision(cfg.train.precision, next(model.parameters()).device)
-    return TrainingState(model, optimizer, scheduler, dtype, cfg.train.ema_decay)
+    return TrainingState(
+        model, optimizer, scheduler, dtype, cfg.train.ema_decay, optim.warmup_steps
+    )
 
 
 def build_train_settings(cfg: Config, device: torch.device) -> TrainSettings:

@@ -13,15 +13,10 @@ from dcpose.config.layers import Layer, read_overrides
 from dcpose.config.loading import parse_config
 from dcpose.config.schema import Config
 from dcpose.models.interface import TemporalModel
-from dcpose.weights.layouts import Layout
-from dcpose.weights.loading import (
-    COUNTER,
-    ReadWeights,
-    WeightsMismatchError,
-    check_fit,
-    read_named_weights,
-)
+from dcpose.weights.layouts.layout import Layout
+from dcpose.weights.loading import COUNTER, ReadWeights, check_fit, read_named_weights
 from dcpose.weights.recognise import config_of, settings_of, unknown_of
+from dcpose.weights.strict import WeightsMismatchError
 
 
 @dataclass(frozen=True)

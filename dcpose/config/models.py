@@ -2,7 +2,7 @@
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import SerializeAsAny, field_validator, model_validator
+from pydantic import Field, SerializeAsAny, field_validator, model_validator
 
 from dcpose.config.section import (
     YAML_TUPLE,
@@ -11,7 +11,9 @@ from dcpose.config.section import (
     Neighbors,
     PathText,
     Positive,
+    Probability,
     Section,
+    Size,
 )
 
 
@@ -21,6 +23,8 @@ class BackboneSection(Choice):
     default = "hrnet"
     side_multiple: ClassVar[int] = 32
     """Sides of crops are multiples of this."""
+    has_layers: ClassVar[bool] = False
+    """Its layers can have learning rates of their own."""
 
     name: str
     weights: PathText | None = None
@@ -53,6 +57,48 @@ class SimpleBaselineConfig(BackboneSection):
     """Layers of the ResNet."""
     deconv_channels: Positive = 256
     """Channels of the transposed convolutions; fewer for tiny runs."""
+
+
+class VitConfig(BackboneSection):
+    """ViTPose.
+
+    Published sizes, as width, depth, heads: S 384, 12, 12; B 768, 12, 12; L 1024, 24, 16;
+    H 1280, 32, 16.
+    """
+
+    side_multiple = 16
+    has_layers = True
+
+    name: Literal["vit"] = "vit"
+    width: Positive = 768
+    """Channels of a token."""
+    depth: Positive = 12
+    """Blocks."""
+    heads: Positive = 12
+    """Of each attention; they divide the width. Shapes in a file do not tell them."""
+    decoder: Literal["classic", "simple"] = "classic"
+    """classic: two transposed convolutions; simple: bilinear and a 3x3 convolution."""
+    decoder_channels: Positive = 256
+    """Of the transposed convolutions."""
+    image_wh: Size = (192, 256)
+    """Input that the table of positions in a file belongs to, (width, height); other crops resample
+    it."""
+    drop_path: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Probability that training leaves out a branch of the last block; rises linearly from 0."""
+
+    @model_validator(mode="after")
+    def _check_sizes(self) -> "VitConfig":
+        if self.width % self.heads:
+            raise ValueError(
+                f"model.backbone.heads: found {self.heads}, expected a divisor of "
+                f"model.backbone.width={self.width}"
+            )
+        if any(side % self.side_multiple for side in self.image_wh):
+            raise ValueError(
+                f"model.backbone.image_wh: found {list(self.image_wh)}, expected multiples of "
+                f"{self.side_multiple}"
+            )
+        return self
 
 
 class PrfConfig(Section):
@@ -153,6 +199,17 @@ class WarperConfig(Section):
         return check_dilations(dilations)
 
 
+class JtaConfig(Section):
+    """TAR's joint-centric temporal aggregation."""
+
+    layers: Positive = 6
+    heads: Positive = 4
+    """Of each attention, those of the restoring one too; they divide the features' channels."""
+    threshold: Probability | None = 0.2
+    """A query does not look at tokens where its joint's heatmap, scaled to 0 .. 1 in each frame, is
+    below this; null lets it look everywhere."""
+
+
 class ModelSection(Choice):
     """The network; its name decides the other keys.
 
@@ -170,6 +227,11 @@ class ModelSection(Choice):
     backbone: SerializeAsAny[BackboneSection] = HRNetConfig()
 
     @property
+    def num_frames(self) -> int | None:
+        """Frames that the network is made for; None if it takes any number of them."""
+        return None
+
+    @property
     def has_constant_backbone(self) -> bool:
         """Whether training leaves the backbone as it is, statistics included."""
         return self.backbone.frozen and self.backbone.frozen_bn
@@ -181,6 +243,9 @@ class DCPoseConfig(ModelSection):
     clip_lengths = (3,)
 
     name: Literal["dcpose"] = "dcpose"
+    start: Literal["released", "identity"] = "released"
+    """released: the untrained head gives maps near 0, as in the release; identity: it gives the
+    backbone's heatmaps of the current frame, and training starts from there."""
     neighbors: Neighbors = ("prev", "next")
     """Frames that DCPose looks at besides the current one; the backbone does not see the others."""
     grouping: Literal["dense", "joint"] = "dense"
@@ -242,3 +307,48 @@ class PoseWarperConfig(ModelSection):
 
     name: Literal["posewarper"] = "posewarper"
     warper: WarperConfig = WarperConfig()
+
+
+class TarConfig(ModelSection):
+    """TAR-ViTPose: joint queries gather tokens of all frames.
+
+    These are t-2 to t+2 unless data.offsets says otherwise.
+    """
+
+    name: Literal["tar"] = "tar"
+    jta: JtaConfig = JtaConfig()
+    token_order: Literal["paper", "release"] = "paper"
+    """paper: a token is a patch, and a mask row a joint; release: the released code's order of
+    memory, for weights that were trained with it."""
+
+
+class FamiConfig(ModelSection):
+    """FAMI-Pose: features of the other frames are aligned with the current one's.
+
+    These are t-2 to t+2 unless data.offsets says otherwise.
+    """
+
+    name: Literal["fami"] = "fami"
+    frames: Literal[3, 5] = 5
+    """Frames of a clip; 3 needs data.offsets of as many."""
+    channels: Positive = 48
+    """Of all maps; other features go through a 1x1 convolution first."""
+    offset_groups: Positive = 12
+    """Of the deformable convolutions; they divide the channels."""
+    mutual_information: Annotated[float, Field(ge=0)] = 0.0
+    """Factor of the release's second loss, 0.5 there, which is not the bound of the paper; 0 leaves
+    it out. It needs a backbone whose output layer takes these channels at stride 4."""
+
+    @property
+    def num_frames(self) -> int:
+        """Frames that the network is made for."""
+        return self.frames
+
+    @model_validator(mode="after")
+    def _check_groups(self) -> "FamiConfig":
+        if self.channels % self.offset_groups:
+            raise ValueError(
+                f"model.offset_groups: found {self.offset_groups}, expected a divisor of "
+                f"model.channels={self.channels}"
+            )
+        return self

@@ -13,16 +13,19 @@ from pydantic import Field, SerializeAsAny, field_validator, model_validator
 
 from dcpose.config.models import DCPoseConfig, ModelSection
 from dcpose.config.section import (
+    YAML_TUPLE,
     Choice,
     Count,
     Integers,
     Offsets,
     PathText,
     Positive,
+    PositiveFloat,
     Probability,
     Section,
     Size,
 )
+from dcpose.geometry import Affine
 
 Split = Literal["train", "val", "test"]
 
@@ -57,12 +60,17 @@ class AugmentConfig(Section):
     """Probability of a box around the upper or lower body alone."""
     half_body_min_joints: Count = 8
     """Only people with more visible joints than this are cut in half."""
+    shift_prob: Probability = 0.0
+    """Probability of a box that is moved off its person."""
+    shift: Annotated[float, Field(ge=0, lt=1)] = 0.2
+    """Largest move along either side, as a share of the box."""
 
     @property
     def is_off(self) -> bool:
         """Whether every clip stays as it is."""
         rotates = self.rotation_prob > 0 and self.rotation_deg > 0
-        return not (self.flip_prob or rotates or self.scale or self.half_body_prob)
+        shifts = self.shift_prob > 0 and self.shift > 0
+        return not (self.flip_prob or rotates or self.scale or self.half_body_prob or shifts)
 
 
 class DataSection(Choice):
@@ -103,6 +111,10 @@ class DataSection(Choice):
     """Network input, (width, height), multiples of what the backbone halves them to."""
     box_enlarge: Annotated[float, Field(gt=0)] = 1.25
     """Factor on the person box after padding it to the aspect of the crop."""
+    affine: Affine = "classic"
+    """classic: the box is mapped to 0 .. W, and targets are whole heatmap pixels, as in HRNet and
+    DCPose. udp: to 0 .. W - 1, and targets are sub-pixel, as in ViTPose. The two are half a pixel
+    and more apart: weights want the one that they were trained with."""
     max_gap: Positive = 1
     """T of the paper: a neighbour is at most this many frames away; for PoseWarper, in training."""
     offsets: Offsets | None = None
@@ -182,6 +194,8 @@ class TrainConfig(Section):
     """Steps between checkpoints inside an epoch; 0 saves at the ends of epochs alone."""
     timeout_s: Positive = 1800
     """Seconds to wait for a batch of the loader, or for another process, before the run ends."""
+    joint_weights: Annotated[tuple[PositiveFloat, ...], YAML_TUPLE] | None = None
+    """Factors on the joints' differences in the loss, in the order of the skeleton; null is 1."""
     nonfinite_limit: Count = 0
     """Steps of a run that may be skipped because a loss or gradient is NaN or infinite."""
 
@@ -192,6 +206,13 @@ class OptimConfig(Section):
     name: Literal["adam", "adamw", "sgd"] = "adam"
     lr: Annotated[float, Field(gt=0)] = 1e-4
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    decayed: Literal["all", "matrices"] = "all"
+    """What weight decay pulls at: all, or kernels and matrices alone, without biases, norms and
+    tables of positions."""
+    layer_decay: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Factor on the rate from one layer of a ViT to the one before it; the output has lr."""
+    warmup_steps: Count = 0
+    """First steps, in which the rate rises linearly from a thousandth of it."""
     milestones: Integers = (4, 8, 12, 16)
     """Epochs after which the rate is multiplied by gamma."""
     gamma: Annotated[float, Field(gt=0, le=1)] = 0.1
@@ -222,6 +243,10 @@ class TestConfig(Section):
     """On CUDA: record the fast network once for each of a few batch sizes, and replay it."""
     flip: bool = False
     """Average with the heatmaps of the mirrored clip."""
+    decoding: Literal["quarter", "dark"] = "quarter"
+    """quarter: the highest heatmap pixel, moved by a quarter towards its neighbours, as in HRNet
+    and DCPose; dark: moved to the top of a Gaussian through the blurred map (sigma 2), as in
+    ViTPose."""
     oks_nms: Annotated[float, Field(gt=0, le=1)] | None = None
     """Drop poses that resemble a better one of their frame more than this OKS; null drops none."""
     track: bool = False
@@ -261,6 +286,13 @@ class Config(Section):
                 f"data.offsets: found {list(offsets)}, expected {expected} with model.name="
                 f"{self.model.name}"
             )
+        frames = self.model.num_frames
+        if frames is not None and frames != (5 if offsets is None else len(offsets)):
+            found = "null, which is five" if offsets is None else list(offsets)
+            raise ValueError(
+                f"model.frames: found {frames} with data.offsets {found}; expected as many frames "
+                "as offsets"
+            )
         return self
 
     @model_validator(mode="after")
@@ -274,6 +306,25 @@ class Config(Section):
             raise ValueError(
                 f"{found}, with model.name {self.model.name}, which needs clips; set "
                 "model.name=single_frame"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_joint_weights(self) -> "Config":
+        factors = self.train.joint_weights
+        if factors is not None and len(factors) != self.model.num_joints:
+            raise ValueError(
+                f"train.joint_weights: found {len(factors)} factors, expected one for each of "
+                f"model.num_joints={self.model.num_joints}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_layers(self) -> "Config":
+        if self.optim.layer_decay != 1 and not self.model.backbone.has_layers:
+            raise ValueError(
+                f"optim.layer_decay: found {self.optim.layer_decay}, expected 1 with "
+                f"model.backbone.name={self.model.backbone.name}, whose layers have one rate"
             )
         return self
 

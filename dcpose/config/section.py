@@ -11,6 +11,7 @@ PathText = Annotated[str, AfterValidator(lambda value: str(named_path(value)))]
 # YAML has lists; the config is immutable, so it holds tuples
 YAML_TUPLE = BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)
 Positive = Annotated[int, Field(gt=0)]
+PositiveFloat = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=0)]
 Probability = Annotated[float, Field(ge=0, le=1)]
 Size = Annotated[tuple[Positive, Positive], YAML_TUPLE]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dcpose.data.crop import crop_matrix
-from dcpose.geometry import apply_affine, compose, mirror_matrix
+from dcpose.geometry import Affine, apply_affine, compose, mirror_matrix
 from dcpose.skeleton import Skeleton
 
 _HALF_BODY_ENLARGE = 1.5
@@ -29,6 +29,8 @@ class Augmentation:
         scale: standard deviation of the window's scale about 1; cut at 1 - scale and 1 + scale.
         half_body_prob: probability of showing only the upper or only the lower body.
         half_body_min_joints: half bodies are made of people with more visible joints than this.
+        shift_prob: probability of moving the box off its person, if it is no half body.
+        shift: largest move along either side, as a share of the box.
 
     Raises:
         ValueError: if a value is out of its range.
@@ -40,9 +42,11 @@ class Augmentation:
     scale: float = 0.35
     half_body_prob: float = 0.3
     half_body_min_joints: int = 8
+    shift_prob: float = 0.0
+    shift: float = 0.2
 
     def __post_init__(self) -> None:
-        for name in ("flip_prob", "rotation_prob", "half_body_prob"):
+        for name in ("flip_prob", "rotation_prob", "half_body_prob", "shift_prob", "shift"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must be in [0, 1], got {getattr(self, name)}")
         if not (0 <= self.scale < 1 and self.rotation_deg >= 0 and self.half_body_min_joints >= 2):
@@ -78,6 +82,7 @@ def random_view(
     augmentation: Augmentation,
     skeleton: Skeleton,
     rng: np.random.Generator,
+    affine: Affine = "classic",
 ) -> CropView:
     """Draw a view of a person.
 
@@ -89,11 +94,15 @@ def random_view(
         augmentation: what may happen, and how likely.
         skeleton: says what the upper body is.
         rng: source of all randomness.
+        affine: what the box is mapped to.
     """
     factor = box_enlarge
     half_body = _random_half_body(joints, augmentation, skeleton, rng)
     if half_body is not None:
         box_xywh, factor = half_body, _HALF_BODY_ENLARGE
+    elif augmentation.shift_prob > 0 and rng.random() < augmentation.shift_prob:
+        moves = rng.uniform(-augmentation.shift, augmentation.shift, 2)
+        box_xywh = box_xywh + np.concatenate([moves * box_xywh[2:], [0.0, 0.0]])
     factor *= np.clip(
         rng.normal(1, augmentation.scale), 1 - augmentation.scale, 1 + augmentation.scale
     )
@@ -101,10 +110,10 @@ def random_view(
     if rng.random() < augmentation.rotation_prob:
         limit = 2 * augmentation.rotation_deg
         angle_deg = float(np.clip(rng.normal(0, augmentation.rotation_deg), -limit, limit))
-    matrix = crop_matrix(box_xywh, crop_wh, factor, angle_deg)
+    matrix = crop_matrix(box_xywh, crop_wh, factor, angle_deg, affine)
     mirrored = bool(rng.random() < augmentation.flip_prob)
     if mirrored:
-        matrix = compose(mirror_matrix(crop_wh), matrix)
+        matrix = compose(mirror_matrix(crop_wh, affine), matrix)
     return CropView(matrix, mirrored)
 
 

@@ -10,12 +10,13 @@ A clip is a tuple of frame numbers; the current frame c stands in its middle, at
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
 from dcpose.data.frames import FrameError
 from dcpose.formats.posetrack.records import VideoAnnotation
+from dcpose.geometry import Affine
 from dcpose.structures import ClipFrames
 
 MissingNeighbors = Literal["error", "repeat"]
@@ -32,6 +33,7 @@ class ClipOptions:
         missing_neighbors: what happens when a neighbour that the clip should have is not on
             disk; "error" stops, "repeat" takes a nearer frame, at last the current one.
         frames: which frames make a clip.
+        affine: what the box is mapped to, see `geometry.Affine`.
 
     Raises:
         ValueError: if a value is out of its range.
@@ -42,6 +44,7 @@ class ClipOptions:
     max_gap: int = 1
     missing_neighbors: MissingNeighbors = "error"
     frames: ClipFrames = "neighbors"
+    affine: Affine = "classic"
 
     def __post_init__(self) -> None:
         if min(self.crop_wh) < 1 or not self.box_enlarge > 0 or self.max_gap < 1:
@@ -58,6 +61,8 @@ class ClipOptions:
                 "frames must be neighbors, support, or rising offsets with 0 in their middle, got "
                 f"{self.frames!r}"
             )
+        if self.affine not in get_args(Affine):
+            raise ValueError(f"affine must be classic or udp, got {self.affine!r}")
 
     @property
     def num_frames(self) -> int:

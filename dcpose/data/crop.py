@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from dcpose.geometry import (
+    Affine,
     clip_to_image,
     enlarge,
     image_to_crop_matrix,
@@ -36,11 +37,15 @@ def visible_box(person: PersonRecord, image_wh: tuple[int, int]) -> np.ndarray:
 
 
 def crop_matrix(
-    box_xywh: np.ndarray, crop_wh: tuple[int, int], box_enlarge: float, angle_deg: float = 0.0
+    box_xywh: np.ndarray,
+    crop_wh: tuple[int, int],
+    box_enlarge: float,
+    angle_deg: float = 0.0,
+    affine: Affine = "classic",
 ) -> np.ndarray:
     """Return the (2, 3) map from image to crop for a box that is padded, then enlarged."""
     box = enlarge(pad_to_aspect(box_xywh, crop_wh[0] / crop_wh[1]), box_enlarge)
-    return image_to_crop_matrix(box, crop_wh, angle_deg)
+    return image_to_crop_matrix(box, crop_wh, angle_deg, affine)
 
 
 def warp_frames(

@@ -140,10 +140,20 @@ class PoseTrackClips(Dataset[ClipSample]):
         )
 
     def _view(self, box: np.ndarray, joints: np.ndarray, rng: np.random.Generator) -> CropView:
-        crop_wh, enlarge = self.options.crop_wh, self.options.box_enlarge
+        options = self.options
         if self.augmentation is None:
-            return CropView(crop_matrix(box, crop_wh, enlarge), mirrored=False)
-        return random_view(box, joints, crop_wh, enlarge, self.augmentation, self.skeleton, rng)
+            matrix = crop_matrix(box, options.crop_wh, options.box_enlarge, affine=options.affine)
+            return CropView(matrix, mirrored=False)
+        return random_view(
+            box,
+            joints,
+            options.crop_wh,
+            options.box_enlarge,
+            self.augmentation,
+            self.skeleton,
+            rng,
+            options.affine,
+        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -170,7 +170,7 @@ def cut_clip(
         ValueError: if the box lies outside its image.
     """
     box = visible_box(person, frame_wh(frames[0]))
-    matrix = crop_matrix(box, options.crop_wh, options.box_enlarge)
+    matrix = crop_matrix(box, options.crop_wh, options.box_enlarge, affine=options.affine)
     return ClipSample(
         person=person,
         frames=warp_frames(frames, matrix, options.crop_wh, out),

@@ -24,6 +24,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from dcpose.deploy.cpu import speed_up_on_cpu
 from dcpose.models.blocks import BasicBlock, Bottleneck
 from dcpose.models.dcpose.correction import PoseCorrectionNetwork
+from dcpose.models.deform_conv import ModulatedDeformConv
 from dcpose.threads import in_equal_calls
 
 _Convolution = nn.Conv2d | nn.ConvTranspose2d
@@ -56,7 +57,7 @@ def prepare_for_inference(
 
     Args:
         network: in eval mode, on its device; stays as it is.
-        dtype: number format of its convolutions.
+        dtype: number format of all layers but deformable convolutions.
         robust_parts_alone: only the blocks in the `robust_parts` of the backbone (`HRNet`) have
             that format; their shortcuts stay in float32, like all the rest.
 
@@ -73,9 +74,7 @@ def prepare_for_inference(
             if isinstance(child, PoseCorrectionNetwork):
                 setattr(module, name, _MergedCorrection(child))
     format_of_all = torch.float32 if robust_parts_alone else dtype
-    for module in fast.modules():
-        if isinstance(module, _Convolution):
-            module.to(dtype=format_of_all, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    _convert(fast, format_of_all)
     if robust_parts_alone:
         for chain in _robust_parts(fast):
             for name, block in chain.named_children():
@@ -84,6 +83,16 @@ def prepare_for_inference(
     if on_cpu and format_of_all == torch.float32:
         speed_up_on_cpu(fast)
     return FastNetwork(fast, format_of_all)
+
+
+def _convert(network: nn.Module, dtype: torch.dtype) -> None:
+    """Give all layers but deformable convolutions a number format, in place."""
+    for module in network.modules():
+        if isinstance(module, _Convolution):
+            module.to(dtype=dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        elif not isinstance(module, ModulatedDeformConv):
+            for parameter in module.parameters(recurse=False):  # of linear layers, norms, tables
+                parameter.data = parameter.data.to(dtype)
 
 
 def _robust_parts(network: nn.Module) -> list[nn.Module]:

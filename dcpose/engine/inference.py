@@ -7,15 +7,19 @@ h = H / stride.
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from dcpose.engine.precision import autocast
-from dcpose.heatmap import decode, heatmap_to_image
+from dcpose.geometry import Affine, cell_wh
+from dcpose.heatmap import decode, decode_dark, heatmap_to_image
 from dcpose.skeleton import Skeleton
 from dcpose.structures import ClipBatch, PosePrediction
 from dcpose.threads import one_thread_each
+
+Decoding = Literal["quarter", "dark"]
 
 
 def predict(
@@ -25,6 +29,8 @@ def predict(
     dtype: torch.dtype = torch.float32,
     flip: Skeleton | None = None,
     stride: int = 4,
+    affine: Affine = "classic",
+    decoding: Decoding = "quarter",
 ) -> Iterator[PosePrediction]:
     """Run a model over clips and yield one pose per clip, in the order of the clips.
 
@@ -41,13 +47,16 @@ def predict(
         dtype: number format of the network; decoding is in float32, image pixels in float64.
         flip: skeleton of the heatmaps, to average each clip with its mirror image; None does not.
         stride: crop pixels to a heatmap pixel.
+        affine: how the crops were cut.
+        decoding: how joints are read off heatmaps: `heatmap.decode` or `heatmap.decode_dark`.
 
     Raises:
         ValueError: if the model is in training mode, gives heatmaps of another size, or NaN.
     """
     if model.training:
         raise ValueError("the model is in training mode, call model.eval() before predicting")
-    compute = partial(_compute, model, stride=stride, dtype=dtype, flip=flip)
+    reading = _Reading(stride, affine, decode_dark if decoding == "dark" else decode)
+    compute = partial(_compute, model, reading=reading, dtype=dtype, flip=flip)
     if device.type == "cuda":
         yield from _predict_on_cuda(compute, batches, device)
     else:
@@ -100,9 +109,22 @@ class _Pending:
             yield PosePrediction(person, joints[row].copy(), scores[row].copy())
 
 
+class _Reading(NamedTuple):
+    """How joints in image pixels are read off heatmaps."""
+
+    stride: int
+    affine: Affine
+    decode: Callable[[Tensor], tuple[Tensor, Tensor]]
+
+
 @torch.inference_mode()
 def _compute(
-    model: nn.Module, batch: ClipBatch, *, stride: int, dtype: torch.dtype, flip: Skeleton | None
+    model: nn.Module,
+    batch: ClipBatch,
+    *,
+    reading: _Reading,
+    dtype: torch.dtype,
+    flip: Skeleton | None,
 ) -> Tensor:
     """Return (B, J, 3) float64 x, y in image pixels and score, on the batch's device."""
     frames = batch.network_input()
@@ -110,24 +132,27 @@ def _compute(
         if flip is None:
             heatmaps = model(frames, batch.gaps)
         else:
-            heatmaps = _average_with_mirror(model, frames, batch.gaps, stride, flip)
-    expected = tuple(side // stride for side in frames.shape[-2:])
+            heatmaps = _average_with_mirror(model, frames, batch.gaps, reading, flip)
+    expected = tuple(side // reading.stride for side in frames.shape[-2:])
     if tuple(heatmaps.shape[-2:]) != expected:
         raise ValueError(
             f"heatmaps are {tuple(heatmaps.shape)} for frames {tuple(frames.shape)}, expected "
             f"(B, J, {expected[0]}, {expected[1]})"
         )
-    joints, scores = decode(heatmaps)
-    joints = heatmap_to_image(joints, batch.crop_to_image, stride)
+    joints, scores = reading.decode(heatmaps)
+    crop_wh, heatmap_wh = (tuple(t.shape[:-3:-1]) for t in (frames, heatmaps))
+    cell = cell_wh(crop_wh, heatmap_wh, reading.affine)
+    joints = heatmap_to_image(joints, batch.crop_to_image, cell)
     return torch.cat([joints, scores.double()[..., None]], dim=-1)
 
 
 def _average_with_mirror(
-    model: nn.Module, frames: Tensor, gaps: Tensor, stride: int, skeleton: Skeleton
+    model: nn.Module, frames: Tensor, gaps: Tensor, reading: _Reading, skeleton: Skeleton
 ) -> Tensor:
     """Return heatmaps (B, J, h, w), the mean of those of a clip and of its mirror image."""
     clips = len(frames)
-    heatmaps = model(torch.cat([frames, mirror(frames, stride)]), torch.cat([gaps, gaps])).float()
+    mirrored = mirror(frames, 1 if reading.affine == "udp" else reading.stride)
+    heatmaps = model(torch.cat([frames, mirrored]), torch.cat([gaps, gaps])).float()
     permutation = torch.from_numpy(skeleton.flip_permutation).to(frames.device)
     mirrored_back = heatmaps[clips:].flip(-1)[:, permutation]
     return (heatmaps[:clips] + mirrored_back) / 2
@@ -139,9 +164,12 @@ def mirror(frames: Tensor, stride: int = 4) -> Tensor:
     With stride s, heatmap pixel i stands for crop pixel s i, so its mirror image W / s - 1 - i
     stands for crop pixel W - s - s i: crop column x has to go to W - s - x. That is a plain flip
     moved by s - 1 columns to the left; the last of them repeat the one before. (With a plain flip
-    and stride 4 the two sets of heatmaps would lie three quarters of a pixel apart.)
+    and stride 4 the two sets of heatmaps would lie three quarters of a pixel apart.) Crops of the
+    udp affine, whose last heatmap pixel stands for the last crop pixel, want the plain flip: 1.
     """
     shift = stride - 1
     flipped = frames.flip(-1)
+    if not shift:
+        return flipped
     border = flipped[..., -1:].expand(*flipped.shape[:-1], shift)
     return torch.cat([flipped[..., shift:], border], dim=-1)

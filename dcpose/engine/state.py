@@ -4,7 +4,8 @@ Epochs and steps are counted from 1 in everything that is written; a step is one
 optimizer.
 """
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -15,6 +16,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from dcpose.engine.distributed import synchronise_buffers
 from dcpose.engine.faults.finite import gradient_norm
+from dcpose.engine.optim import warmup_factor
 from dcpose.engine.run.checkpoint import (
     CheckpointError,
     load_model_state,
@@ -33,6 +35,7 @@ class TrainingState:
         dtype: number format of the forward pass; float16 scales the loss.
         ema_decay: decay of a moving average of the weights; None keeps none. Where it is kept,
             validation and saved weights are the average.
+        warmup_steps: the learning rate rises linearly over so many first steps.
 
     Raises:
         ValueError: for a decay that does not lie between 0 and 1.
@@ -51,10 +54,12 @@ class TrainingState:
         scheduler: LRScheduler,
         dtype: torch.dtype = torch.float32,
         ema_decay: float | None = None,
+        warmup_steps: int = 0,
     ) -> None:
         self.model = model
         self.optimizer = optimizer
         self.scheduler = scheduler
+        self.warmup_steps = warmup_steps
         self.device = next(model.parameters()).device
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=dtype == torch.float16)
         self.average: AveragedModel | None = None
@@ -76,8 +81,9 @@ class TrainingState:
 
     @property
     def lr(self) -> float:
-        """Learning rate at work."""
-        return self.optimizer.param_groups[0]["lr"]
+        """Learning rate at work, the highest of all parameters'."""
+        factor = warmup_factor(self.step, self.warmup_steps)
+        return factor * max(group["lr"] for group in self.optimizer.param_groups)
 
     def backward(self, loss: Tensor) -> None:
         """Add the gradient of a () loss."""
@@ -97,11 +103,25 @@ class TrainingState:
         else:
             norm = gradient_norm(self.trainable)
         if self.scaler.is_enabled() or allows(norm):
-            self.scaler.step(self.optimizer)
+            with self._warmed_up():
+                self.scaler.step(self.optimizer)
             self.scaler.update()
             if self.average is not None:
                 self.average.update_parameters(self.model)
         self.optimizer.zero_grad(set_to_none=True)
+
+    @contextlib.contextmanager
+    def _warmed_up(self) -> Iterator[None]:
+        """Lower the rates for a step of the warm-up; the schedule does not see it."""
+        factor = warmup_factor(self.step, self.warmup_steps)
+        rates = [group["lr"] for group in self.optimizer.param_groups]
+        for group, rate in zip(self.optimizer.param_groups, rates, strict=True):
+            group["lr"] = factor * rate
+        try:
+            yield
+        finally:
+            for group, rate in zip(self.optimizer.param_groups, rates, strict=True):
+                group["lr"] = rate
 
     def finish_epoch(self) -> None:
         """Move the schedule on, and let all processes have the same BatchNorm statistics."""

@@ -26,7 +26,7 @@ class SupervisedModel(nn.Module):
         self.dtype = dtype
 
     def forward(self, batch: ClipBatch, targets: Tensor, weights: Tensor) -> Tensor:
-        """Return the () sum of the losses of all supervised heatmaps, each times its weight.
+        """Return the () sum of the losses of all supervised heatmaps, and of penalties.
 
         Args:
             batch: crops, or what a backbone encoded them to.
@@ -40,7 +40,8 @@ class SupervisedModel(nn.Module):
                 encoded = model.encode(batch.network_input())  # type: ignore[operator]
             outputs = model.training_outputs(encoded, batch.gaps)  # type: ignore[operator]
         losses = [
-            weight * self.loss(heatmaps.float(), targets, weights)
-            for heatmaps, weight in outputs.values()
+            output.weight * self.loss(output.heatmaps.float(), targets, weights)
+            for output in outputs.values()
         ]
+        losses += [output.penalty for output in outputs.values() if output.penalty is not None]
         return torch.stack(losses).sum()

@@ -23,6 +23,15 @@ def conv1x1(in_channels: int, out_channels: int) -> nn.Conv2d:
     return nn.Conv2d(in_channels, out_channels, 1, bias=False)
 
 
+def upsampling(in_channels: int, out_channels: int) -> list[nn.Module]:
+    """Layers that double height and width."""
+    return [
+        nn.ConvTranspose2d(in_channels, out_channels, 4, stride=2, padding=1, bias=False),
+        nn.BatchNorm2d(out_channels),
+        nn.ReLU(inplace=True),
+    ]
+
+
 class BasicBlock(nn.Module):
     """Two 3x3 convolutions around a shortcut (ResNet), (N, Cin, H, W) to (N, Cout, H, W).
 
@@ -42,6 +51,13 @@ class BasicBlock(nn.Module):
         """Return (N, Cout, H, W) >= 0."""
         out = self.relu(self.bn1(self.conv1(x)))
         return self.relu(self.bn2(self.conv2(out)) + self.downsample(x))
+
+
+def basic_chain(in_channels: int, out_channels: int, blocks: int) -> nn.Sequential:
+    """Return basic blocks one after the other, (N, Cin, H, W) to (N, Cout, H, W)."""
+    first = BasicBlock(in_channels, out_channels)
+    others = (BasicBlock(out_channels, out_channels) for _ in range(blocks - 1))
+    return nn.Sequential(first, *others)
 
 
 class Bottleneck(nn.Module):
@@ -88,12 +104,13 @@ class ConvBN(nn.Module):
         out_channels: int,
         kernel_size: int,
         *,
+        stride: int = 1,
         groups: int = 1,
         relu: bool = True,
     ) -> None:
         super().__init__()
         self.conv = nn.Conv2d(
-            in_channels, out_channels, kernel_size, padding=kernel_size // 2, groups=groups
+            in_channels, out_channels, kernel_size, stride, padding=kernel_size // 2, groups=groups
         )
         self.bn = nn.BatchNorm2d(out_channels)
         self.relu = nn.ReLU(inplace=True) if relu else nn.Identity()

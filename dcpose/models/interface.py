@@ -23,11 +23,13 @@ class Backbone(nn.Module):
         stride: crop pixels to a heatmap pixel.
         side_multiple: sides of images are multiples of this.
         feature_channels: C of `features`.
+        feature_stride: crop pixels to a pixel of `features`.
     """
 
     stride: int
     side_multiple: int
     feature_channels: int
+    feature_stride: int
 
     @abstractmethod
     def features(self, images: Tensor) -> Tensor:
@@ -48,6 +50,13 @@ class Backbone(nn.Module):
     def init(self, generator: torch.Generator) -> None:
         """Initialise all parameters for training from nothing (`init_weights`)."""
         init_weights(self, generator)
+
+    def layers(self) -> list[list[nn.Parameter]]:
+        """Return parameters by layer, from the input on, for learning rates that fall with depth.
+
+        Those of the output are in no layer. Without layers all have one rate.
+        """
+        return []
 
     def check_sides(self, images: Tensor) -> None:
         """Raise ValueError if a side of images (N, 3, H, W) is no multiple of `side_multiple`."""
@@ -72,10 +81,17 @@ class FeaturesOf(nn.Module):
 
 
 class Supervised(NamedTuple):
-    """Heatmaps (B, J, h, w) that a loss compares with the targets, and the weight of the loss."""
+    """What a loss compares with the targets.
+
+    Attributes:
+        heatmaps: (B, J, h, w).
+        weight: factor of the loss.
+        penalty: () a loss of the method's own, which is added as it is; None adds nothing.
+    """
 
     heatmaps: Tensor
     weight: float = 1.0
+    penalty: Tensor | None = None
 
 
 class TemporalModel(nn.Module):

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from dcpose.models.blocks import BasicBlock
+from dcpose.models.blocks import basic_chain
 from dcpose.models.deform_conv import ModulatedDeformConv
 from dcpose.models.initialise import init_weights
 from dcpose.models.interface import Backbone, TemporalModel
@@ -54,10 +54,7 @@ class HeatmapWarper(nn.Module):
         super().__init__()
         if blocks < 1 or not dilations:
             raise ValueError(f"expected blocks and dilations, got {blocks} and {tuple(dilations)}")
-        first = BasicBlock(num_joints, channels)
-        self.chain = nn.Sequential(
-            first, *(BasicBlock(channels, channels) for _ in range(blocks - 1))
-        )
+        self.chain = basic_chain(num_joints, channels, blocks)
         self.offset_convs = nn.ModuleList(
             nn.Conv2d(
                 channels,

@@ -10,41 +10,27 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from dcpose.weights.layouts import NamedWeights, name_weights
+from dcpose.weights.layouts.naming import NamedWeights, name_weights
+from dcpose.weights.layouts.vit import fit_positions
 from dcpose.weights.reading import read_weights
-from dcpose.weights.recognise import NUM_DILATIONS, NUM_WARPER_DILATIONS, settings_of
-from dcpose.weights.strict import differences
-
-MAX_LISTED = 20
-"""Names of one kind that a message lists."""
+from dcpose.weights.recognise import (
+    FAMI_CHANNELS,
+    NUM_DILATIONS,
+    NUM_JTA_LAYERS,
+    NUM_WARPER_DILATIONS,
+    backbone_of,
+    settings_of,
+)
+from dcpose.weights.strict import WeightsMismatchError, differences
 
 COUNTER = "num_batches_tracked"
 """BatchNorm's step counter; old files lack it, and it does not influence any result."""
 
+_BACKBONES = {"hrnet": "HRNet", "simple_baseline": "a ResNet-{}", "vit": "a ViT of {} blocks"}
+"""What messages call them; with the depth."""
+
 WITHOUT = "dcpose.without"
 """Metadata of converted files: beginnings of names that the source could not have, by commas."""
-
-
-class WeightsMismatchError(ValueError):
-    """A file does not fit a model.
-
-    Attributes:
-        missing: names that the model has and the file lacks, our names.
-        unexpected: names that the file has and the model lacks.
-        misshapen: names with the shape found and the shape expected.
-    """
-
-    def __init__(
-        self,
-        message: str,
-        missing: list[str],
-        unexpected: list[str],
-        misshapen: list[tuple[str, tuple[int, ...], tuple[int, ...]]],
-    ) -> None:
-        super().__init__(message)
-        self.missing = missing
-        self.unexpected = unexpected
-        self.misshapen = misshapen
 
 
 @dataclass(frozen=True)
@@ -166,14 +152,14 @@ def check_fit(
         WeightsMismatchError: lists what is missing, unexpected or has another shape, under our
             names and those of the file's layout.
     """
-    state = named.state
+    state = fit_positions(named.state, expected, named.layout.resamples_positions)
     counters = [name for name in expected if name not in state and name.endswith(COUNTER)]
     complete = {**state, **{name: expected[name] for name in counters}}
     found = differences(complete, expected)
     if any(found):
-        listed = found.describe(MAX_LISTED, _both_names(named.layout.to_theirs))
+        listed = found.describe(title=_both_names(named.layout.to_theirs))
         message = f"{path} does not fit the model: {listed}{_hint(named, expected)}"
-        raise WeightsMismatchError(message, found.missing, found.unexpected, found.misshapen)
+        raise WeightsMismatchError(message, found)
     notes = [f"{len(counters)} BatchNorm counters not in the file, left as they are"]
     return complete, notes if counters else []
 
@@ -200,13 +186,20 @@ def _check_trainable(backbone: nn.Module, names: list[str], path: Path) -> None:
 def _hint(named: NamedWeights, expected: Mapping[str, Tensor]) -> str:
     """Say which settings of the model would fit, as far as shapes tell."""
     in_file, in_model = settings_of(named.state), settings_of(expected)
-    resnet = "backbone.depth"
-    if (resnet in in_file) != (resnet in in_model):
-        kinds = [f"a ResNet-{s[resnet]}" if resnet in s else "HRNet" for s in (in_file, in_model)]
+    kinds = [
+        _BACKBONES[backbone_of(settings)].format(settings.get("backbone.depth"))
+        for settings in (in_file, in_model)
+    ]
+    if backbone_of(in_file) != backbone_of(in_model):
         return f". The file holds {kinds[0]}, the model's backbone is {kinds[1]}"
     if named.layout.without and any(name.startswith(named.layout.without) for name in expected):
         return ". The file has no pose output: give it as model.backbone.weights"
-    wholes = {NUM_DILATIONS: "DCPose", NUM_WARPER_DILATIONS: "PoseWarper"}
+    wholes = {
+        NUM_DILATIONS: "DCPose",
+        NUM_WARPER_DILATIONS: "PoseWarper",
+        NUM_JTA_LAYERS: "TAR",
+        FAMI_CHANNELS: "FAMI",
+    }
     for part, title in wholes.items():
         if part in in_file and part not in in_model:
             return f". The file holds a whole {title}: load it with model.name {title.lower()}"

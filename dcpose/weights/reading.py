@@ -18,8 +18,9 @@ from torch import Tensor
 from dcpose.files.reading import named_path
 from dcpose.weights.inert_pickle import read_inertly
 
-CONTAINER_KEYS = ("model", "state_dict")
-"""Keys under which our checkpoints and those of the official training code keep weights."""
+CONTAINER_KEYS = ("model", "state_dict", "model_state_dict")
+"""Keys under which our checkpoints, those of the official training code and of TAR-ViTPose keep
+weights."""
 
 STRAY_PREFIXES = ("module.", "_orig_mod.")
 """DataParallel and torch.compile leave these in names."""

@@ -1,15 +1,19 @@
 """Which network a file of weights fits, read from its names and shapes (our names)."""
 
+import math
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor
 
+from dcpose.weights.layouts.vit import PATCH, POSITIONS
+
 Settings = dict[str, Any]
+_Keys = tuple[tuple[str, int], ...]
 
 # Setting: entries whose size tells it, and the axis; several, so that no single one decides.
-_HRNET_SIZES = {
+_HRNET_SIZES: dict[str, _Keys] = {
     "backbone.width": (
         ("backbone.stage2.0.branches.0.0.conv1.weight", 0),
         ("backbone.transition1.0.0.weight", 0),
@@ -22,7 +26,7 @@ _HRNET_SIZES = {
     ),
 }
 
-_RESNET_SIZES = {
+_RESNET_SIZES: dict[str, _Keys] = {
     "backbone.deconv_channels": (
         ("backbone.deconv_layers.0.weight", 1),
         ("backbone.deconv_layers.3.weight", 0),
@@ -30,12 +34,32 @@ _RESNET_SIZES = {
     ),
 }
 
-_SIZES = {
+_VIT_SIZES: dict[str, _Keys] = {
+    "backbone.width": (
+        ("backbone.blocks.0.norm1.weight", 0),
+        ("backbone.last_norm.weight", 0),
+        ("backbone.blocks.0.attn.proj.weight", 0),
+    ),
+    "backbone.decoder_channels": (
+        ("backbone.deconv_layers.0.weight", 1),
+        ("backbone.deconv_layers.3.weight", 0),
+        ("backbone.deconv_layers.4.bias", 0),
+    ),
+}
+
+_SIZES: dict[str, _Keys] = {
     "num_joints": (
         ("backbone.final_layer.weight", 0),
         ("backbone.final_layer.bias", 0),
         ("pcn.deform_convs.0.weight", 0),
         ("warper.deform_convs.0.weight", 0),
+        ("jta.content", 0),
+        ("output.weight", 0),
+    ),
+    "channels": (
+        ("merge.0.conv1.weight", 0),
+        ("combine.0.conv1.weight", 0),
+        ("fuse.0.bn1.bias", 0),
     ),
     "prf.channels": (("prf.chain.0.merge.conv.weight", 0), ("prf.chain.0.merge.conv.bias", 0)),
     "ptm.channels": (("ptm.chain.0.merge.conv.weight", 0), ("ptm.chain.0.merge.conv.bias", 0)),
@@ -49,6 +73,15 @@ NUM_DILATIONS = "pcn.dilations (how many)"
 NUM_WARPER_DILATIONS = "warper.dilations (how many)"
 """Setting that every PoseWarper has, and no other network."""
 
+NUM_JTA_LAYERS = "jta.layers"
+"""Setting that every TAR has, and no other network."""
+
+FAMI_CHANNELS = "channels"
+"""Setting that every FAMI has, and no other network."""
+
+_VIT_HEADS = {384: 12, 768: 12, 1024: 16, 1280: 16}
+"""Of the published networks, by width; shapes do not tell them. Others have 64 channels a head."""
+
 _COUNTS = {
     "prf.blocks": "prf.chain.",
     "ptm.blocks": "ptm.chain.",
@@ -56,6 +89,7 @@ _COUNTS = {
     NUM_DILATIONS: "pcn.deform_convs.",
     "warper.blocks": "warper.chain.",
     NUM_WARPER_DILATIONS: "warper.deform_convs.",
+    NUM_JTA_LAYERS: "jta.layers.",
 }
 
 HOW_MANY_DILATIONS = {
@@ -79,21 +113,68 @@ def settings_of(state: Mapping[str, Tensor]) -> Settings:
 
     What no entry tells is left out. Dilations have no shape: only their number is there.
     """
-    resnet = any(name.startswith("backbone.layer4.") for name in state)
-    settings: Settings = {"backbone.depth": _resnet_depth(state)} if resnet else {}
-    for setting, keys in ((_RESNET_SIZES if resnet else _HRNET_SIZES) | _SIZES).items():
+    settings, sizes_of_backbone = _backbone_settings(state)
+    for setting, keys in (sizes_of_backbone | _SIZES).items():
         sizes = Counter(
             state[key].shape[axis] for key, axis in keys if key in state and state[key].ndim > axis
         )
         if sizes:
             settings[setting] = sizes.most_common(1)[0][0]
-    if not resnet:
-        stages = tuple(_count(state, f"backbone.stage{stage}.") for stage in (2, 3, 4))
-        settings["backbone.modules"] = stages
-        settings["backbone.blocks"] = _count(state, "backbone.stage2.0.branches.0.")
+    if "backbone.image_wh" in settings:
+        width = settings.get("backbone.width", 768)
+        settings["backbone.heads"] = _VIT_HEADS.get(width, max(1, width // 64))
     settings.update({name: n for name, prefix in _COUNTS.items() if (n := _count(state, prefix))})
     if NUM_DILATIONS in settings:
         settings.update(_temporal_settings(state, settings.get("num_joints", 17)))
+    if FAMI_CHANNELS in settings:
+        settings.update(_fami_settings(state, settings[FAMI_CHANNELS]))
+    return settings
+
+
+def _backbone_settings(state: Mapping[str, Tensor]) -> tuple[Settings, dict[str, _Keys]]:
+    """Return what is counted of the backbone, and the entries whose sizes tell the rest."""
+    if any(name.startswith("backbone.layer4.") for name in state):
+        return {"backbone.depth": _resnet_depth(state)}, _RESNET_SIZES
+    if any(name.startswith("backbone.blocks.") for name in state):
+        classic = any(name.startswith("backbone.deconv_layers.") for name in state)
+        depth = _count(state, "backbone.blocks.")
+        settings: Settings = {
+            "backbone.depth": depth,
+            "backbone.decoder": "classic" if classic else "simple",
+            "backbone.image_wh": _image_wh(state),
+        }
+        return settings, _VIT_SIZES
+    stages = tuple(_count(state, f"backbone.stage{stage}.") for stage in (2, 3, 4))
+    blocks = _count(state, "backbone.stage2.0.branches.0.")
+    return {"backbone.modules": stages, "backbone.blocks": blocks}, _HRNET_SIZES
+
+
+def _image_wh(state: Mapping[str, Tensor]) -> tuple[int, int]:
+    """Return the input that a table of positions belongs to.
+
+    Our own tell it. Rows in a file do not; of all grids with so many cells the one nearest to three
+    by four is taken, as that of people is.
+    """
+    table = state.get(POSITIONS)
+    if table is not None and table.ndim == 4:
+        return PATCH * table.shape[3], PATCH * table.shape[2]
+    if table is None or table.ndim != 3 or not table.shape[1]:
+        return 192, 256
+    cells = table.shape[1]
+    widths = [width for width in range(1, math.isqrt(cells) + 1) if cells % width == 0]
+    grids = [(w, cells // w) for w in widths] + [(cells // w, w) for w in widths]
+    width, height = min(grids, key=lambda grid: abs(math.log(grid[0] / grid[1] / 0.75)))
+    return PATCH * width, PATCH * height
+
+
+def _fami_settings(state: Mapping[str, Tensor], channels: int) -> Settings:
+    """Read how many frames FAMI merges, and how its deformable convolutions are grouped."""
+    settings: Settings = {}
+    merged, masks = state.get("merge.0.conv1.weight"), state.get("calibrations.0.mask_conv.bias")
+    if merged is not None and merged.ndim > 1:
+        settings["frames"] = merged.shape[1] // channels + 1
+    if masks is not None and masks.ndim:
+        settings["offset_groups"] = masks.shape[0] // 9
     return settings
 
 
@@ -130,11 +211,17 @@ def config_of(settings: Settings) -> dict[str, Any]:
 
     What the settings leave out has the defaults of the config, those of the published networks.
     """
-    heads = {NUM_DILATIONS: "dcpose", "prf.blocks": "dcpose", NUM_WARPER_DILATIONS: "posewarper"}
+    heads = {
+        NUM_DILATIONS: "dcpose",
+        "prf.blocks": "dcpose",
+        NUM_WARPER_DILATIONS: "posewarper",
+        NUM_JTA_LAYERS: "tar",
+        FAMI_CHANNELS: "fami",
+    }
     name = next((heads[key] for key in heads if key in settings), "single_frame")
     config: dict[str, Any] = {
         "model.name": name,
-        "model.backbone.name": "simple_baseline" if "backbone.depth" in settings else "hrnet",
+        "model.backbone.name": backbone_of(settings),
     }
     if name == "single_frame":
         config["model.backbone.frozen"] = False  # else nothing would be trained
@@ -150,6 +237,13 @@ def config_of(settings: Settings) -> dict[str, Any]:
     return config
 
 
+def backbone_of(settings: Settings) -> str:
+    """Return the name of the backbone of some settings."""
+    if "backbone.image_wh" in settings:
+        return "vit"
+    return "simple_baseline" if "backbone.depth" in settings else "hrnet"
+
+
 def unknown_of(settings: Settings) -> tuple[str, ...]:
     """Say what names and shapes do not tell about the network of some settings."""
     notes = []
@@ -158,8 +252,24 @@ def unknown_of(settings: Settings) -> tuple[str, ...]:
         notes.append(
             f"shapes do not tell the dilations, only how many; the release has {dilations}"
         )
+    if "backbone.heads" in settings:
+        notes.append(
+            "shapes do not tell the heads of a ViT: model.backbone.heads is that of the published "
+            "network of this width"
+            + ("" if settings.get("backbone.width") in _VIT_HEADS else ", here a guess")
+        )
+    if NUM_JTA_LAYERS in settings:
+        notes.append(
+            "nor do they tell model.jta.heads, model.jta.threshold, model.token_order (release for "
+            "the authors' files) and data.offsets"
+        )
+    if FAMI_CHANNELS in settings and settings.get("frames", 5) != 5:
+        notes.append("the clip is not that of the release: set data.offsets")
     if NUM_DILATIONS in settings:
-        notes.append("nor do they tell model.prf.second_residual, model.pcn.masks and data.max_gap")
+        notes.append(
+            "nor do they tell model.prf.second_residual, model.pcn.masks, model.start and "
+            "data.max_gap"
+        )
         neighbors = settings.get("neighbors")
         if neighbors is None:
             notes.append("nor model.neighbors: without PTM and PRF none of them leaves a trace")

@@ -1,6 +1,6 @@
 """Weights that have to fit a network: every name and every shape, or nothing is loaded."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from torch import Tensor
@@ -27,13 +27,26 @@ class Differences(NamedTuple):
             title: what to call a name.
         """
         kinds = {
-            "misshapen": (f"{title(name)} {f}, expected {e}" for name, f, e in self.misshapen),
-            "missing": map(title, self.missing),
-            "unexpected": map(title, self.unexpected),
+            "misshapen": [f"{title(name)} {f}, expected {e}" for name, f, e in self.misshapen],
+            "missing": [title(name) for name in self.missing],
+            "unexpected": [title(name) for name in self.unexpected],
         }
-        return "; ".join(
-            filter(None, (_listed(kind, names, limit) for kind, names in kinds.items()))
-        )
+        return "; ".join(listed(kind, names, limit) for kind, names in kinds.items() if names)
+
+
+class WeightsMismatchError(ValueError):
+    """A file does not fit a model.
+
+    Attributes:
+        missing: names that the model has and the file lacks, our names; or parts of an entry that
+            the file lacks, its names.
+        unexpected: names that the file has and the model lacks.
+        misshapen: names with the shape found and the shape expected.
+    """
+
+    def __init__(self, message: str, found: Differences) -> None:
+        super().__init__(message)
+        self.misshapen, self.missing, self.unexpected = found
 
 
 def differences(state: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> Differences:
@@ -47,9 +60,7 @@ def differences(state: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> 
     return Differences(misshapen, missing, [name for name in state if name not in expected])
 
 
-def _listed(kind: str, names: Iterable[str], limit: int) -> str:
-    names = list(names)
-    if not names:
-        return ""
+def listed(kind: str, names: list[str], limit: int = 20) -> str:
+    """Return `3 missing: a, b and 1 more`."""
     more = f" and {len(names) - limit} more" if len(names) > limit else ""
     return f"{len(names)} {kind}: {', '.join(names[:limit])}{more}"

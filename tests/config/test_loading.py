@@ -107,7 +107,7 @@ def test_config_is_immutable(config_file):
         ("data.crop_wh=[32]", "data.crop_wh: found [32], expected a list with an element [1]"),
         ("data.crop_wh=[100, 90]", "multiples of 32"),
         ("data.crop_wh=[100, 90]", "the nearest size is [96, 96]"),
-        ("model.name=dcpos", "model.name: found 'dcpos', expected 'dcpose', 'single_frame' or"),
+        ("model.name=dcpos", "model.name: found 'dcpos', expected 'dcpose', 'single_frame', "),
         ("model.pcn.dilations=[3, x]", "model.pcn.dilations[1]: found 'x', expected an integer"),
         ("model.pcn.dilations=[]", "expected at least one dilation"),
         (
@@ -129,9 +129,9 @@ def test_config_is_immutable(config_file):
         ),
         (
             "model.backbone.name=resnet",
-            "model.backbone.name: found 'resnet', expected 'hrnet' or 'simple_baseline'",
+            "model.backbone.name: found 'resnet', expected 'hrnet', 'simple_baseline' or 'vit'",
         ),
-        ("model.backbone.name=[x]", "model.backbone.name: found ['x'], expected 'hrnet' or"),
+        ("model.backbone.name=[x]", "model.backbone.name: found ['x'], expected 'hrnet', "),
         (
             "model.backbone={name: simple_baseline, depth: 51}",
             "model.backbone.depth: found 51, expected 18, 34, 50, 101 or 152",

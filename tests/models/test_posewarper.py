@@ -8,7 +8,7 @@ import torch
 from dcpose.models.backbones.hrnet import HRNet
 from dcpose.models.backbones.simple_baseline import SimpleBaseline
 from dcpose.models.posewarper import AGGREGATION, HeatmapWarper, PoseWarper
-from dcpose.weights.layouts import POSEWARPER
+from dcpose.weights.layouts.convnets import POSEWARPER
 
 
 def small(backbone=None, **flags):

@@ -11,11 +11,11 @@ from safetensors.torch import load_file
 from dcpose.config.loading import load_config
 from dcpose.models.backbones.hrnet import HRNet
 from dcpose.models.single_frame import SingleFrame
-from dcpose.weights.layouts import LAYOUTS
+from dcpose.weights.layouts.convnets import CONVNETS
 from dcpose.weights.loading import load_backbone_weights, load_weights
 
 PARTS = {"backbone", "ptm", "prf", "fusion", "pcn", "warper"}
-SOURCES = {layout.title: layout.source for layout in LAYOUTS}
+SOURCES = {layout.title: layout.source for layout in CONVNETS}
 
 
 @pytest.fixture(scope="module")

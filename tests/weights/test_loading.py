@@ -8,7 +8,8 @@ from dcpose.models.backbones.hrnet import HRNet
 from dcpose.models.backbones.simple_baseline import SimpleBaseline
 from dcpose.models.posewarper import HeatmapWarper, PoseWarper
 from dcpose.models.single_frame import SingleFrame
-from dcpose.weights.loading import WeightsMismatchError, load_backbone_weights, load_weights
+from dcpose.weights.loading import load_backbone_weights, load_weights
+from dcpose.weights.strict import WeightsMismatchError
 
 
 @pytest.fixture

@@ -111,6 +111,7 @@ class HRNet(Backbone):
     """
 
     stride = 4
+    feature_stride = 4
     side_multiple = 32  # the stride of the deepest branch
 
     def __init__(

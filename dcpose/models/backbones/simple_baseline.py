@@ -14,6 +14,7 @@ from typing import Literal
 import torchvision
 from torch import Tensor, nn
 
+from dcpose.models.blocks import upsampling
 from dcpose.models.interface import Backbone
 
 Depth = Literal[18, 34, 50, 101, 152]
@@ -44,6 +45,7 @@ class SimpleBaseline(Backbone):
     """
 
     stride = 4
+    feature_stride = 4
     side_multiple = 32  # the stride of the ResNet
 
     def __init__(self, depth: Depth = 50, num_joints: int = 17, deconv_channels: int = 256) -> None:
@@ -60,7 +62,7 @@ class SimpleBaseline(Backbone):
         layers: list[nn.Module] = []
         channels = resnet.fc.in_features
         for _ in range(UPSAMPLINGS):
-            layers += _upsampling(channels, deconv_channels)
+            layers += upsampling(channels, deconv_channels)
             channels = deconv_channels
         self.deconv_layers = nn.Sequential(*layers)
         self.final_layer = nn.Conv2d(deconv_channels, num_joints, 1)
@@ -75,12 +77,3 @@ class SimpleBaseline(Backbone):
     def head(self, features: Tensor) -> Tensor:
         """Return heatmaps (N, J, H / 4, W / 4) of features."""
         return self.final_layer(features)
-
-
-def _upsampling(in_channels: int, out_channels: int) -> list[nn.Module]:
-    """Layers that double height and width."""
-    return [
-        nn.ConvTranspose2d(in_channels, out_channels, 4, stride=2, padding=1, bias=False),
-        nn.BatchNorm2d(out_channels),
-        nn.ReLU(inplace=True),
-    ]

@@ -82,6 +82,14 @@ class PoseCorrectionNetwork(nn.Module):
         ]
         return torch.stack(corrected).mean(dim=0)
 
+    def init_to_zero(self) -> None:
+        """Let the output be 0, in a way that training can leave.
+
+        Raw masks become 0. Where they are sigmoids, which never are, the kernels become 0.
+        """
+        for conv in self.deform_convs if self.masks == "sigmoid" else self.mask_convs:
+            nn.init.zeros_(conv.weight)  # type: ignore[arg-type]
+
     def mask(self, raw: Tensor) -> Tensor:
         """Return masks as they are applied, of what a mask convolution gives."""
         return raw.sigmoid() if self.masks == "sigmoid" else raw

@@ -5,6 +5,7 @@ of frames is prev, cur, next; encoded frames leave out a neighbour that is not l
 """
 
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +13,8 @@ from torch import Tensor, nn
 from dcpose.models.dcpose.temporal import BOTH, Neighbor, frames_seen, temporal_weights
 from dcpose.models.interface import Backbone, Supervised, TemporalModel
 from dcpose.structures import ClipSpec
+
+Start = Literal["released", "identity"]
 
 
 class DCPose(TemporalModel):
@@ -27,6 +30,8 @@ class DCPose(TemporalModel):
         frozen_bn: see `TemporalModel`.
         neighbors: frames that are looked at besides the current one, as PTM and PRF expect them;
             the backbone does not see the others.
+        start: released: the heatmaps are what the correction gives; identity: the initial ones of
+            the current frame and what the correction adds, at first nothing.
     """
 
     clip = ClipSpec(training="neighbors", test="neighbors")
@@ -41,12 +46,14 @@ class DCPose(TemporalModel):
         frozen: bool = True,
         frozen_bn: bool = True,
         neighbors: Sequence[Neighbor] = BOTH,
+        start: Start = "released",
     ) -> None:
         super().__init__(backbone, frozen, frozen_bn)
         self.ptm = ptm
         self.prf = prf
         self.fusion = fusion
         self.pcn = pcn
+        self.start = start
         self.used = frames_seen(neighbors)
         self.cur = 1 - self.used.start
         """Position of the current frame among encoded ones."""
@@ -65,8 +72,13 @@ class DCPose(TemporalModel):
 
     def decode(self, encoded: Tensor, gaps: Tensor) -> Tensor:
         """Return corrected heatmaps (B, J, h, w) of initial ones (B, F, J, h, w), gaps (B, 2)."""
-        merged, features = self.merge(encoded, gaps)
-        return self.pcn(merged, features)
+        return self.stages(encoded, gaps)["corrected"]
+
+    def init_head(self, generator: torch.Generator) -> None:
+        """Initialise everything but the backbone (`init_weights`); see `start`."""
+        super().init_head(generator)
+        if self.start == "identity":
+            self.pcn.init_to_zero()  # type: ignore[operator]
 
     def merge(self, encoded: Tensor, gaps: Tensor) -> tuple[Tensor, Tensor]:
         """Return merged maps (B, C, h, w), and features (B, D, h, w) for offsets and masks."""
@@ -77,8 +89,10 @@ class DCPose(TemporalModel):
     def stages(self, encoded: Tensor, gaps: Tensor) -> dict[str, Tensor]:
         """Return initial heatmaps of the current frame, merged maps >= 0, corrected heatmaps."""
         merged, features = self.merge(encoded, gaps)
-        corrected = self.pcn(merged, features)
-        return {"initial": encoded[:, self.cur], "merged": merged, "corrected": corrected}
+        initial, corrected = encoded[:, self.cur], self.pcn(merged, features)
+        if self.start == "identity":
+            corrected = initial + corrected
+        return {"initial": initial, "merged": merged, "corrected": corrected}
 
     def training_outputs(self, encoded: Tensor, gaps: Tensor) -> dict[str, Supervised]:
         """Return the corrected heatmaps; before them the initial ones, unless they are frozen.

@@ -41,6 +41,30 @@ def test_forward_is_decode_of_encode(small_dcpose, clips):
             torch.testing.assert_close(encoded[:, frame], expected)
 
 
+@pytest.mark.parametrize("training", [False, True])
+def test_identity_start_gives_the_initial_heatmaps_and_learns(small_dcpose, clips, training):
+    frames, gaps = clips
+    model = small_dcpose(start="identity")
+    model.init_head(torch.Generator().manual_seed(0))
+    model.train(training)
+    encoded = model.encode(frames)
+    corrected = model.decode(encoded, gaps)
+    assert torch.equal(corrected, encoded[:, 1])
+    assert torch.equal(model.stages(encoded, gaps)["corrected"], corrected)
+    corrected.square().sum().backward()
+    assert all(conv.weight.grad.any() for conv in model.pcn.mask_convs)
+
+
+def test_identity_start_with_sigmoid_masks_zeroes_the_kernels():
+    correction = PoseCorrectionNetwork(6, 3, 3, (1, 2), masks="sigmoid")
+    correction.init_to_zero()
+    features, merged = torch.rand(1, 6, 8, 8), torch.rand(1, 3, 8, 8)
+    output = correction(merged, features)
+    assert not output.any()
+    output.sum().backward()
+    assert all(conv.weight.grad.any() for conv in correction.deform_convs)
+
+
 @pytest.mark.parametrize(
     ("training", "options"),
     [

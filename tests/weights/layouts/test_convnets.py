@@ -1,4 +1,4 @@
-"""Each layout is recognised, and each of its names accounted for, in both directions."""
+"""Layouts of convolutional networks: recognised, each name accounted for, in both directions."""
 
 import json
 from pathlib import Path
@@ -8,18 +8,14 @@ import torch
 import torchvision
 
 from dcpose.build.weights import network_of
-from dcpose.weights.layouts import (
-    LAYOUTS,
-    from_released_name,
-    name_weights,
-    recognise,
-    to_released_name,
-)
-from dcpose.weights.loading import WeightsMismatchError, check_fit
+from dcpose.weights.layouts.convnets import CONVNETS, from_released_name, to_released_name
+from dcpose.weights.layouts.naming import name_weights, recognise
+from dcpose.weights.loading import check_fit
 from dcpose.weights.recognise import config_of, settings_of
+from dcpose.weights.strict import WeightsMismatchError
 
 FILE = Path("weights.pth")
-TITLES = [layout.title for layout in LAYOUTS]
+TITLES = [layout.title for layout in CONVNETS]
 FULL_SIZE = {  # key list: layout, entries, of these left out
     "dcpose": ("released DCPose", 2215, 0),
     "hrnet_w48": ("HRNet pose", 1754, 0),

@@ -1,0 +1,1 @@
+"""How projects name the weights of the same networks, one file per family of networks."""

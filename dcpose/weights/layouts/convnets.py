@@ -1,0 +1,198 @@
+"""Layouts of convolutional networks: DCPose, HRNet, PoseWarper and SimpleBaseline.
+
+dcpose              our own files, of any model (backbone.*, ptm.*, ...)
+released DCPose     rough_pose_estimation_net.*, diff_temporal_fuse.*, ...
+HRNet pose          the backbone's names without a prefix
+HRNet ImageNet      the same with a classification head in place of the pose output: timm's
+mmpose              backbone.* and head.* (1.x) or keypoint_head.* (0.x), HRNet or ResNet
+PoseWarper          HRNet pose and the warper, as released or in mmpose 0.x
+SimpleBaseline      ResNet, deconv_layers.*, final_layer.*
+ResNet ImageNet     ResNet and fc.*: torchvision's and timm's
+"""
+
+import re
+
+from dcpose.weights.layouts.layout import (
+    LEAF,
+    MMPOSE_TERMS,
+    TRAINING_DATA,
+    Layout,
+    Pairs,
+    swap,
+    turned,
+    unchanged,
+)
+
+_RELEASED_CHAINS: Pairs = (
+    ("diff_temporal_fuse.layers", "prf.chain"),
+    ("support_temporal_fuse.layers", "ptm.chain"),
+    ("offset_mask_combine_conv.layers", "fusion"),
+)
+
+_RELEASED_UNITS: Pairs = (
+    ("conv_bn_relu1", "split"),
+    ("conv_bn_relu3", "merge"),
+    ("downsample", "shortcut"),
+    *(
+        (f"conv_bn_relu2_{row + 1}_{step + 1}", f"steps.{row}.{step}")
+        for row in range(4)
+        for step in range(row + 1)
+    ),
+)
+
+_RELEASED: Pairs = (
+    ("rough_pose_estimation_net.", "backbone."),
+    *(
+        (f"{chain}.#.{unit}.", f"{our_chain}.#.{our_unit}.")
+        for chain, our_chain in _RELEASED_CHAINS
+        for unit, our_unit in _RELEASED_UNITS
+    ),
+    ("offsets_list.#.0.", "pcn.offset_convs.#."),
+    ("masks_list.#.0.", "pcn.mask_convs.#."),
+    ("modulated_deform_conv_list.#.deform_conv.", "pcn.deform_convs.#."),
+)
+
+_CLASSIFICATION = re.compile(
+    rf"(incre_modules\.\d\.\d\.(conv\d|bn\d|downsample\.\d)|downsamp_modules\.\d\.\d|"
+    rf"classifier|final_layer\.\d|stage4\.last\.fuse_layers\.[123](\.\d)+)\.{LEAF}"
+)
+"""The head of HRNet's ImageNet networks, and outputs of stage 4 that the pose network lacks."""
+
+_POSEWARPER: Pairs = (
+    ("offset_feats.", "warper.chain."),
+    *((f"offsets{i + 1}.", f"warper.offset_convs.{i}.") for i in range(5)),
+    *((f"deform_conv{i + 1}.", f"warper.deform_convs.{i}.") for i in range(5)),
+)
+
+_MMPOSE_POSEWARPER: Pairs = (
+    ("neck.trans_layer.", "backbone.final_layer."),
+    ("neck.offset_feats.", "warper.chain."),
+    ("neck.offset_layers.#.", "warper.offset_convs.#."),
+    ("neck.deform_conv_layers.#.", "warper.deform_convs.#."),
+)
+
+
+def from_released_name(name: str) -> str:
+    """Return our name of an entry of the released DCPose layout; unknown names stay as they are."""
+    return swap(name, _RELEASED)
+
+
+def to_released_name(name: str) -> str:
+    """Return the name that the released DCPose layout has for one of ours."""
+    return swap(name, turned(_RELEASED))
+
+
+def _with_backbone(name: str) -> str:
+    return f"backbone.{name}"
+
+
+def _without_backbone(name: str) -> str:
+    return name.removeprefix("backbone.")
+
+
+def _from_posewarper(name: str) -> str:
+    own = swap(name, _POSEWARPER)
+    return f"backbone.{name}" if own == name else own
+
+
+def _to_posewarper(name: str) -> str:
+    return swap(name, turned(_POSEWARPER)).removeprefix("backbone.")
+
+
+def _from_mmpose(name: str) -> str:
+    return swap(name, (("head.", "backbone."), ("keypoint_head.", "backbone.")))
+
+
+def _to_mmpose(name: str, head: str) -> str:
+    parts = ("final_layer.", "deconv_layers.")
+    return swap(name, tuple((f"backbone.{part}", f"{head}.{part}") for part in parts))
+
+
+PREPROCESSOR = re.compile(r"data_preprocessor\.(mean|std)")
+
+OURS = Layout(
+    "dcpose", "dcpose", unchanged, unchanged, "as whoever trained or converted them states"
+)
+RELEASED = Layout(
+    "released DCPose",
+    "dcpose",
+    from_released_name,
+    to_released_name,
+    "DCPose was published without a licence: ask its authors before passing the weights on",
+)
+HRNET_POSE = Layout(
+    "HRNet pose",
+    "hrnet",
+    _with_backbone,
+    _without_backbone,
+    "see the LICENSE of the official HRNet repository" + TRAINING_DATA,
+)
+HRNET_IMAGENET = Layout(
+    "HRNet ImageNet",
+    "timm",
+    _with_backbone,
+    _without_backbone,
+    "see the model card at timm or the LICENSE of the official HRNet repository" + TRAINING_DATA,
+    left_out=_CLASSIFICATION,
+    without=("backbone.final_layer.",),
+)
+MMPOSE_1 = Layout(
+    "mmpose 1.x",
+    "mmpose",
+    _from_mmpose,
+    lambda name: _to_mmpose(name, "head"),
+    MMPOSE_TERMS,
+    left_out=PREPROCESSOR,
+)
+MMPOSE_0 = Layout(
+    "mmpose 0.x",
+    "mmpose",
+    _from_mmpose,
+    lambda name: _to_mmpose(name, "keypoint_head"),
+    MMPOSE_TERMS,
+    left_out=PREPROCESSOR,
+)
+MMPOSE_POSEWARPER = Layout(
+    "mmpose 0.x PoseWarper",
+    "mmpose",
+    lambda name: swap(name, _MMPOSE_POSEWARPER),
+    lambda name: swap(name, turned(_MMPOSE_POSEWARPER)),
+    MMPOSE_TERMS,
+)
+POSEWARPER = Layout(
+    "PoseWarper",
+    "posewarper",
+    _from_posewarper,
+    _to_posewarper,
+    "PoseWarper: Apache-2.0" + TRAINING_DATA,
+)
+SIMPLE_BASELINE = Layout(
+    "SimpleBaseline",
+    "simple_baseline",
+    _with_backbone,
+    _without_backbone,
+    "SimpleBaseline: MIT" + TRAINING_DATA,
+    colours="BGR",
+)
+RESNET_IMAGENET = Layout(
+    "ResNet ImageNet",
+    "torchvision",
+    _with_backbone,
+    _without_backbone,
+    "see torchvision's (BSD-3-Clause) or timm's model page" + TRAINING_DATA,
+    left_out=re.compile(r"fc\.(weight|bias)"),
+    without=("backbone.deconv_layers.", "backbone.final_layer."),
+)
+
+CONVNETS = (
+    OURS,
+    RELEASED,
+    HRNET_POSE,
+    HRNET_IMAGENET,
+    MMPOSE_1,
+    MMPOSE_0,
+    MMPOSE_POSEWARPER,
+    POSEWARPER,
+    SIMPLE_BASELINE,
+    RESNET_IMAGENET,
+)
