@@ -5,6 +5,7 @@ from pathlib import Path
 from dcpose.build.datasets import DATASETS, per_video_files
 from dcpose.build.tables import METHODS
 from dcpose.config.schema import Config, Split
+from dcpose.data.appearance import Appearance
 from dcpose.data.augment import Augmentation
 from dcpose.data.clip import ClipOptions
 from dcpose.formats.detections import describe_detector, read_detections
@@ -104,6 +105,15 @@ def build_augmentation(cfg: Config) -> Augmentation:
         scale=augment.scale,
         half_body_prob=augment.half_body_prob,
         half_body_min_joints=augment.half_body_min_joints,
+        cut_prob=augment.cut_prob,
+        appearance=Appearance(
+            color=augment.color,
+            blur=augment.blur,
+            low_resolution=augment.low_resolution,
+            noise=augment.noise,
+            cutout=augment.cutout,
+            jpeg=augment.jpeg,
+        ),
     )
 
 

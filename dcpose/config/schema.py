@@ -57,12 +57,29 @@ class AugmentConfig(Section):
     """Probability of a box around the upper or lower body alone."""
     half_body_min_joints: Count = 8
     """Only people with more visible joints than this are cut in half."""
+    cut_prob: Probability = 0.0
+    """Probability that the border of the picture, or a table, hides a part of the person."""
+    color: Probability = 0.0
+    """Strength of changed brightness, contrast, saturation, channel gains and gamma; 1 is much."""
+    blur: Probability = 0.0
+    """Probability of a clip out of focus."""
+    low_resolution: Probability = 0.0
+    """Probability of a clip that was filmed with fewer pixels."""
+    noise: Probability = 0.0
+    """Largest standard deviation of sensor noise, as a share of the range of values; new in every
+    frame, while all else is the same for all frames of a clip."""
+    cutout: Probability = 0.0
+    """Probability of a block of one colour somewhere in the crop."""
+    jpeg: Probability = 0.0
+    """Probability of visible compression."""
 
     @property
     def is_off(self) -> bool:
         """Whether every clip stays as it is."""
         rotates = self.rotation_prob > 0 and self.rotation_deg > 0
-        return not (self.flip_prob or rotates or self.scale or self.half_body_prob)
+        moves = self.flip_prob or rotates or self.scale or self.half_body_prob or self.cut_prob
+        pixels = self.color, self.blur, self.low_resolution, self.noise, self.cutout, self.jpeg
+        return not (moves or any(pixels))
 
 
 class DataSection(Choice):
