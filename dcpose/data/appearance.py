@@ -137,4 +137,4 @@ def _noisy(frame: np.ndarray, level: float, rng: np.random.Generator) -> np.ndar
 
 def _compressed(frame: np.ndarray, quality: int) -> np.ndarray:
     _, data = cv2.imencode(".jpg", frame, [cv2.IMWRITE_JPEG_QUALITY, quality])
-    return cv2.imdecode(data, cv2.IMREAD_COLOR)
+    return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR))

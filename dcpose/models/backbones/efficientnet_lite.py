@@ -2,8 +2,7 @@
 
 EfficientNet (Tan and Le, ICML 2019, arXiv 1905.11946) in Google's form for small devices: ReLU6,
 no squeeze-and-excite, stem and last stage not scaled. Module names are those of the published
-ImageNet file without its underscores, so that the file fits key by key. The pyramid is that of
-Lin et al. (CVPR 2017, arXiv 1612.03144) with separable convolutions. Shape legend: N images, J
+ImageNet file without its underscores, so that the file fits key by key. Shape legend: N images, J
 joints, H x W pixels, both multiples of 32, C channels of the pyramid.
 """
 
@@ -13,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from dcpose.models.backbones.pyramid import FeaturePyramid
 from dcpose.structures import IMAGE_MEAN, IMAGE_STD
 
 STRIDES = (4, 8, 16, 32)
@@ -57,18 +57,13 @@ class EfficientNetLite(nn.Module):
                 for first in (True, *(False,) * (repeats - 1))
             )
         )
-        self.laterals = nn.ModuleList(
-            nn.Conv2d(STAGES[stage][-1], channels, 1) for stage in LEVEL_STAGES
-        )
-        self.smooth = nn.ModuleList(_separable(channels) for _ in LEVEL_STAGES)
-        self.last = nn.Sequential(
-            nn.Conv2d(channels, channels, 3, padding=1, bias=False),
-            nn.BatchNorm2d(channels),
-            nn.ReLU(inplace=True),
-        )
+        level_channels = [STAGES[stage][-1] for stage in LEVEL_STAGES]
+        self.pyramid = FeaturePyramid(level_channels, STRIDES, channels, self.stride)
         self.final_layer = nn.Conv2d(channels, num_joints, 1)
         mean, std = (torch.tensor(value).view(3, 1, 1) for value in (IMAGE_MEAN, IMAGE_STD))
         # the ImageNet file knows (255 rgb - 127) / 128
+        self.input_scale: Tensor
+        self.input_offset: Tensor
         self.register_buffer("input_scale", 255 * std / 128, persistent=False)
         self.register_buffer("input_offset", (255 * mean - 127) / 128, persistent=False)
 
@@ -94,13 +89,7 @@ class EfficientNetLite(nn.Module):
 
     def features(self, images: Tensor) -> Tensor:
         """Return features (N, C, H / 4, W / 4) of normalised RGB images (N, 3, H, W)."""
-        levels = self.levels(images)
-        x: Tensor | None = None
-        for level in reversed(range(len(levels))):
-            lateral = self.laterals[level](levels[level])
-            x = lateral if x is None else lateral + functional.interpolate(x, scale_factor=2.0)
-            x = self.smooth[level](x)
-        return self.last(x)
+        return self.pyramid(self.levels(images))
 
     def head(self, features: Tensor) -> Tensor:
         """Return heatmaps (N, J, h, w) of features (N, C, h, w)."""
@@ -181,13 +170,3 @@ class _Block(nn.Module):
 
 def _batch_norm(channels: int) -> nn.BatchNorm2d:
     return nn.BatchNorm2d(channels, eps=1e-3, momentum=0.01)
-
-
-def _separable(channels: int) -> nn.Sequential:
-    """A depthwise 3x3 and a 1x1 convolution."""
-    return nn.Sequential(
-        nn.Conv2d(channels, channels, 3, padding=1, groups=channels, bias=False),
-        nn.Conv2d(channels, channels, 1, bias=False),
-        nn.BatchNorm2d(channels),
-        nn.ReLU(inplace=True),
-    )
