@@ -33,20 +33,13 @@ CLASSIFIER = ("_conv_head.", "_bn1.", "_fc.")
 """What the ImageNet file has behind the last stage, which a pose network has no use for."""
 
 
-class EfficientNetLite(nn.Module):
-    """Images to joint heatmaps at a quarter of the resolution.
+class EfficientNetLiteTrunk(nn.Module):
+    """Images to the features of ImageNet's classifier at `STRIDES`."""
 
-    Args:
-        num_joints: J, heatmaps to make.
-        channels: C.
-    """
+    channels = tuple(STAGES[stage][-1] for stage in LEVEL_STAGES)
+    """Channels of each level."""
 
-    stride = 4
-    """Image pixels per heatmap pixel."""
-    side_multiple = 32
-    """Sides of the images are multiples of this."""
-
-    def __init__(self, num_joints: int = 17, channels: int = 96) -> None:
+    def __init__(self) -> None:
         super().__init__()
         self.conv_stem = _SameConv2d(3, 32, 3, stride=2)
         self.bn0 = _batch_norm(32)
@@ -57,9 +50,6 @@ class EfficientNetLite(nn.Module):
                 for first in (True, *(False,) * (repeats - 1))
             )
         )
-        level_channels = [STAGES[stage][-1] for stage in LEVEL_STAGES]
-        self.pyramid = FeaturePyramid(level_channels, STRIDES, channels, self.stride)
-        self.final_layer = nn.Conv2d(channels, num_joints, 1)
         mean, std = (torch.tensor(value).view(3, 1, 1) for value in (IMAGE_MEAN, IMAGE_STD))
         # the ImageNet file knows (255 rgb - 127) / 128
         self.input_scale: Tensor
@@ -67,29 +57,49 @@ class EfficientNetLite(nn.Module):
         self.register_buffer("input_scale", 255 * std / 128, persistent=False)
         self.register_buffer("input_offset", (255 * mean - 127) / 128, persistent=False)
 
-    def levels(self, images: Tensor) -> list[Tensor]:
-        """Return the ImageNet features of normalised RGB images (N, 3, H, W) at `STRIDES`.
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """Return the levels of normalised RGB images (N, 3, H, W), (N, channels, h, w) each.
 
         Raises:
             ValueError: if H or W is not a multiple of 32.
         """
         height, width = images.shape[-2:]
-        if height % self.side_multiple or width % self.side_multiple:
+        if height % STRIDES[-1] or width % STRIDES[-1]:
             raise ValueError(f"image sides must be multiples of 32, got {width} x {height}")
         x = images * self.input_scale + self.input_offset
         x = functional.relu6(self.bn0(self.conv_stem(x)))
-        found, block = [], 0
+        levels, done = [], 0
         for stage, (repeats, *_) in enumerate(STAGES):
-            for _ in range(repeats):
-                x = self.blocks[block](x)
-                block += 1
+            for block in self.blocks[done : done + repeats]:
+                x = block(x)
+            done += repeats
             if stage in LEVEL_STAGES:
-                found.append(x)
-        return found
+                levels.append(x)
+        return levels
+
+
+class EfficientNetLite(nn.Module):
+    """Images to joint heatmaps at a quarter of the resolution.
+
+    Args:
+        num_joints: J, heatmaps to make.
+        channels: C.
+    """
+
+    stride = STRIDES[0]
+    """Image pixels per heatmap pixel."""
+    side_multiple = STRIDES[-1]
+    """Sides of the images are multiples of this."""
+
+    def __init__(self, num_joints: int = 17, channels: int = 96) -> None:
+        super().__init__()
+        self.trunk = EfficientNetLiteTrunk()
+        self.pyramid = FeaturePyramid(self.trunk.channels, STRIDES, channels, self.stride)
+        self.final_layer = nn.Conv2d(channels, num_joints, 1)
 
     def features(self, images: Tensor) -> Tensor:
         """Return features (N, C, H / 4, W / 4) of normalised RGB images (N, 3, H, W)."""
-        return self.pyramid(self.levels(images))
+        return self.pyramid(self.trunk(images))
 
     def head(self, features: Tensor) -> Tensor:
         """Return heatmaps (N, J, h, w) of features (N, C, h, w)."""
@@ -101,9 +111,9 @@ class EfficientNetLite(nn.Module):
 
 
 def imagenet_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return a published ImageNet state dict under the names of `EfficientNetLite`.
+    """Return a published ImageNet state dict under the names of `EfficientNetLiteTrunk`.
 
-    The classifier is left out. What remains fits stem and blocks key by key.
+    The classifier is left out; what remains fits key by key.
     """
     return {
         ".".join(part.removeprefix("_") for part in key.split(".")): value

@@ -6,6 +6,7 @@ import torch
 from dcpose.models.backbones.efficientnet_lite import (
     STAGES,
     EfficientNetLite,
+    EfficientNetLiteTrunk,
     imagenet_names,
 )
 from dcpose.structures import IMAGE_MEAN, IMAGE_STD
@@ -26,7 +27,7 @@ def test_shapes(network):
         features = network.features(images())
         heatmaps = network(images())
         assert torch.equal(network.head(features), heatmaps)
-        levels = network.levels(images())
+        levels = network.trunk(images())
     assert features.shape == (2, 8, 16, 24)
     assert heatmaps.shape == (2, 5, 16, 24)
     assert [tuple(level.shape[1:]) for level in levels] == [
@@ -35,13 +36,10 @@ def test_shapes(network):
 
 
 def test_number_of_parameters():
-    # 3.37 million of the published network without its last convolution and classifier
-    trunk = [
-        p
-        for n, p in EfficientNetLite().named_parameters()
-        if n.startswith(("conv", "bn", "blocks"))
-    ]
-    assert sum(p.numel() for p in trunk) == 4_652_008 - (320 * 1280 + 2 * 1280) - 1281 * 1000
+    # the published 4,652,008 without the last convolution and the classifier
+    published, convolution, classifier = 4_652_008, 320 * 1280 + 2 * 1280, 1281 * 1000
+    found = sum(parameter.numel() for parameter in EfficientNetLiteTrunk().parameters())
+    assert found == published - convolution - classifier
 
 
 @pytest.mark.parametrize("size", [(60, 96), (64, 100)])
@@ -51,11 +49,7 @@ def test_sides_are_multiples_of_32(network, size):
 
 
 def test_imagenet_names_fit_the_trunk_key_by_key(network):
-    trunk = {
-        key: value
-        for key, value in network.state_dict().items()
-        if not key.startswith(("pyramid.", "final_layer."))
-    }
+    trunk = network.trunk.state_dict()
 
     def published(key):
         return ".".join(part if part.isdigit() or i == len(key.split(".")) - 1 else f"_{part}"
@@ -77,16 +71,14 @@ def test_levels_equal_timm():
             value.normal_(0, 0.1, generator=generator)
         elif name.endswith("running_var"):
             value.uniform_(0.5, 2, generator=generator)
-    ours = EfficientNetLite().eval()
+    ours = EfficientNetLiteTrunk().eval()
     state = {_our_name(name): value for name, value in other.state_dict().items()}
-    missing, unexpected = ours.load_state_dict(state, strict=False)
-    assert not unexpected
-    assert all(key.startswith(("pyramid.", "final_layer.")) for key in missing)
+    ours.load_state_dict(state)
     pixels = torch.rand(2, 3, 96, 64, generator=generator) * 255
     mean, std = (torch.tensor(value).view(3, 1, 1) for value in (IMAGE_MEAN, IMAGE_STD))
     with torch.inference_mode():
         expected = other.eval()((pixels - 127) / 128)
-        found = ours.levels((pixels / 255 - mean) / std)
+        found = ours((pixels / 255 - mean) / std)
     for level, reference in zip(found, expected, strict=True):
         torch.testing.assert_close(level, reference, rtol=1e-5, atol=1e-5 * reference.abs().max())
 
