@@ -40,11 +40,7 @@ class FeaturePyramid(nn.Module):
         self.factors = [coarse // fine for fine, coarse in steps]
         self.laterals = nn.ModuleList(nn.Conv2d(inputs, channels, 1) for inputs in level_channels)
         self.smooth = nn.ModuleList(_separable(channels) for _ in level_channels)
-        self.last = nn.Sequential(
-            nn.Conv2d(channels, channels, 3, padding=1, bias=False),
-            nn.BatchNorm2d(channels),
-            nn.ReLU(inplace=True),
-        )
+        self.last = _separable(channels)
 
     def forward(self, levels: Sequence[Tensor]) -> Tensor:
         """Return (N, C, H / stride, W / stride) of one map per level, finest first."""
