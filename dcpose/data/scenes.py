@@ -9,7 +9,7 @@ import numpy as np
 
 from dcpose.data.appearance import Appearance, change_appearance
 from dcpose.data.frames import read_frame
-from dcpose.data.posetrack import VideoAnnotation
+from dcpose.formats.posetrack.records import VideoAnnotation
 from dcpose.structures import PersonRecord
 
 WHOLE_PROB = 0.25

@@ -13,7 +13,7 @@ from dcpose.synthetic.motion import (
     draw_body,
 )
 from dcpose.synthetic.render import Stance
-from dcpose.synthetic.setting import Setting
+from dcpose.synthetic.setting import STREET, Setting
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,8 +53,8 @@ def draw_actors(
     frames: int,
     image_wh: tuple[int, int],
     horizon: float,
-    setting: Setting,
     rng: np.random.Generator,
+    setting: Setting = STREET,
 ) -> list[Actor]:
     """Draw people of different size and depth, spread over the image; some walk across others."""
     width, height = image_wh
@@ -67,7 +67,8 @@ def draw_actors(
         body = draw_body(rng, setting.height)
         look = draw_look(rng, setting.loose, setting.skirt)
         scale = height * rng.uniform(*setting.size) / body.height
-        action = str(rng.choice(list(setting.actions), p=list(setting.actions.values())))
+        names, shares = zip(*setting.actions, strict=True)
+        action = str(rng.choice(names, p=shares))
         yaw, speed = _heading(action, frames, setting.facing, rng)
         across = np.sin(yaw[0]) * speed * time
         toward = np.cos(yaw[0]) * speed * time

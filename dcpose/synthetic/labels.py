@@ -1,6 +1,6 @@
 """Rendered videos in the words of PoseTrack 2018 files: names, ids, annotations, detections."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from dcpose.skeleton import POSETRACK
 from dcpose.synthetic.bursts import CONDITIONS
-from dcpose.synthetic.setting import Setting
+from dcpose.synthetic.setting import STREET, Setting
 from dcpose.synthetic.video import Truth
 
 FIRST_VIDEO = {"train": 1, "val": 10001}
@@ -27,7 +27,7 @@ class VideoJob:
     index: int
     frames: int
     image_wh: tuple[int, int]
-    setting: Setting = field(default_factory=Setting)
+    setting: Setting = STREET
 
     @property
     def number(self) -> int:

@@ -1,8 +1,7 @@
 """What kind of videos are rendered: where the camera stands, who is there, and what they do."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import Literal, get_args
 
 Scenes = Literal["street", "anywhere"]
@@ -33,10 +32,10 @@ class Setting:
     pitch: tuple[float, float] = (0.02, 0.16)
     size: tuple[float, float] = (0.34, 0.74)
     height: tuple[float, float] = (1.5, 1.95)
-    actions: MappingProxyType[str, float] = field(
-        default_factory=lambda: MappingProxyType(
-            {"walk": 0.26, "run": 0.12} | dict.fromkeys(_STREET_ACTIONS, 0.62 / 8)
-        )
+    actions: tuple[tuple[str, float], ...] = (
+        ("walk", 0.26),
+        ("run", 0.12),
+        *((name, 0.62 / len(_STREET_ACTIONS)) for name in _STREET_ACTIONS),
     )
     facing: float = 0.65
     variety: float = 1.0
@@ -46,6 +45,10 @@ class Setting:
     loose: float = 0.0
     skirt: float = 0.0
     photos: tuple[Path, ...] = ()
+
+
+STREET = Setting()
+"""What the quick start is trained on."""
 
 
 def make_setting(scenes: Scenes, photos: Path | None = None) -> Setting:
@@ -68,14 +71,16 @@ def make_setting(scenes: Scenes, photos: Path | None = None) -> Setting:
     if scenes != "anywhere":
         known = " or ".join(get_args(Scenes))
         raise ValueError(f"scenes: found {scenes!r}, expected {known}")
-    actions = {"walk": 0.13, "run": 0.07} | dict.fromkeys(_STREET_ACTIONS, 0.3 / 8)
-    actions |= {"sit": 0.2, "stand": 0.14, "swing": 0.07, "crouch": 0.05, "lunge": 0.04}
     return Setting(
         horizon=(0.1, 0.5),
         pitch=(-0.15, 0.75),
         size=(0.3, 1.7),
         height=(0.95, 1.95),
-        actions=MappingProxyType(actions),
+        actions=(
+            *(("walk", 0.13), ("run", 0.07), ("sit", 0.2), ("stand", 0.14)),
+            *(("swing", 0.07), ("crouch", 0.05), ("lunge", 0.04)),
+            *((name, 0.3 / len(_STREET_ACTIONS)) for name in _STREET_ACTIONS),
+        ),
         facing=0.45,
         variety=2.2,
         together=0.35,

@@ -26,7 +26,7 @@ from dcpose.synthetic.scene import (
     photo_background,
     read_photo,
 )
-from dcpose.synthetic.setting import Setting
+from dcpose.synthetic.setting import STREET, Setting
 
 LABELLED = [POSETRACK.joint_names.index(n) for n in POSETRACK.joint_names if n in POINTS]
 LABELLED_POINTS = [POINTS.index(POSETRACK.joint_names[j]) for j in LABELLED]
@@ -67,9 +67,8 @@ class Video:
         frames: int,
         image_wh: tuple[int, int],
         rng: np.random.Generator,
-        setting: Setting | None = None,
+        setting: Setting = STREET,
     ) -> None:
-        setting = setting or Setting()
         self.frames, self.image_wh, self._rng = frames, image_wh, rng
         width, height = image_wh
         self._horizon = height * rng.uniform(*setting.horizon)
@@ -78,7 +77,7 @@ class Video:
         self._background = self._place(setting)
         self._crowd = self._add_crowd() if rng.uniform() < 0.3 else None
         people = int(rng.choice([1, 2, 3, 4, 5], p=[0.1, 0.2, 0.3, 0.25, 0.15]))
-        self.actors = draw_actors(people, frames, image_wh, self._horizon, setting, rng)
+        self.actors = draw_actors(people, frames, image_wh, self._horizon, rng, setting)
         self._bursts = bursts.draw_bursts(frames, people, rng)
         self._occluders = self._draw_occluders()
         self._light = rng.uniform(0.8, 1.15) * rng.uniform(0.92, 1.08, 3).astype(np.float32)

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from dcpose.engine.detector_training import DetectorTargets, detector_loss
-from dcpose.models.person_detector import decode
+from dcpose.models.person_detector.loss import DetectorTargets, detector_loss
+from dcpose.models.person_detector.network import decode
 
 BOX = torch.tensor([[16.0, 8.0, 80.0, 104.0]])
 NOBODY = torch.zeros(0, 4)

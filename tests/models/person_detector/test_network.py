@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from dcpose.models.person_detector import PersonDetector, decode
+from dcpose.models.person_detector.network import PersonDetector, decode
 
 
 def test_shapes_and_size():

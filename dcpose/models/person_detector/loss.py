@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from dcpose.models.person_detector import NATURAL_SIDE, STRIDE
+from dcpose.models.person_detector.network import NATURAL_SIDE, STRIDE
 
 SPREAD = 0.1
 """Standard deviation of a centre, as a share of the box's sides."""
