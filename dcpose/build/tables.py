@@ -11,13 +11,17 @@ from torch import nn
 
 from dcpose.config.models import (
     DCPoseConfig,
+    EfficientNetLiteConfig,
     HRNetConfig,
     PoseWarperConfig,
     SimpleBaselineConfig,
     SingleFrameConfig,
+    TimmConfig,
 )
+from dcpose.models.backbones.efficientnet_lite import EfficientNetLite
 from dcpose.models.backbones.hrnet import HRNet
 from dcpose.models.backbones.simple_baseline import SimpleBaseline
+from dcpose.models.backbones.timm_features import TimmBackbone
 from dcpose.models.blocks import residual_chain
 from dcpose.models.dcpose.correction import PoseCorrectionNetwork
 from dcpose.models.dcpose.network import DCPose
@@ -45,6 +49,19 @@ def _hrnet(section: HRNetConfig, num_joints: int) -> HRNet:
 
 def _simple_baseline(section: SimpleBaselineConfig, num_joints: int) -> SimpleBaseline:
     return SimpleBaseline(section.depth, num_joints, section.deconv_channels)
+
+
+def _efficientnet_lite(section: EfficientNetLiteConfig, num_joints: int) -> EfficientNetLite:
+    return EfficientNetLite(
+        num_joints,
+        channels=section.neck.channels,
+        frozen_blocks=section.frozen_blocks,
+        keep_statistics=section.trunk_bn == "keep",
+    )
+
+
+def _timm(section: TimmConfig, num_joints: int) -> TimmBackbone:
+    return TimmBackbone(section.model, num_joints, section.neck.channels, section.image_wh)
 
 
 def _single_frame(section: SingleFrameConfig, backbone: Backbone) -> SingleFrame:
@@ -122,6 +139,8 @@ def _require_mmcv() -> None:
 BACKBONES: dict[str, Callable[[Any, int], Backbone]] = {
     "hrnet": _hrnet,
     "simple_baseline": _simple_baseline,
+    "efficientnet_lite": _efficientnet_lite,
+    "timm": _timm,
 }
 """By `model.backbone.name`: section and number of joints to backbone."""
 

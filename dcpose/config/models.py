@@ -2,7 +2,7 @@
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import SerializeAsAny, field_validator, model_validator
+from pydantic import Field, SerializeAsAny, field_validator, model_validator
 
 from dcpose.config.section import (
     YAML_TUPLE,
@@ -12,6 +12,7 @@ from dcpose.config.section import (
     PathText,
     Positive,
     Section,
+    Size,
 )
 
 
@@ -53,6 +54,36 @@ class SimpleBaselineConfig(BackboneSection):
     """Layers of the ResNet."""
     deconv_channels: Positive = 256
     """Channels of the transposed convolutions; fewer for tiny runs."""
+
+
+class NeckConfig(Section):
+    """A light feature pyramid."""
+
+    channels: Positive = 96
+
+
+class EfficientNetLiteConfig(BackboneSection):
+    """EfficientNet-Lite0 and a light pyramid; `weights` takes its ImageNet file, too."""
+
+    name: Literal["efficientnet_lite"] = "efficientnet_lite"
+    neck: NeckConfig = NeckConfig()
+    frozen_blocks: Annotated[int, Field(ge=0, le=16)] = 0
+    """Blocks, from the first on, that training leaves as they are, with the stem; 16 are all."""
+    trunk_bn: Literal["train", "keep"] = "train"
+    """keep: BatchNorm before the pyramid keeps its statistics, those of ImageNet."""
+
+
+class TimmConfig(BackboneSection):
+    """A network of timm that gives features at several strides, and a light pyramid."""
+
+    name: Literal["timm"] = "timm"
+    model: str
+    """What timm calls it, such as tf_efficientnet_lite0."""
+    image_wh: Size = (192, 256)
+    """data.crop_wh, for networks with a table of positions; others take images of any size."""
+    neck: NeckConfig = NeckConfig()
+    pretrained: bool = False
+    """Start training from timm's own weights, which timm fetches."""
 
 
 class PrfConfig(Section):

@@ -77,9 +77,9 @@ def make_setting(scenes: Scenes, photos: Path | None = None) -> Setting:
         size=(0.3, 1.7),
         height=(0.95, 1.95),
         actions=(
-            *(("walk", 0.13), ("run", 0.07), ("sit", 0.2), ("stand", 0.14)),
-            *(("swing", 0.07), ("crouch", 0.05), ("lunge", 0.04)),
+            *(("walk", 0.13), ("run", 0.07)),
             *((name, 0.3 / len(_STREET_ACTIONS)) for name in _STREET_ACTIONS),
+            *(("sit", 0.2), ("stand", 0.14), ("swing", 0.07), ("crouch", 0.05), ("lunge", 0.04)),
         ),
         facing=0.45,
         variety=2.2,

@@ -11,6 +11,7 @@ that messages can speak of either; shapes and values are never changed.
     PoseWarper          HRNet pose and the warper, as released or in mmpose 0.x
     SimpleBaseline      ResNet, deconv_layers.*, final_layer.*
     ResNet ImageNet     ResNet and fc.*: torchvision's and timm's
+    EfficientNet-Lite ImageNet    _conv_stem.*, _blocks.*, ... and a classification head
 """
 
 import functools
@@ -23,7 +24,14 @@ from typing import Literal
 from torch import Tensor
 
 Source = Literal[
-    "dcpose", "hrnet", "mmpose", "timm", "torchvision", "posewarper", "simple_baseline"
+    "dcpose",
+    "hrnet",
+    "mmpose",
+    "timm",
+    "torchvision",
+    "posewarper",
+    "simple_baseline",
+    "efficientnet_lite",
 ]
 Pairs = tuple[tuple[str, str], ...]
 """Beginnings of names, theirs and ours; # stands for the same number in both."""
@@ -179,6 +187,7 @@ def recognise(names: Iterable[str], path: Path) -> Layout:
         (HRNET_POSE, has("stage2.")),
         (SIMPLE_BASELINE, has("layer4.") and has("deconv_layers.")),
         (RESNET_IMAGENET, has("layer4.")),
+        (EFFICIENTNET_LITE_IMAGENET, has("_blocks.")),
     )
     layout = next((layout for layout, fits in rules if fits), None)
     if layout is None:
@@ -244,6 +253,18 @@ def _from_mmpose(name: str) -> str:
 def _to_mmpose(name: str, head: str) -> str:
     parts = ("final_layer.", "deconv_layers.")
     return _swap(name, tuple((f"backbone.{part}", f"{head}.{part}") for part in parts))
+
+
+def _from_efficientnet(name: str) -> str:
+    parts = (part.removeprefix("_") for part in name.split("."))
+    return f"backbone.trunk.{'.'.join(parts)}"
+
+
+def _to_efficientnet(name: str) -> str:
+    parts = name.removeprefix("backbone.trunk.").split(".")
+    # all but numbers and the last part, which belongs to torch, begin with an underscore
+    named = [part if part.isdigit() else f"_{part}" for part in parts[:-1]]
+    return ".".join([*named, parts[-1]])
 
 
 _MMPOSE_TERMS = "mmpose: Apache-2.0"
@@ -323,6 +344,15 @@ RESNET_IMAGENET = Layout(
     left_out=re.compile(r"fc\.(weight|bias)"),
     without=("backbone.deconv_layers.", "backbone.final_layer."),
 )
+EFFICIENTNET_LITE_IMAGENET = Layout(
+    "EfficientNet-Lite ImageNet",
+    "efficientnet_lite",
+    _from_efficientnet,
+    _to_efficientnet,
+    "Apache-2.0" + _TRAINING_DATA,
+    left_out=re.compile(rf"(_conv_head|_bn1|_fc)\.{_LEAF}"),
+    without=("backbone.pyramid.", "backbone.final_layer."),
+)
 
 LAYOUTS = (
     OURS,
@@ -335,4 +365,5 @@ LAYOUTS = (
     POSEWARPER,
     SIMPLE_BASELINE,
     RESNET_IMAGENET,
+    EFFICIENTNET_LITE_IMAGENET,
 )

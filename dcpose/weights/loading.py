@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from dcpose.weights.layouts import NamedWeights, name_weights
 from dcpose.weights.reading import read_weights
-from dcpose.weights.recognise import NUM_DILATIONS, NUM_WARPER_DILATIONS, settings_of
+from dcpose.weights.recognise import NUM_DILATIONS, NUM_WARPER_DILATIONS, Settings, settings_of
 from dcpose.weights.strict import differences
 
 MAX_LISTED = 20
@@ -197,12 +197,16 @@ def _check_trainable(backbone: nn.Module, names: list[str], path: Path) -> None:
         )
 
 
+def _kind(settings: Settings) -> str:
+    titles = {"hrnet": "HRNet", "efficientnet_lite": "EfficientNet-Lite0"}
+    return titles.get(settings["backbone.name"]) or f"a ResNet-{settings['backbone.depth']}"
+
+
 def _hint(named: NamedWeights, expected: Mapping[str, Tensor]) -> str:
     """Say which settings of the model would fit, as far as shapes tell."""
     in_file, in_model = settings_of(named.state), settings_of(expected)
-    resnet = "backbone.depth"
-    if (resnet in in_file) != (resnet in in_model):
-        kinds = [f"a ResNet-{s[resnet]}" if resnet in s else "HRNet" for s in (in_file, in_model)]
+    kinds = [_kind(settings) for settings in (in_file, in_model)]
+    if in_file["backbone.name"] != in_model["backbone.name"]:
         return f". The file holds {kinds[0]}, the model's backbone is {kinds[1]}"
     if named.layout.without and any(name.startswith(named.layout.without) for name in expected):
         return ". The file has no pose output: give it as model.backbone.weights"

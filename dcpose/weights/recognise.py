@@ -30,6 +30,20 @@ _RESNET_SIZES = {
     ),
 }
 
+_LITE_SIZES = {
+    "backbone.neck.channels": (
+        ("backbone.final_layer.weight", 1),
+        ("backbone.pyramid.last.2.weight", 0),
+        ("backbone.pyramid.laterals.0.bias", 0),
+    ),
+}
+
+_BACKBONE_SIZES = {
+    "hrnet": _HRNET_SIZES,
+    "simple_baseline": _RESNET_SIZES,
+    "efficientnet_lite": _LITE_SIZES,
+}
+
 _SIZES = {
     "num_joints": (
         ("backbone.final_layer.weight", 0),
@@ -79,15 +93,17 @@ def settings_of(state: Mapping[str, Tensor]) -> Settings:
 
     What no entry tells is left out. Dilations have no shape: only their number is there.
     """
-    resnet = any(name.startswith("backbone.layer4.") for name in state)
-    settings: Settings = {"backbone.depth": _resnet_depth(state)} if resnet else {}
-    for setting, keys in ((_RESNET_SIZES if resnet else _HRNET_SIZES) | _SIZES).items():
+    name = _backbone_name(state)
+    settings: Settings = {"backbone.name": name}
+    if name == "simple_baseline":
+        settings["backbone.depth"] = _resnet_depth(state)
+    for setting, keys in (_BACKBONE_SIZES[name] | _SIZES).items():
         sizes = Counter(
             state[key].shape[axis] for key, axis in keys if key in state and state[key].ndim > axis
         )
         if sizes:
             settings[setting] = sizes.most_common(1)[0][0]
-    if not resnet:
+    if name == "hrnet":
         stages = tuple(_count(state, f"backbone.stage{stage}.") for stage in (2, 3, 4))
         settings["backbone.modules"] = stages
         settings["backbone.blocks"] = _count(state, "backbone.stage2.0.branches.0.")
@@ -132,10 +148,7 @@ def config_of(settings: Settings) -> dict[str, Any]:
     """
     heads = {NUM_DILATIONS: "dcpose", "prf.blocks": "dcpose", NUM_WARPER_DILATIONS: "posewarper"}
     name = next((heads[key] for key in heads if key in settings), "single_frame")
-    config: dict[str, Any] = {
-        "model.name": name,
-        "model.backbone.name": "simple_baseline" if "backbone.depth" in settings else "hrnet",
-    }
+    config: dict[str, Any] = {"model.name": name}
     if name == "single_frame":
         config["model.backbone.frozen"] = False  # else nothing would be trained
     for setting, value in settings.items():
@@ -176,6 +189,12 @@ def some_dilations(settings: Settings, key: str) -> tuple[int, ...]:
     number: int = settings.get(key, len(published))
     further = range(published[-1] + 3, published[-1] + 3 * (number - len(published)) + 1, 3)
     return (*published[:number], *further)
+
+
+def _backbone_name(state: Mapping[str, Tensor]) -> str:
+    marks = {"backbone.layer4.": "simple_baseline", "backbone.trunk.": "efficientnet_lite"}
+    found = (own for mark, own in marks.items() if any(name.startswith(mark) for name in state))
+    return next(found, "hrnet")
 
 
 def _resnet_depth(state: Mapping[str, Tensor]) -> int:

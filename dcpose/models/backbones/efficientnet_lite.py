@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from dcpose.models.backbones.pyramid import FeaturePyramid
+from dcpose.models.interface import Backbone
 from dcpose.structures import IMAGE_MEAN, IMAGE_STD
 
 STRIDES = (4, 8, 16, 32)
@@ -78,24 +79,50 @@ class EfficientNetLiteTrunk(nn.Module):
         return levels
 
 
-class EfficientNetLite(nn.Module):
+class EfficientNetLite(Backbone):
     """Images to joint heatmaps at a quarter of the resolution.
 
     Args:
         num_joints: J, heatmaps to make.
         channels: C.
+        frozen_blocks: blocks of the trunk, from the first on, that are not trained, with the stem;
+            0 trains everything.
+        keep_statistics: BatchNorm of the trunk stays as in eval mode, whatever the mode of the
+            network.
     """
 
     stride = STRIDES[0]
-    """Image pixels per heatmap pixel."""
     side_multiple = STRIDES[-1]
-    """Sides of the images are multiples of this."""
 
-    def __init__(self, num_joints: int = 17, channels: int = 96) -> None:
+    def __init__(
+        self,
+        num_joints: int = 17,
+        channels: int = 96,
+        frozen_blocks: int = 0,
+        keep_statistics: bool = False,
+    ) -> None:
         super().__init__()
+        self.feature_channels = channels
         self.trunk = EfficientNetLiteTrunk()
         self.pyramid = FeaturePyramid(self.trunk.channels, STRIDES, channels, self.stride)
         self.final_layer = nn.Conv2d(channels, num_joints, 1)
+        self.keep_statistics = keep_statistics
+        self._frozen: list[nn.Module] = []
+        if frozen_blocks:
+            self._frozen = [
+                self.trunk.conv_stem,
+                self.trunk.bn0,
+                *self.trunk.blocks[:frozen_blocks],
+            ]
+        for part in self._frozen:
+            part.requires_grad_(False)
+
+    def train(self, mode: bool = True) -> "EfficientNetLite":
+        """Set the mode; what is frozen, or keeps its statistics, stays in eval mode."""
+        super().train(mode)
+        for part in [self.trunk] if self.keep_statistics else self._frozen:
+            part.eval()
+        return self
 
     def features(self, images: Tensor) -> Tensor:
         """Return features (N, C, H / 4, W / 4) of normalised RGB images (N, 3, H, W)."""
@@ -104,10 +131,6 @@ class EfficientNetLite(nn.Module):
     def head(self, features: Tensor) -> Tensor:
         """Return heatmaps (N, J, h, w) of features (N, C, h, w)."""
         return self.final_layer(features)
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Return heatmaps (N, J, H / 4, W / 4) of normalised RGB images (N, 3, H, W)."""
-        return self.head(self.features(images))
 
 
 def imagenet_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

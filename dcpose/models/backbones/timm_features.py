@@ -14,10 +14,12 @@ import torch
 from torch import Tensor, nn
 
 from dcpose.models.backbones.pyramid import FeaturePyramid
+from dcpose.models.initialise import init_weights
+from dcpose.models.interface import Backbone
 from dcpose.structures import IMAGE_MEAN, IMAGE_STD
 
 
-class TimmBackbone(nn.Module):
+class TimmBackbone(Backbone):
     """Images to joint heatmaps at a quarter of the resolution.
 
     Args:
@@ -25,14 +27,12 @@ class TimmBackbone(nn.Module):
         num_joints: J, heatmaps to make.
         channels: C.
         image_wh: size of the images, which networks with a table of positions are built for.
-        pretrained: fetch timm's weights for it through timm, from its hub or cache.
 
     Raises:
         ValueError: if timm has no such network, or it gives no features; or if timm is missing.
     """
 
     stride = 4
-    """Image pixels per heatmap pixel."""
 
     def __init__(
         self,
@@ -40,12 +40,13 @@ class TimmBackbone(nn.Module):
         num_joints: int = 17,
         channels: int = 96,
         image_wh: tuple[int, int] = (192, 256),
-        pretrained: bool = False,
     ) -> None:
         super().__init__()
-        self.trunk = _features_of(_import_timm(), model, image_wh, pretrained)
-        info: Any = self.trunk.feature_info
-        own: Any = self.trunk.pretrained_cfg
+        self.feature_channels = channels
+        self._model, self._image_wh = model, image_wh
+        self.network = _features_of(model, image_wh, pretrained=False)
+        info: Any = self.network.feature_info
+        own: Any = self.network.pretrained_cfg
         self._used = [i for i, stride in enumerate(info.reduction()) if stride >= self.stride]
         self._channels = [info.channels()[i] for i in self._used]
         strides = [info.reduction()[i] for i in self._used]
@@ -61,18 +62,28 @@ class TimmBackbone(nn.Module):
         self.register_buffer("input_scale", std / own_std, persistent=False)
         self.register_buffer("input_offset", (mean - own_mean) / own_std, persistent=False)
 
+    def init(self, generator: torch.Generator) -> None:
+        """Initialise the pyramid and the output layer; the network has timm's initialisation."""
+        init_weights(self.pyramid, generator)
+        init_weights(self.final_layer, generator)
+
+    def load_pretrained(self) -> None:
+        """Take timm's own weights, which timm fetches from its hub or finds in its cache.
+
+        Raises:
+            ValueError: if they cannot be had.
+        """
+        pretrained = _features_of(self._model, self._image_wh, pretrained=True)
+        self.network.load_state_dict(pretrained.state_dict())
+
     def features(self, images: Tensor) -> Tensor:
         """Return features (N, C, H / 4, W / 4) of normalised RGB images (N, 3, H, W).
 
         Raises:
             ValueError: if H or W is not a multiple of `side_multiple`.
         """
-        height, width = images.shape[-2:]
-        if height % self.side_multiple or width % self.side_multiple:
-            raise ValueError(
-                f"image sides must be multiples of {self.side_multiple}, got {width} x {height}"
-            )
-        maps = self.trunk(images * self.input_scale + self.input_offset)
+        self.check_sides(images)
+        maps = self.network(images * self.input_scale + self.input_offset)
         levels = [
             # some networks keep the channels last
             maps[i] if maps[i].shape[1] == channels else maps[i].movedim(-1, 1)
@@ -83,10 +94,6 @@ class TimmBackbone(nn.Module):
     def head(self, features: Tensor) -> Tensor:
         """Return heatmaps (N, J, h, w) of features (N, C, h, w)."""
         return self.final_layer(features)
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Return heatmaps (N, J, H / 4, W / 4) of normalised RGB images (N, 3, H, W)."""
-        return self.head(self.features(images))
 
 
 def _import_timm() -> types.ModuleType:
@@ -99,10 +106,9 @@ def _import_timm() -> types.ModuleType:
         ) from error
 
 
-def _features_of(
-    timm: types.ModuleType, model: str, image_wh: tuple[int, int], pretrained: bool
-) -> nn.Module:
+def _features_of(model: str, image_wh: tuple[int, int], pretrained: bool) -> nn.Module:
     """Return timm's network with the forward pass that gives the maps of all its stages."""
+    timm = _import_timm()
     if not timm.is_model(model.split(".")[0]):
         near = difflib.get_close_matches(model, timm.list_models(), n=4)
         hint = f"near to it are {', '.join(near)}" if near else "see timm.list_models()"
