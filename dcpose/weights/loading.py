@@ -113,7 +113,8 @@ def load_backbone_weights(backbone: nn.Module, path: str | Path) -> LoadReport:
     complete, more = check_fit(NamedWeights(named.layout, own, ()), wanted, Path(path))
     if anew:
         _check_trainable(backbone, anew, Path(path))
-        notes.append(f"{', '.join(anew)} not in such files, initialised anew")
+        parts = ", ".join(f"{beginning}*" for beginning in weights.without)
+        notes.append(f"{parts} not in such files, {len(anew)} entries initialised anew")
     backbone.load_state_dict(
         {name.removeprefix("backbone."): tensor for name, tensor in complete.items()},
         strict=not anew,  # everything else was checked above

@@ -6,8 +6,6 @@ ImageNet file without its underscores, so that the file fits key by key. Shape l
 joints, H x W pixels, both multiples of 32, C channels of the pyramid.
 """
 
-from collections.abc import Mapping
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -30,8 +28,6 @@ STAGES = (
 )
 LEVEL_STAGES = (1, 2, 4, 6)
 """Last stage at each of `STRIDES`."""
-CLASSIFIER = ("_conv_head.", "_bn1.", "_fc.")
-"""What the ImageNet file has behind the last stage, which a pose network has no use for."""
 
 
 class EfficientNetLiteTrunk(nn.Module):
@@ -131,18 +127,6 @@ class EfficientNetLite(Backbone):
     def head(self, features: Tensor) -> Tensor:
         """Return heatmaps (N, J, h, w) of features (N, C, h, w)."""
         return self.final_layer(features)
-
-
-def imagenet_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return a published ImageNet state dict under the names of `EfficientNetLiteTrunk`.
-
-    The classifier is left out; what remains fits key by key.
-    """
-    return {
-        ".".join(part.removeprefix("_") for part in key.split(".")): value
-        for key, value in state.items()
-        if not key.startswith(CLASSIFIER)
-    }
 
 
 class _SameConv2d(nn.Conv2d):

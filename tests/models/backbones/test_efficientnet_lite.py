@@ -7,7 +7,6 @@ from dcpose.models.backbones.efficientnet_lite import (
     STAGES,
     EfficientNetLite,
     EfficientNetLiteTrunk,
-    imagenet_names,
 )
 from dcpose.structures import IMAGE_MEAN, IMAGE_STD
 
@@ -48,18 +47,24 @@ def test_sides_are_multiples_of_32(network, size):
         network(images(*size))
 
 
-def test_imagenet_names_fit_the_trunk_key_by_key(network):
-    trunk = network.trunk.state_dict()
+def test_frozen_blocks_and_kept_statistics():
+    network = EfficientNetLite(2, channels=4, frozen_blocks=3, keep_statistics=True).train()
+    network(images()).square().sum().backward()
+    moved = {name for name, p in network.named_parameters() if p.grad is not None}
+    assert not any(name.startswith(("trunk.conv_stem", "trunk.bn0")) for name in moved)
+    blocks = {int(name.split(".")[2]) for name in moved if name.startswith("trunk.blocks.")}
+    assert blocks == set(range(3, 16))
+    assert not any(m.training for m in network.trunk.modules())
+    assert network.pyramid.training
+    statistics = network.trunk.blocks[5].bn1
+    assert int(statistics.num_batches_tracked) == 0
 
-    def published(key):
-        return ".".join(part if part.isdigit() or i == len(key.split(".")) - 1 else f"_{part}"
-                        for i, part in enumerate(key.split(".")))  # fmt: skip
 
-    file = {published(key): value for key, value in trunk.items()}
-    assert "_blocks.3._expand_conv.weight" in file
-    file |= {"_conv_head.weight": torch.zeros(1), "_bn1.weight": torch.zeros(1)}
-    file |= {"_fc.bias": torch.zeros(1)}
-    assert imagenet_names(file).keys() == trunk.keys()
+def test_frozen_blocks_keep_their_statistics_in_any_case():
+    network = EfficientNetLite(2, channels=4, frozen_blocks=3).train()
+    training = [block.training for block in network.trunk.blocks]
+    assert training == [False] * 3 + [True] * 13
+    assert not network.trunk.bn0.training
 
 
 def test_levels_equal_timm():
