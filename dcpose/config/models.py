@@ -22,6 +22,8 @@ class BackboneSection(Choice):
     default = "hrnet"
     side_multiple: ClassVar[int] = 32
     """Sides of crops are multiples of this."""
+    has_fast_copy: ClassVar[bool] = True
+    """Inference runs a copy that is made ready for it (`test.fast`)."""
 
     name: str
     weights: PathText | None = None
@@ -75,6 +77,8 @@ class EfficientNetLiteConfig(BackboneSection):
 
 class TimmConfig(BackboneSection):
     """A network of timm that gives features at several strides, and a light pyramid."""
+
+    has_fast_copy = False  # a BatchNorm of timm's may be an activation besides
 
     name: Literal["timm"] = "timm"
     model: str
