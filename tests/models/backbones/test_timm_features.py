@@ -36,6 +36,19 @@ def test_images_reach_the_network_as_it_knows_them():
     torch.testing.assert_close(seen, expected, rtol=0, atol=1e-5)
 
 
+def test_pretrained_weights_come_from_timm(monkeypatch):
+    theirs, create = TimmBackbone("test_resnet", 2, 4).network, timm.create_model
+
+    def fetch(name, pretrained=False, **options):
+        return theirs if pretrained else create(name, **options)
+
+    network = TimmBackbone("test_resnet", 2, 4)
+    assert not torch.equal(network.network.conv1[0].weight, theirs.conv1[0].weight)
+    monkeypatch.setattr(timm, "create_model", fetch)
+    network.load_pretrained()
+    assert torch.equal(network.network.conv1[0].weight, theirs.conv1[0].weight)
+
+
 def test_wrong_name_gets_the_nearest():
     with pytest.raises(ValueError, match=r"timm has no 'resnet5'; near to it are .*resnet50"):
         TimmBackbone("resnet5")
