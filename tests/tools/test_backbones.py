@@ -33,7 +33,13 @@ def config(tmp_path, sample_dir):
 
 @pytest.mark.parametrize(
     "backbone",
-    [LITE, *({"name": "timm", "model": name, "neck": {"channels": 8}} for name in TIMM)],
+    [
+        LITE,
+        *(
+            {"name": "timm", "model": name, "image_wh": [64, 64], "neck": {"channels": 8}}
+            for name in TIMM
+        ),
+    ],
     ids=["efficientnet_lite", *TIMM],
 )
 def test_trains_resumes_validates_and_predicts(backbone, config, load_command, tmp_path):

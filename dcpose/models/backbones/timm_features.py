@@ -44,7 +44,7 @@ class TimmBackbone(Backbone):
         super().__init__()
         self.feature_channels = channels
         self._model, self._image_wh = model, image_wh
-        self.network = _features_of(model, image_wh, pretrained=False)
+        self.network, self._any_size = _features_of(model, image_wh, pretrained=False)
         info: Any = self.network.feature_info
         own: Any = self.network.pretrained_cfg
         self._used = [i for i, stride in enumerate(info.reduction()) if stride >= self.stride]
@@ -73,16 +73,24 @@ class TimmBackbone(Backbone):
         Raises:
             ValueError: if they cannot be had.
         """
-        pretrained = _features_of(self._model, self._image_wh, pretrained=True)
+        pretrained, _ = _features_of(self._model, self._image_wh, pretrained=True)
         self.network.load_state_dict(pretrained.state_dict())
 
     def features(self, images: Tensor) -> Tensor:
         """Return features (N, C, H / 4, W / 4) of normalised RGB images (N, 3, H, W).
 
         Raises:
-            ValueError: if H or W is not a multiple of `side_multiple`.
+            ValueError: if H or W is not a multiple of `side_multiple`, or the network is built for
+                images of another size.
         """
         self.check_sides(images)
+        height, width = images.shape[-2:]
+        if not self._any_size and (width, height) != tuple(self._image_wh):
+            raise ValueError(
+                f"model.backbone.image_wh: {self._model} is built for images of "
+                f"{self._image_wh[0]} x {self._image_wh[1]}, got {width} x {height}; set it to "
+                "data.crop_wh"
+            )
         maps = self.network(images * self.input_scale + self.input_offset)
         levels = [
             # some networks keep the channels last
@@ -106,8 +114,8 @@ def _import_timm() -> types.ModuleType:
         ) from error
 
 
-def _features_of(model: str, image_wh: tuple[int, int], pretrained: bool) -> nn.Module:
-    """Return timm's network with the forward pass that gives the maps of all its stages."""
+def _features_of(model: str, image_wh: tuple[int, int], pretrained: bool) -> tuple[nn.Module, bool]:
+    """Return timm's network that gives the maps of all its stages, and if of images of any size."""
     timm = _import_timm()
     if not timm.is_model(model.split(".")[0]):
         near = difflib.get_close_matches(model, timm.list_models(), n=4)
@@ -116,9 +124,9 @@ def _features_of(model: str, image_wh: tuple[int, int], pretrained: bool) -> nn.
     options: dict[str, Any] = {"features_only": True, "pretrained": pretrained}
     try:
         try:
-            return timm.create_model(model, img_size=image_wh[::-1], **options)
+            return timm.create_model(model, img_size=image_wh[::-1], **options), False
         except TypeError:  # most networks take images of any size
-            return timm.create_model(model, **options)
+            return timm.create_model(model, **options), True
     except (RuntimeError, OSError, ImportError, AttributeError) as error:
         raise ValueError(
             f"model.backbone.model: timm's {model!r} cannot be used as a backbone: {error}"

@@ -60,6 +60,12 @@ def test_size_of_images():
         network(torch.zeros(1, 3, 64, 60))
 
 
+def test_a_table_of_positions_is_for_one_size():
+    network = TimmBackbone("test_vit", num_joints=2, channels=4, image_wh=(64, 96))
+    with pytest.raises(ValueError, match=r"image_wh: test_vit is built for .* 64 x 96, got 96 x"):
+        network(torch.zeros(1, 3, 64, 96))
+
+
 def test_without_timm_the_message_says_how_to_install_it(monkeypatch):
     def refuse(name, *args, **kwargs):
         if name == "timm":
