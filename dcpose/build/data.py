@@ -5,6 +5,7 @@ from pathlib import Path
 from dcpose.build.datasets import DATASETS, per_video_files
 from dcpose.build.tables import METHODS
 from dcpose.config.schema import Config, Split
+from dcpose.data.appearance import Appearance
 from dcpose.data.augment import Augmentation
 from dcpose.data.clip import ClipOptions
 from dcpose.formats.detections import describe_detector, read_detections
@@ -107,6 +108,15 @@ def build_augmentation(cfg: Config) -> Augmentation:
         half_body_min_joints=augment.half_body_min_joints,
         shift_prob=augment.shift_prob,
         shift=augment.shift,
+        cut_prob=augment.cut_prob,
+        appearance=Appearance(
+            color=augment.color,
+            blur=augment.blur,
+            low_resolution=augment.low_resolution,
+            noise=augment.noise,
+            cutout=augment.cutout,
+            jpeg=augment.jpeg,
+        ),
     )
 
 

@@ -67,15 +67,17 @@ def build_predictor(
     """
     number_format = resolve_test_precision(cfg, device)
     network: nn.Module = model
-    if cfg.test.fast:
+    fast = cfg.test.fast and cfg.model.backbone.has_fast_copy
+    if fast:
         network = prepare_for_inference(
             model, number_format.dtype, robust_parts_alone=number_format.branches_alone
         )
     if cfg.test.cuda_graphs:
-        if device.type != "cuda" or not cfg.test.fast:
+        if device.type != "cuda" or not fast:
             raise ValueError(
-                f"test.cuda_graphs needs CUDA and test.fast=true, found device {device.type} and "
-                f"test.fast={str(cfg.test.fast).lower()}; set test.cuda_graphs=false"
+                "test.cuda_graphs needs CUDA, test.fast=true and a backbone other than timm's, "
+                f"found device {device.type}, test.fast={str(cfg.test.fast).lower()} and "
+                f"model.backbone.name={cfg.model.backbone.name}; set test.cuda_graphs=false"
             )
         network = GraphedNetwork(network)
     return partial(
@@ -84,7 +86,7 @@ def build_predictor(
         device=device,
         stride=model.stride,
         # a prepared network has its own
-        dtype=torch.float32 if cfg.test.fast else number_format.dtype,
+        dtype=torch.float32 if fast else number_format.dtype,
         flip=build_skeleton(cfg) if cfg.test.flip else None,
         affine=cfg.data.affine,
         decoding=cfg.test.decoding,

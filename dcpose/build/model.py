@@ -2,11 +2,14 @@
 
 import logging
 from pathlib import Path
+from typing import cast
 
 import torch
 
 from dcpose.build.tables import BACKBONES, METHODS
+from dcpose.config.models import TimmConfig
 from dcpose.config.schema import Config
+from dcpose.models.backbones.timm_features import TimmBackbone
 from dcpose.models.interface import TemporalModel
 from dcpose.weights.loading import ReadWeights, load_backbone_weights, load_weights
 
@@ -57,6 +60,9 @@ def build_model_to_train(cfg: Config, weights: str | Path | None = None) -> Temp
     if cfg.model.backbone.weights is not None:
         report = load_backbone_weights(model.backbone, cfg.model.backbone.weights)
         _log.info("backbone weights: %s", report)
+    elif isinstance(cfg.model.backbone, TimmConfig) and cfg.model.backbone.pretrained:
+        cast(TimmBackbone, model.backbone).load_pretrained()
+        _log.info("backbone weights: those of timm's %s", cfg.model.backbone.model)
     elif cfg.model.backbone.frozen:
         raise ValueError(
             "the backbone is frozen and has no weights, so it would stay random: set "

@@ -11,16 +11,20 @@ from torch import nn
 
 from dcpose.config.models import (
     DCPoseConfig,
+    EfficientNetLiteConfig,
     FamiConfig,
     HRNetConfig,
     PoseWarperConfig,
     SimpleBaselineConfig,
     SingleFrameConfig,
     TarConfig,
+    TimmConfig,
     VitConfig,
 )
+from dcpose.models.backbones.efficientnet_lite import EfficientNetLite
 from dcpose.models.backbones.hrnet import HRNet
 from dcpose.models.backbones.simple_baseline import SimpleBaseline
+from dcpose.models.backbones.timm_features import TimmBackbone
 from dcpose.models.backbones.vit import ViT
 from dcpose.models.blocks import residual_chain
 from dcpose.models.dcpose.correction import PoseCorrectionNetwork
@@ -64,6 +68,19 @@ def _vit(section: VitConfig, num_joints: int) -> ViT:
         image_wh=section.image_wh,
         drop_path=section.drop_path,
     )
+
+
+def _efficientnet_lite(section: EfficientNetLiteConfig, num_joints: int) -> EfficientNetLite:
+    return EfficientNetLite(
+        num_joints,
+        channels=section.neck.channels,
+        frozen_blocks=section.frozen_blocks,
+        keep_statistics=section.trunk_bn == "keep",
+    )
+
+
+def _timm(section: TimmConfig, num_joints: int) -> TimmBackbone:
+    return TimmBackbone(section.model, num_joints, section.neck.channels, section.image_wh)
 
 
 def _single_frame(section: SingleFrameConfig, backbone: Backbone) -> SingleFrame:
@@ -169,6 +186,8 @@ BACKBONES: dict[str, Callable[[Any, int], Backbone]] = {
     "hrnet": _hrnet,
     "simple_baseline": _simple_baseline,
     "vit": _vit,
+    "efficientnet_lite": _efficientnet_lite,
+    "timm": _timm,
 }
 """By `model.backbone.name`: section and number of joints to backbone."""
 

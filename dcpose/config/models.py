@@ -25,6 +25,8 @@ class BackboneSection(Choice):
     """Sides of crops are multiples of this."""
     has_layers: ClassVar[bool] = False
     """Its layers can have learning rates of their own."""
+    has_fast_copy: ClassVar[bool] = True
+    """Inference runs a copy that is made ready for it (`test.fast`)."""
 
     name: str
     weights: PathText | None = None
@@ -99,6 +101,38 @@ class VitConfig(BackboneSection):
                 f"{self.side_multiple}"
             )
         return self
+
+
+class NeckConfig(Section):
+    """A light feature pyramid."""
+
+    channels: Positive = 96
+
+
+class EfficientNetLiteConfig(BackboneSection):
+    """EfficientNet-Lite0 and a light pyramid; `weights` takes its ImageNet file, too."""
+
+    name: Literal["efficientnet_lite"] = "efficientnet_lite"
+    neck: NeckConfig = NeckConfig()
+    frozen_blocks: Annotated[int, Field(ge=0, le=16)] = 0
+    """Blocks, from the first on, that training leaves as they are, with the stem; 16 are all."""
+    trunk_bn: Literal["train", "keep"] = "train"
+    """keep: BatchNorm before the pyramid keeps its statistics, those of ImageNet."""
+
+
+class TimmConfig(BackboneSection):
+    """A network of timm that gives features at several strides, and a light pyramid."""
+
+    has_fast_copy = False  # a BatchNorm of timm's may be an activation besides
+
+    name: Literal["timm"] = "timm"
+    model: str
+    """What timm calls it, such as tf_efficientnet_lite0."""
+    image_wh: Size = (192, 256)
+    """data.crop_wh, for networks with a table of positions; others take images of any size."""
+    neck: NeckConfig = NeckConfig()
+    pretrained: bool = False
+    """Start training from timm's own weights, which timm fetches."""
 
 
 class PrfConfig(Section):

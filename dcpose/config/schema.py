@@ -64,13 +64,30 @@ class AugmentConfig(Section):
     """Probability of a box that is moved off its person."""
     shift: Annotated[float, Field(ge=0, lt=1)] = 0.2
     """Largest move along either side, as a share of the box."""
+    cut_prob: Probability = 0.0
+    """Probability that the border of the picture, or a table, hides a part of the person."""
+    color: Probability = 0.0
+    """Strength of changed brightness, contrast, saturation, channel gains and gamma; 1 is much."""
+    blur: Probability = 0.0
+    """Probability of a clip out of focus."""
+    low_resolution: Probability = 0.0
+    """Probability of a clip that was filmed with fewer pixels."""
+    noise: Probability = 0.0
+    """Largest standard deviation of sensor noise, as a share of the range of values; new in every
+    frame, while all else is the same for all frames of a clip."""
+    cutout: Probability = 0.0
+    """Probability of a block of one colour somewhere in the crop."""
+    jpeg: Probability = 0.0
+    """Probability of visible compression."""
 
     @property
     def is_off(self) -> bool:
         """Whether every clip stays as it is."""
         rotates = self.rotation_prob > 0 and self.rotation_deg > 0
         shifts = self.shift_prob > 0 and self.shift > 0
-        return not (self.flip_prob or rotates or self.scale or self.half_body_prob or shifts)
+        moves = self.flip_prob or rotates or self.scale or self.half_body_prob or shifts
+        pixels = self.color, self.blur, self.low_resolution, self.noise, self.cutout, self.jpeg
+        return not (moves or self.cut_prob or any(pixels))
 
 
 class DataSection(Choice):

@@ -1,13 +1,15 @@
 """Training augmentation: half body, scale, rotation and flip, all folded into the crop matrix.
 
 Nothing here touches pixels: the result is one (2, 3) map, so image and joints cannot disagree.
+What does touch them is in `appearance.py` and `cutoff.py`.
 The order and the distributions are those of the released training code.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from dcpose.data.appearance import Appearance
 from dcpose.data.crop import crop_matrix
 from dcpose.geometry import Affine, apply_affine, compose, mirror_matrix
 from dcpose.skeleton import Skeleton
@@ -31,6 +33,8 @@ class Augmentation:
         half_body_min_joints: half bodies are made of people with more visible joints than this.
         shift_prob: probability of moving the box off its person, if it is no half body.
         shift: largest move along either side, as a share of the box.
+        cut_prob: probability that a part of the person is hidden (`cutoff.py`).
+        appearance: what happens to the pixels.
 
     Raises:
         ValueError: if a value is out of its range.
@@ -44,9 +48,12 @@ class Augmentation:
     half_body_min_joints: int = 8
     shift_prob: float = 0.0
     shift: float = 0.2
+    cut_prob: float = 0.0
+    appearance: Appearance = field(default_factory=Appearance)
 
     def __post_init__(self) -> None:
-        for name in ("flip_prob", "rotation_prob", "half_body_prob", "shift_prob", "shift"):
+        shares = ("flip_prob", "rotation_prob", "half_body_prob", "shift_prob", "shift", "cut_prob")
+        for name in shares:
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must be in [0, 1], got {getattr(self, name)}")
         if not (0 <= self.scale < 1 and self.rotation_deg >= 0 and self.half_body_min_joints >= 2):

@@ -10,9 +10,11 @@ from typing import cast
 import numpy as np
 from torch.utils.data import Dataset
 
+from dcpose.data.appearance import change_appearance
 from dcpose.data.augment import Augmentation, CropView, random_view
 from dcpose.data.clip import Clip, ClipOptions, choose_clip, usable_frames
 from dcpose.data.crop import crop_matrix, visible_box, warp_frames
+from dcpose.data.cutoff import Cut, random_cut
 from dcpose.data.frames import check_frame_wh, frame_wh, read_frame
 from dcpose.formats.posetrack.records import VideoAnnotation, training_people
 from dcpose.geometry import invert_affine
@@ -128,16 +130,29 @@ class PoseTrackClips(Dataset[ClipSample]):
             check_frame_wh(path, frames[path], expected_wh)
         images = [frames[plan.video.frame_path(number)] for number in plan.clip.numbers]
         image_joints = cast(np.ndarray, person.joints)  # training_people keeps only labelled ones
-        view = self._view(visible_box(person, frame_wh(images[0])), image_joints, plan.rng)
+        box = visible_box(person, frame_wh(images[0]))
+        cut = self._cut(box, image_joints, plan.rng)
+        if cut is not None:
+            box, image_joints = cut.box_xywh, cut.hide_joints(image_joints)
+        view = self._view(box, image_joints, plan.rng)
+        crops = warp_frames(images, view.image_to_crop, options.crop_wh)
+        if cut is not None:
+            cut.paint(crops, view.image_to_crop)
+        if self.augmentation is not None:
+            crops = change_appearance(crops, self.augmentation.appearance, plan.rng)
         joints = view.move_joints(image_joints, self.skeleton)
         return ClipSample(
             person=person,
-            frames=warp_frames(images, view.image_to_crop, options.crop_wh),
+            frames=crops,
             gaps=np.array(plan.clip.gaps, np.float32),
             crop_to_image=invert_affine(view.image_to_crop),
             joints=joints[:, :2].astype(np.float32),
             joint_weights=joints[:, 2].astype(np.float32),
         )
+
+    def _cut(self, box: np.ndarray, joints: np.ndarray, rng: np.random.Generator) -> Cut | None:
+        probability = 0.0 if self.augmentation is None else self.augmentation.cut_prob
+        return random_cut(box, joints, rng) if probability and rng.random() < probability else None
 
     def _view(self, box: np.ndarray, joints: np.ndarray, rng: np.random.Generator) -> CropView:
         options = self.options

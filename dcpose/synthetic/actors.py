@@ -5,8 +5,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from dcpose.synthetic.look import Look, draw_look
-from dcpose.synthetic.motion import ACTIONS, FRAMES_PER_SECOND, Body, Motion, animate, draw_body
+from dcpose.synthetic.motion import (
+    FRAMES_PER_SECOND,
+    Body,
+    Motion,
+    animate,
+    draw_body,
+)
 from dcpose.synthetic.render import Stance
+from dcpose.synthetic.setting import STREET, Setting
 
 
 @dataclass(frozen=True, eq=False)
@@ -15,6 +22,7 @@ class Actor:
 
     Attributes:
         body, look, motion: sizes, clothes, movement.
+        action: what it does, a key of `ACTIONS`.
         feet: (N, 2) scene pixels of its place on the ground.
         scale: (N,) scene pixels per metre.
     """
@@ -22,6 +30,7 @@ class Actor:
     body: Body
     look: Look
     motion: Motion
+    action: str
     feet: np.ndarray
     scale: np.ndarray
 
@@ -40,7 +49,12 @@ class Actor:
 
 
 def draw_actors(
-    people: int, frames: int, image_wh: tuple[int, int], horizon: float, rng: np.random.Generator
+    people: int,
+    frames: int,
+    image_wh: tuple[int, int],
+    horizon: float,
+    rng: np.random.Generator,
+    setting: Setting = STREET,
 ) -> list[Actor]:
     """Draw people of different size and depth, spread over the image; some walk across others."""
     width, height = image_wh
@@ -50,11 +64,12 @@ def draw_actors(
     time = (np.arange(frames) - (frames - 1) / 2) / FRAMES_PER_SECOND
     actors: list[Actor] = []
     for slot in slots:
-        body, look = draw_body(rng), draw_look(rng)
-        scale = height * rng.uniform(0.34, 0.74) / body.height
-        standing = [name for name in ACTIONS if name not in ("walk", "run")]
-        action = str(rng.choice(["walk", "run", *standing], p=[0.26, 0.12] + [0.62 / 8] * 8))
-        yaw, speed = _heading(action, frames, rng)
+        body = draw_body(rng, setting.height)
+        look = draw_look(rng, setting.loose, setting.skirt)
+        scale = height * rng.uniform(*setting.size) / body.height
+        names, shares = zip(*setting.actions, strict=True)
+        action = str(rng.choice(names, p=shares))
+        yaw, speed = _heading(action, frames, setting.facing, rng)
         across = np.sin(yaw[0]) * speed * time
         toward = np.cos(yaw[0]) * speed * time
         scales = 1 / np.maximum(1 / scale - toward / focal, 0.4 / scale)
@@ -63,13 +78,19 @@ def draw_actors(
             other = actors[rng.integers(len(actors))].feet[:, 0]
             if (x[-1] - x[0]) * (other[-1] - other[0]) <= 0:  # side by side is not a crossing
                 x += other[frames // 2] - x[frames // 2]
+        elif setting.together and actors and rng.uniform() < setting.together:
+            other = actors[rng.integers(len(actors))].feet[:, 0]
+            aside = rng.choice([-1, 1]) * rng.uniform(0.2, 0.6)
+            x += other[frames // 2] + aside * scale - x[frames // 2]
         feet = np.stack([x, horizon + camera_height * scales], axis=-1)
-        motion = animate(action, body, yaw, rng)
-        actors.append(Actor(body, look, motion, feet, scales))
+        motion = animate(action, body, yaw, rng, variety=setting.variety)
+        actors.append(Actor(body, look, motion, action, feet, scales))
     return actors
 
 
-def _heading(action: str, frames: int, rng: np.random.Generator) -> tuple[np.ndarray, float]:
+def _heading(
+    action: str, frames: int, facing: float, rng: np.random.Generator
+) -> tuple[np.ndarray, float]:
     """Draw the direction that a person faces, (N,) radians, and its speed, metres per second."""
     turn = np.arange(frames) / FRAMES_PER_SECOND
     if action in ("walk", "run"):
@@ -77,6 +98,6 @@ def _heading(action: str, frames: int, rng: np.random.Generator) -> tuple[np.nda
         return np.full(frames, yaw), float(
             rng.uniform(0.9, 1.2) * (1.2 if action == "walk" else 2.2)
         )
-    yaw = rng.normal(0, 1.0) if rng.uniform() < 0.65 else rng.uniform(-np.pi, np.pi)
+    yaw = rng.normal(0, 1.0) if rng.uniform() < facing else rng.uniform(-np.pi, np.pi)
     spin = rng.normal(0, 1.2) if action == "dance" else rng.normal(0, 0.25)
     return yaw + spin * turn, 0.0

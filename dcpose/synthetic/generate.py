@@ -32,6 +32,7 @@ from dcpose.synthetic.labels import (
     image_entry,
     people_entries,
 )
+from dcpose.synthetic.setting import Scenes, make_setting
 from dcpose.synthetic.video import Video
 
 GENERATOR_VERSION = 1
@@ -75,6 +76,8 @@ def generate(
     frames: int,
     image_wh: tuple[int, int],
     workers: int,
+    scenes: Scenes = "street",
+    photos: Path | None = None,
 ) -> Summary:
     """Render a data set; a folder that is finished with the same parameters is left as it is.
 
@@ -86,11 +89,13 @@ def generate(
         frames: frames per video, 4 to 9999.
         image_wh: size of the frames in pixels, each side at least 96.
         workers: processes.
+        scenes: what the videos show, and
+        photos: folder of pictures that stand behind the people; see `make_setting`.
 
     Raises:
         ValueError: for numbers out of range, or a folder that holds something else.
     """
-    parameters = {
+    parameters: dict[str, Any] = {
         "generator_version": GENERATOR_VERSION,
         "seed": seed,
         "train_videos": train_videos,
@@ -98,6 +103,11 @@ def generate(
         "frames": frames,
         "image_wh": list(image_wh),
     }
+    setting = make_setting(scenes, photos)
+    if scenes != "street":
+        parameters["scenes"] = scenes
+    if setting.photos:
+        parameters["photos"] = [photo.name for photo in setting.photos]
     _check_numbers(parameters, workers)
     finished = _check_folder(out, parameters)
     if finished is not None:
@@ -105,7 +115,7 @@ def generate(
     out.mkdir(parents=True, exist_ok=True)
     _write_json(out / UNFINISHED, parameters)
     jobs = [
-        VideoJob(out, seed, split, index, frames, image_wh)
+        VideoJob(out, seed, split, index, frames, image_wh, setting)
         for split, count in zip(SPLITS, (train_videos, val_videos), strict=True)
         for index in range(count)
     ]
@@ -200,7 +210,7 @@ def _progress(results: Iterator[_Done], total: int) -> Iterator[_Done]:
 def _make_video(job: VideoJob) -> _Done:
     """Render one video and write its frames and annotation files."""
     rng = np.random.default_rng([job.seed, SPLITS.index(job.split), job.index])
-    video = Video(job.frames, job.image_wh, rng)
+    video = Video(job.frames, job.image_wh, rng, job.setting)
     folder = Path("images") / job.split / job.name
     (job.out / folder).mkdir(parents=True, exist_ok=True)
     for frame, picture in enumerate(video):

@@ -8,6 +8,7 @@ import numpy as np
 
 from dcpose.skeleton import POSETRACK
 from dcpose.synthetic.bursts import CONDITIONS
+from dcpose.synthetic.setting import STREET, Setting
 from dcpose.synthetic.video import Truth
 
 FIRST_VIDEO = {"train": 1, "val": 10001}
@@ -26,6 +27,7 @@ class VideoJob:
     index: int
     frames: int
     image_wh: tuple[int, int]
+    setting: Setting = STREET
 
     @property
     def number(self) -> int:

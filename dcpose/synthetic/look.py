@@ -6,7 +6,7 @@ around the body by azimuth, the middle column is the front and the outer columns
 """
 
 import colorsys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -26,12 +26,16 @@ class Look:
         hair: RGB of the hair, for hair that hangs over neck and back.
         skin: RGB of the skin, for nose and ears.
         long_hair: whether hair covers the neck.
+        loose: factor on the thickness of clothed limbs and chest, 1 for tight clothes.
+        skirt: how far a skirt or a coat reaches down the legs, 1 is the knee; 0 for none.
     """
 
     tiles: dict[str, np.ndarray]
     hair: np.ndarray
     skin: np.ndarray
     long_hair: bool
+    loose: float = 1.0
+    skirt: float = 0.0
 
 
 def random_color(
@@ -63,8 +67,14 @@ def smooth_noise(
     return total / 1.3
 
 
-def draw_look(rng: np.random.Generator) -> Look:
-    """Draw skin, hair and clothes of a person."""
+def draw_look(rng: np.random.Generator, loose: float = 0.0, skirt: float = 0.0) -> Look:
+    """Draw skin, hair and clothes of a person.
+
+    Args:
+        rng: draws everything.
+        loose: probability of wide clothes.
+        skirt: probability of a skirt or a coat.
+    """
     skin = _skin(rng)
     hair = _hair(rng)
     shirt, trousers = _Cloth.draw(rng), _Cloth.draw(rng)
@@ -83,7 +93,12 @@ def draw_look(rng: np.random.Generator) -> Look:
         "torso": _chest(shirt, skin, rng),
         "head": _face(skin, hair, rng),
     }
-    return Look(tiles, hair, skin, bool(rng.uniform() < 0.35))
+    look = Look(tiles, hair, skin, bool(rng.uniform() < 0.35))
+    if loose and rng.uniform() < loose:
+        look = replace(look, loose=float(rng.uniform(1.05, 1.6)))
+    if skirt and rng.uniform() < skirt:
+        look = replace(look, skirt=float(rng.uniform(0.5, 1.6)))
+    return look
 
 
 def _skin(rng: np.random.Generator) -> np.ndarray:

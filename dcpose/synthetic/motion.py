@@ -24,6 +24,8 @@ POINTS = (
 """Names of the points of a moving body; a superset of the labelled joints."""
 
 LEFT, UP, FORWARD = np.eye(3)
+SIDES = np.array([[1.0], [-1.0]])
+"""Opposite signs for left and right limbs, (2, 1)."""
 
 
 @dataclass(frozen=True)
@@ -64,9 +66,9 @@ class Motion:
     head: np.ndarray
 
 
-def draw_body(rng: np.random.Generator) -> Body:
-    """Draw the sizes of a person, from short and thin to tall and broad."""
-    height = rng.uniform(1.5, 1.95)
+def draw_body(rng: np.random.Generator, height_range: tuple[float, float] = (1.5, 1.95)) -> Body:
+    """Draw the sizes of a person, from short and thin to tall and broad; heights in metres."""
+    height = rng.uniform(*height_range)
     return Body(
         height=height,
         bulk=rng.uniform(0.85, 1.3),
@@ -218,16 +220,106 @@ def _reach(theta: np.ndarray, style: np.ndarray) -> Angles:
     return angles
 
 
+def _sit(theta: np.ndarray, style: np.ndarray) -> Angles:
+    angles, phase = _rest(len(theta)), _both(theta / 4)
+    angles["leg"] = 1.42 * style[0] + 0.5 * SIDES * (style[1] - 1)
+    angles["knee"] = 1.35 * style[2] + 0.1 * np.sin(phase)
+    angles["leg_out"] += 0.6 * (style[3] - 0.8)
+    angles["pitch"] = 0.12 + 1.2 * (style[4] - 0.95) + 0.04 * np.sin(theta / 3)
+    _place_arms(angles, style[5:], phase)
+    angles["head_pitch"] = np.full_like(theta, 1.2 * (style[4] - 0.9))
+    return angles
+
+
+def _stand(theta: np.ndarray, style: np.ndarray) -> Angles:
+    angles, phase = _rest(len(theta)), _both(theta / 4)
+    angles["leg_out"] += 0.5 * (style[0] - 0.8)
+    angles["leg"] += SIDES * (style[1] - 1)
+    angles["knee"] += 0.6 * np.maximum(SIDES * (style[2] - 1), 0)
+    angles["roll"] = 0.3 * (style[3] - 1) + 0.03 * np.sin(theta / 3)
+    angles["pitch"] = np.full_like(theta, max(1.5 * (style[4] - 1), -0.1))
+    _place_arms(angles, style[5:], phase)
+    return angles
+
+
+def _place_arms(angles: Angles, style: np.ndarray, phase: np.ndarray) -> None:
+    """Each hand in the lap, on a table, on the hip, before the chest or at the face."""
+    places = ("lap", "table", "hip", "chest", "face")
+    poses = {"lap": (0.35, 0.12, 0.3, 0.9), "table": (0.75, 0.25, 0.4, 1.1),
+             "hip": (-0.25, 0.75, 0.9, 1.5), "chest": (0.45, 0.2, 0.9, 1.9),
+             "face": (0.95, 0.25, 0.5, 2.3)}  # fmt: skip
+    # both hands do the same more often than not
+    same = style[2] < 1.1
+    for side in (0, 1):
+        share = (style[0 if same else side] - 0.8) / 0.4
+        arm, out, turn, elbow = poses[places[min(int(share * len(places)), len(places) - 1)]]
+        angles["arm"][side] = arm + 0.06 * np.sin(phase[side])
+        angles["arm_out"][side] = out
+        angles["arm_turn"][side] = turn
+        angles["elbow"][side] = elbow + 0.12 * np.sin(2 * phase[side])
+
+
+def _swing(theta: np.ndarray, style: np.ndarray) -> Angles:
+    """Both hands on a bat, a racket, a club or a pole."""
+    angles, turn = _rest(len(theta)), np.sin(theta / 2)
+    lead = SIDES * (1 if style[0] > 1 else -1)
+    angles["twist"] = 0.8 * style[1] * turn * lead[0, 0]
+    angles["pitch"] = 0.3 * style[2] + 0.1 * turn
+    height = 2.4 * (style[3] - 0.8)
+    angles["arm"] = 0.8 + height + 0.35 * lead * turn
+    angles["arm_turn"] = 0.5 * style[4] + 0.3 * lead * turn
+    angles["elbow"] = 0.8 * style[5] - 0.45 * lead * turn
+    angles["leg"] = 0.35 + 0.4 * lead * (style[6] - 0.6) + 0.1 * turn
+    angles["knee"] = 0.55 * style[7] + 0.15 * lead * turn
+    angles["leg_out"] += 0.28
+    return angles
+
+
+def _crouch(theta: np.ndarray, style: np.ndarray) -> Angles:
+    """Low on a board or skis, or behind a catcher's mitt."""
+    angles, phase = _rest(len(theta)), _both(theta / 3)
+    depth = 0.5 + 1.6 * (style[0] - 0.8)
+    angles["leg"] = 1.25 * depth + 0.15 * np.sin(phase)
+    angles["knee"] = 1.6 * depth + 0.15 * np.sin(phase + 1)
+    angles["leg_out"] += 0.35 * style[1]
+    angles["pitch"] = 0.45 * style[2] + 0.1 * np.sin(theta / 3)
+    angles["arm"] = 0.5 * style[3] + 2.7 * SIDES * (style[4] - 1)
+    angles["arm_out"] = 0.3 + 2.2 * (style[5] - 0.8) + 0.2 * np.sin(phase)
+    angles["elbow"] = 0.7 * style[6] + 0.4 * np.cos(phase)
+    angles["head_pitch"] = np.full_like(theta, -0.3)
+    return angles
+
+
+def _lunge(theta: np.ndarray, style: np.ndarray) -> Angles:
+    """One foot far in front of the other."""
+    angles, phase = _rest(len(theta)), _both(theta / 3)
+    lead = SIDES * (1 if style[0] > 1 else -1)
+    angles["leg"] = 0.3 + 0.75 * style[1] * lead + 0.1 * np.sin(phase)
+    angles["knee"] = 0.75 * style[2] + 0.35 * lead
+    angles["pitch"] = 0.5 * (style[3] - 0.7) + 0.05 * np.sin(theta / 2)
+    angles["arm"] = 0.4 - 0.9 * style[4] * lead + 0.3 * np.sin(phase)
+    angles["arm_out"] += 1.2 * (style[5] - 0.8)
+    angles["elbow"] = 1.1 * style[6] + 0.3 * np.sin(phase)
+    return angles
+
+
 ACTIONS: dict[str, tuple[Action, float]] = {
     "walk": (_walk, 0.95), "run": (_run, 1.25), "wave": (_wave, 1.0), "squat": (_squat, 0.9),
     "dance": (_dance, 1.2), "jumping_jack": (_jumping_jack, 1.0), "box": (_box, 1.1),
-    "kick": (_kick, 1.0), "talk": (_talk, 1.0), "reach": (_reach, 0.9),
+    "kick": (_kick, 1.0), "talk": (_talk, 1.0), "reach": (_reach, 0.9), "sit": (_sit, 0.8),
+    "stand": (_stand, 0.8), "swing": (_swing, 1.2), "crouch": (_crouch, 0.9),
+    "lunge": (_lunge, 0.9),
 }  # fmt: skip
 """What people do, with the turns of the phase per second."""
 
 
 def animate(
-    action: str, body: Body, yaw: np.ndarray, rng: np.random.Generator, pace: float = 1.0
+    action: str,
+    body: Body,
+    yaw: np.ndarray,
+    rng: np.random.Generator,
+    pace: float = 1.0,
+    variety: float = 1.0,
 ) -> Motion:
     """Move a body through one action with a style of its own.
 
@@ -237,6 +329,7 @@ def animate(
         yaw: (N,) direction that the person faces in each frame.
         rng: draws phase, tempo and style.
         pace: factor on the tempo, 1 for the usual one.
+        variety: factor on how far every angle is from the action's own, 1 for the usual one.
 
     Raises:
         ValueError: for an unknown action.
@@ -247,24 +340,28 @@ def animate(
     time = np.arange(len(yaw)) / FRAMES_PER_SECOND
     tempo = turns * pace * rng.uniform(0.85, 1.1)
     theta = 2 * np.pi * tempo * time + rng.uniform(0, 4 * np.pi)
-    angles = curve(theta, rng.uniform(0.8, 1.2, 8))
-    _sway(angles, time, rng)
+    angles = {
+        name: np.broadcast_to(values, (*values.shape[:-1], len(yaw))).copy()
+        for name, values in curve(theta, rng.uniform(0.8, 1.2, 8)).items()
+    }
+    _sway(angles, time, rng, variety)
     return _pose(body, angles, yaw, anchored=action not in ("walk", "run"))
 
 
-def _sway(angles: Angles, time: np.ndarray, rng: np.random.Generator) -> None:
+def _sway(angles: Angles, time: np.ndarray, rng: np.random.Generator, variety: float) -> None:
     """Add slow small harmonics to every angle, so that no two people move alike."""
     for name, values in angles.items():
         if name == "bounce":
             continue
         shape = (*values.shape[:-1], 1)
-        size = rng.normal(0, 0.06, shape)
+        size = rng.normal(0, 0.06 * variety, shape)
         rate, phase = rng.uniform(0.2, 0.9, shape), rng.uniform(0, 2 * np.pi, shape)
-        values += rng.normal(0, 0.05, shape) + size * np.sin(2 * np.pi * rate * time + phase)
+        offset = rng.normal(0, 0.05 * variety, shape)
+        values += offset + size * np.sin(2 * np.pi * rate * time + phase)
     np.maximum(angles["knee"], 0.02, out=angles["knee"])
     np.maximum(angles["elbow"], 0.02, out=angles["elbow"])
     np.maximum(angles["arm_out"], 0.05, out=angles["arm_out"])
-    angles["head_yaw"] += rng.normal(0, 0.25)
+    angles["head_yaw"] += rng.normal(0, 0.25 * variety)
 
 
 def rotation(axis: int, angle: np.ndarray | float) -> np.ndarray:

@@ -111,6 +111,7 @@ class _Painter:
     def parts(self) -> list[tuple[float, Paint]]:
         """Return (nearness, painting) of every part."""
         bulk = self.body.bulk
+        wide = bulk * self.look.loose
         parts = [
             self._limb("neck", ("neck", "head_bottom"), (0.034, 0.028), -0.03),
             self._limb("pelvis", ("left_hip", "right_hip"), (0.062 * bulk**0.5,) * 2, -0.04),
@@ -122,14 +123,30 @@ class _Painter:
                 f"{side}_{name}" for name in SIDE_POINTS
             )
             parts += [
-                self._limb("upper_arm", (shoulder, elbow), (0.031 * bulk, 0.024 * bulk), 0.03),
-                self._limb("forearm", (elbow, wrist), (0.025 * bulk, 0.016 * bulk), 0.05),
+                self._limb("upper_arm", (shoulder, elbow), (0.031 * wide, 0.024 * wide), 0.03),
+                self._limb("forearm", (elbow, wrist), (0.025 * wide, 0.016 * wide), 0.05),
                 self._limb("hand", (wrist, hand), (0.016, 0.019), 0.055),
-                self._limb("thigh", (hip, knee), (0.052 * bulk, 0.035 * bulk), -0.08),
-                self._limb("shank", (knee, ankle), (0.034 * bulk, 0.02 * bulk), -0.09),
+                self._limb("thigh", (hip, knee), (0.052 * bulk, 0.035 * wide), -0.08),
+                self._limb("shank", (knee, ankle), (0.034 * wide, 0.02 * wide), -0.09),
                 self._limb("foot", (heel, toe), (0.023, 0.017), -0.085),
             ]
+        if self.look.skirt:
+            parts.append(self._skirt())
         return parts
+
+    def _skirt(self) -> tuple[float, Paint]:
+        """A widening tube from the waist over both thighs."""
+        knees = (self.at["left_knee"] + self.at["right_knee"]) / 2
+        ankles = (self.at["left_ankle"] + self.at["right_ankle"]) / 2
+        start, reach = self.at["pelvis"], self.look.skirt
+        end = start + min(reach, 1.0) * (knees - start) + max(reach - 1, 0.0) * (ankles - knees)
+        spread = 0.4 * float(np.linalg.norm(self.at["left_knee"] - self.at["right_knee"]))
+        hem = max(0.075 * self.body.bulk * self.unit, min(reach, 1.0) * spread)
+        self.at |= {"waist": start, "hem": end}
+        near = max(self.near["left_knee"], self.near["right_knee"], self.near["pelvis"])
+        self.near |= {"waist": near, "hem": near}
+        radii = (0.085 * self.body.bulk, hem / self.unit)
+        return self._limb("skirt", ("waist", "hem"), radii, 0.02)
 
     def _limb(
         self, tile: str, ends: tuple[str, str], radii: tuple[float, float], bias: float
@@ -141,7 +158,7 @@ class _Painter:
         r0, r1 = (r * self.unit for r in radii)
         # a part that continues another one throws no shadow on it
         halo = 0.1 if tile in ("forearm", "hand", "shank", "foot", "pelvis") else 0.3
-        texture = self.look.tiles[tile]
+        texture = self.look.tiles["pelvis" if tile == "skirt" else tile]
         # what lies behind the body's middle gets less light
         light = 1.0 - 0.3 * float(np.clip(-near / (0.2 * self.body.height), 0, 1))
 
@@ -161,7 +178,8 @@ class _Painter:
     def _torso(self) -> tuple[float, Paint]:
         """Chest and belly: a tube with the outline of a trunk, textured around the body."""
         left, up, forward = self.stance.torso.T
-        shoulder, bulk = self.body.shoulder / self.body.height, self.body.bulk
+        shoulder = self.body.shoulder / self.body.height
+        bulk = self.body.bulk * (0.6 + 0.4 * self.look.loose)
         knots = np.array([0.0, 0.12, 0.4, 0.72, 0.9, 1.0])
         wide = np.array(
             [0.098 * bulk, 0.096 * bulk, 0.08 * bulk, 0.92 * shoulder, shoulder + 0.014, 0.05]

@@ -6,6 +6,7 @@ image on every side.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -64,6 +65,82 @@ def draw_background(
         _paint_thing(picture, edge, rng)
     picture *= 1 + 0.07 * smooth_noise(rng, (height, width), 60, 2)[..., None]
     return picture.clip(0, 255)
+
+
+def read_photo(path: Path) -> np.ndarray:
+    """Return a picture as (h, w, 3) uint8 RGB.
+
+    Raises:
+        ValueError: if it cannot be decoded.
+    """
+    picture = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
+    if picture is None:
+        raise ValueError(f"{path}: not a picture that OpenCV can decode; remove it")
+    return np.ascontiguousarray(picture[..., ::-1])
+
+
+def photo_background(
+    photo: np.ndarray, image_wh: tuple[int, int], rng: np.random.Generator
+) -> np.ndarray:
+    """Cut a random part out of a picture, as large as `draw_background` makes them.
+
+    Args:
+        photo: (h, w, 3) uint8 RGB.
+        image_wh: size of the image.
+        rng: draws the part, and whether it is mirrored.
+    """
+    width, height = (round(side * (1 + 2 * MARGIN)) for side in image_wh)
+    share = rng.uniform(0.35, 1.0) * min(photo.shape[1] / width, photo.shape[0] / height)
+    wide, tall = max(int(share * width), 1), max(int(share * height), 1)
+    x = int(rng.integers(photo.shape[1] - wide + 1))
+    y = int(rng.integers(photo.shape[0] - tall + 1))
+    part = photo[y : y + tall, x : x + wide]
+    if rng.uniform() < 0.5:
+        part = part[:, ::-1]
+    return cv2.resize(part.astype(np.float32), (width, height))
+
+
+def draw_seat(size: float, rng: np.random.Generator) -> Sprite:
+    """Paint a chair, bench or sofa for a person `size` pixels tall; the seat is at the origin."""
+    wide = round(size * rng.choice([0.32, 0.4, 0.8, 1.6]) * rng.uniform(0.8, 1.2)) + 4
+    below, above = round(0.27 * size) + 2, round(rng.uniform(0.05, 0.4) * size) + 2
+    sprite = Sprite.empty(-(wide // 2), -above, wide - wide // 2, below)
+    color = random_color(rng, (0.0, 0.7), 0.1)
+    _paint_panel(sprite.color, color, rng)
+    sprite.alpha[:] = 1
+    if rng.uniform() < 0.5:  # legs with nothing between them
+        leg = max(round(0.02 * size), 1)
+        sprite.alpha[above + round(0.06 * size) :, leg : max(wide - leg, leg)] = 0
+    sprite.color *= sprite.alpha[..., None]
+    return sprite
+
+
+def draw_table(image_wh: tuple[int, int], size: float, rng: np.random.Generator) -> Sprite:
+    """Paint a table, counter, hedge or fence; its upper edge is at the origin.
+
+    Args:
+        image_wh: size of the image, which bounds how far down it reaches.
+        size: of the person behind it, pixels.
+        rng: draws everything.
+    """
+    wide = round(size * rng.uniform(0.7, 2.5)) + 4
+    tall = round(min(size * rng.choice([0.12, 0.5, 1.2]) * rng.uniform(0.8, 1.2), image_wh[1])) + 4
+    sprite = Sprite.empty(-(wide // 2), 0, wide - wide // 2, tall)
+    color = random_color(rng, (0.0, 0.7), 0.1)
+    kind = rng.integers(3)
+    if kind == 0:
+        _paint_panel(sprite.color, color, rng)
+    else:
+        sprite.color[:] = color * (1 + 0.3 * smooth_noise(rng, (tall, wide), 12)[..., None])
+        sprite.color[: max(tall // 12, 1)] *= 1.25
+    sprite.alpha[:] = 1
+    if kind == 2 and rng.uniform() < 0.5:  # bars
+        period = max(round(0.05 * size), 4)
+        sprite.alpha[:, np.arange(wide) % period > period // 3] = 0
+        sprite.alpha[: max(period // 3, 1)] = 1
+    np.clip(sprite.color, 0, 255, out=sprite.color)
+    sprite.color *= sprite.alpha[..., None]
+    return sprite
 
 
 def _gradient(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:

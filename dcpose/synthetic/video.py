@@ -15,12 +15,25 @@ from dcpose.synthetic.actors import Actor, draw_actors
 from dcpose.synthetic.look import draw_look
 from dcpose.synthetic.motion import POINTS, Body, animate, draw_body, rotation
 from dcpose.synthetic.render import Sprite, Stance, composite, draw_person
-from dcpose.synthetic.scene import MARGIN, Occluder, camera_path, draw_background, draw_occluder
+from dcpose.synthetic.scene import (
+    MARGIN,
+    Occluder,
+    camera_path,
+    draw_background,
+    draw_occluder,
+    draw_seat,
+    draw_table,
+    photo_background,
+    read_photo,
+)
+from dcpose.synthetic.setting import STREET, Setting
 
 LABELLED = [POSETRACK.joint_names.index(n) for n in POSETRACK.joint_names if n in POINTS]
 LABELLED_POINTS = [POINTS.index(POSETRACK.joint_names[j]) for j in LABELLED]
 LONG_HIDDEN = 6
 """Frames; joints that other people hide for longer are not labelled."""
+PHOTO_SHARE = 0.65
+"""Of the videos where there are pictures to stand behind the people."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,16 +62,22 @@ class Video:
     complete.
     """
 
-    def __init__(self, frames: int, image_wh: tuple[int, int], rng: np.random.Generator) -> None:
+    def __init__(
+        self,
+        frames: int,
+        image_wh: tuple[int, int],
+        rng: np.random.Generator,
+        setting: Setting = STREET,
+    ) -> None:
         self.frames, self.image_wh, self._rng = frames, image_wh, rng
         width, height = image_wh
-        self._horizon = height * rng.uniform(0.24, 0.36)
-        self._tilt = rotation(0, rng.uniform(0.02, 0.16))[0]
+        self._horizon = height * rng.uniform(*setting.horizon)
+        self._tilt = rotation(0, rng.uniform(*setting.pitch))[0]
         self._cameras = camera_path(frames, image_wh, rng)
-        self._background = draw_background(image_wh, self._horizon, rng)
+        self._background = self._place(setting)
         self._crowd = self._add_crowd() if rng.uniform() < 0.3 else None
         people = int(rng.choice([1, 2, 3, 4, 5], p=[0.1, 0.2, 0.3, 0.25, 0.15]))
-        self.actors = draw_actors(people, frames, image_wh, self._horizon, rng)
+        self.actors = draw_actors(people, frames, image_wh, self._horizon, rng, setting)
         self._bursts = bursts.draw_bursts(frames, people, rng)
         self._occluders = self._draw_occluders()
         self._light = rng.uniform(0.8, 1.15) * rng.uniform(0.92, 1.08, 3).astype(np.float32)
@@ -68,8 +87,38 @@ class Video:
             [actor.stance(frame, self._cameras[frame], self._tilt) for actor in self.actors]
             for frame in range(frames)
         ]
-        self._hidden = np.zeros((2, people, frames, POSETRACK.num_joints), bool)
+        self._furniture = self._furnish(setting)
+        self._hidden = np.zeros((3, people, frames, POSETRACK.num_joints), bool)
         self._smeared = np.zeros((people, frames, len(bursts.CONDITIONS)), bool)
+
+    def _place(self, setting: Setting) -> np.ndarray:
+        """Paint what is behind everybody, or take it from a picture."""
+        if setting.photos and self._rng.uniform() < PHOTO_SHARE:
+            photo = read_photo(setting.photos[self._rng.integers(len(setting.photos))])
+            return photo_background(photo, self.image_wh, self._rng)
+        return draw_background(self.image_wh, self._horizon, self._rng)
+
+    def _furnish(self, setting: Setting) -> dict[int, tuple[Occluder | None, Occluder | None]]:
+        """Draw for each person what it sits on, and what it is behind; both may be missing."""
+        rng, furniture = self._rng, {}
+        for person, actor in enumerate(self.actors):
+            if not (setting.seat or setting.table):
+                continue
+            middle = self.frames // 2
+            points = self._stance_of[middle][person].points
+            inverse = cv2.invertAffineTransform(self._cameras[middle])
+            pelvis = inverse[:, :2] @ points[POINTS.index("pelvis")] + inverse[:, 2]
+            chest = inverse[:, :2] @ points[POINTS.index("neck")] + inverse[:, 2]
+            size, still = float(actor.body.height * actor.scale[middle]), np.zeros(2)
+            seat = table = None
+            if actor.action == "sit" and rng.uniform() < setting.seat:
+                seat = Occluder(draw_seat(size, rng), pelvis, still, 0)
+            if rng.uniform() < setting.table:
+                edge = pelvis + rng.uniform(-0.9, 0.5) * (chest - pelvis)
+                aside = np.array([rng.normal(0, 0.3) * size, 0.0])
+                table = Occluder(draw_table(self.image_wh, size, rng), edge + aside, still, 0)
+            furniture[person] = (seat, table)
+        return furniture
 
     def _add_crowd(self) -> np.ndarray:
         """Paint small far-away people into the background; return the (4, 2) region, scene."""
@@ -85,7 +134,8 @@ class Video:
             body, yaw = draw_body(rng), np.full(1, rng.uniform(-np.pi, np.pi))
             motion = animate(str(rng.choice(["talk", "walk", "wave"])), body, yaw, rng)
             feet = np.array([[x[i], feet_y + rng.normal(0, 0.04) * size]])
-            actor = Actor(body, draw_look(rng), motion, feet, np.array([size / body.height]))
+            scale = np.array([size / body.height])
+            actor = Actor(body, draw_look(rng), motion, "talk", feet, scale)
             stance = actor.stance(0, camera, self._tilt)
             wh = (picture.shape[1], picture.shape[0])
             composite(picture, draw_person(stance, body, actor.look, wh, 2))
@@ -140,8 +190,15 @@ class Video:
         for position, person in enumerate(order.tolist()):
             sprite = self._person(frame, person, burst)
             composite(picture, self._shadow(frame, person))
+            seat, table = self._furniture.get(person, (None, None))
+            if seat is not None:
+                composite(picture, seat.at(frame, camera))
+                self._note_hidden(2, frame, order[:position], seat.at(frame, camera))
             composite(picture, sprite)
             self._note_hidden(0, frame, order[:position], sprite)
+            if table is not None:
+                composite(picture, table.at(frame, camera))
+                self._note_hidden(2, frame, order[: position + 1], table.at(frame, camera))
         for own_burst, occluder in self._occluders:
             if own_burst.first - 2 <= frame < own_burst.first + own_burst.length + 2:
                 sprite = occluder.at(frame, camera)
@@ -191,7 +248,10 @@ class Video:
         return bool((sprite.coverage_at(points) > 0.2).any())
 
     def _note_hidden(self, by: int, frame: int, people: np.ndarray, sprite: Sprite) -> None:
-        """Remember which joints of these people the sprite covers; by: 0 a person, 1 a thing."""
+        """Remember which joints of these people the sprite covers; by: 0 a person, 1 a thing.
+
+        By 2: furniture, which stays where it is.
+        """
         for person in people:
             points = self._stance_of[frame][person].points[LABELLED_POINTS]
             self._hidden[by, person, frame, LABELLED] |= sprite.coverage_at(points) > 0.5
@@ -221,11 +281,12 @@ class Video:
         for frame, stances in enumerate(self._stance_of):
             for person, stance in enumerate(stances):
                 joints[person, frame, LABELLED, :2] = stance.points[LABELLED_POINTS]
-                boxes[person, frame] = self._box(stance, self.actors[person].body)
+                behind = self._hidden[2, person, frame, LABELLED]
+                boxes[person, frame] = self._box(stance, self.actors[person].body, behind)
                 heads[person, frame] = _head_box(stance, self.actors[person].body)
         inside = ((joints[..., :2] >= 0) & (joints[..., :2] < size)).all(axis=-1)
         labelled = np.isin(np.arange(POSETRACK.num_joints), LABELLED)
-        visible = inside & labelled & ~_long_runs(self._hidden[0], LONG_HIDDEN)
+        visible = inside & labelled & ~_long_runs(self._hidden[0], LONG_HIDDEN) & ~self._hidden[2]
         joints[..., 2] = 1
         joints *= visible[..., None]
         conditions = self._smeared.copy()
@@ -234,10 +295,16 @@ class Video:
             conditions[..., bursts.CONDITIONS.index(name)] = covered > 1
         return Truth(joints, boxes, heads, conditions, self._ignore_regions())
 
-    def _box(self, stance: Stance, body: Body) -> np.ndarray:
-        """Extent of the body inside the image, with the margin of PoseTrack's boxes."""
+    def _box(self, stance: Stance, body: Body, behind: np.ndarray) -> np.ndarray:
+        """Extent of the body inside the image, with the margin of PoseTrack's boxes.
+
+        Where furniture hides labelled joints, `behind`, it is the extent of the others.
+        """
         around = 0.03 * body.height * stance.scale
-        low, high = stance.points.min(axis=0) - around, stance.points.max(axis=0) + around
+        points = stance.points
+        if behind.any() and not behind.all():
+            points = points[np.array(LABELLED_POINTS)[~behind]]
+        low, high = points.min(axis=0) - around, points.max(axis=0) + around
         extra = 0.07 * (high - low)
         low = np.clip(low - extra, 0, self.image_wh)
         high = np.clip(high + extra, 0, self.image_wh)

@@ -18,7 +18,6 @@ from dcpose.weights.recognise import (
     NUM_DILATIONS,
     NUM_JTA_LAYERS,
     NUM_WARPER_DILATIONS,
-    backbone_of,
     settings_of,
 )
 from dcpose.weights.strict import WeightsMismatchError, differences
@@ -26,7 +25,12 @@ from dcpose.weights.strict import WeightsMismatchError, differences
 COUNTER = "num_batches_tracked"
 """BatchNorm's step counter; old files lack it, and it does not influence any result."""
 
-_BACKBONES = {"hrnet": "HRNet", "simple_baseline": "a ResNet-{}", "vit": "a ViT of {} blocks"}
+_BACKBONES = {
+    "hrnet": "HRNet",
+    "simple_baseline": "a ResNet-{}",
+    "vit": "a ViT of {} blocks",
+    "efficientnet_lite": "EfficientNet-Lite0",
+}
 """What messages call them; with the depth."""
 
 WITHOUT = "dcpose.without"
@@ -99,7 +103,8 @@ def load_backbone_weights(backbone: nn.Module, path: str | Path) -> LoadReport:
     complete, more = check_fit(NamedWeights(named.layout, own, ()), wanted, Path(path))
     if anew:
         _check_trainable(backbone, anew, Path(path))
-        notes.append(f"{', '.join(anew)} not in such files, initialised anew")
+        parts = ", ".join(f"{beginning}*" for beginning in weights.without)
+        notes.append(f"{parts} not in such files, {len(anew)} entries initialised anew")
     backbone.load_state_dict(
         {name.removeprefix("backbone."): tensor for name, tensor in complete.items()},
         strict=not anew,  # everything else was checked above
@@ -187,10 +192,10 @@ def _hint(named: NamedWeights, expected: Mapping[str, Tensor]) -> str:
     """Say which settings of the model would fit, as far as shapes tell."""
     in_file, in_model = settings_of(named.state), settings_of(expected)
     kinds = [
-        _BACKBONES[backbone_of(settings)].format(settings.get("backbone.depth"))
+        _BACKBONES[settings["backbone.name"]].format(settings.get("backbone.depth"))
         for settings in (in_file, in_model)
     ]
-    if backbone_of(in_file) != backbone_of(in_model):
+    if in_file["backbone.name"] != in_model["backbone.name"]:
         return f". The file holds {kinds[0]}, the model's backbone is {kinds[1]}"
     if named.layout.without and any(name.startswith(named.layout.without) for name in expected):
         return ". The file has no pose output: give it as model.backbone.weights"

@@ -47,6 +47,14 @@ _VIT_SIZES: dict[str, _Keys] = {
     ),
 }
 
+_LITE_SIZES: dict[str, _Keys] = {
+    "backbone.neck.channels": (
+        ("backbone.final_layer.weight", 1),
+        ("backbone.pyramid.last.2.weight", 0),
+        ("backbone.pyramid.laterals.0.bias", 0),
+    ),
+}
+
 _SIZES: dict[str, _Keys] = {
     "num_joints": (
         ("backbone.final_layer.weight", 0),
@@ -134,11 +142,15 @@ def settings_of(state: Mapping[str, Tensor]) -> Settings:
 def _backbone_settings(state: Mapping[str, Tensor]) -> tuple[Settings, dict[str, _Keys]]:
     """Return what is counted of the backbone, and the entries whose sizes tell the rest."""
     if any(name.startswith("backbone.layer4.") for name in state):
-        return {"backbone.depth": _resnet_depth(state)}, _RESNET_SIZES
+        depth = _resnet_depth(state)
+        return {"backbone.name": "simple_baseline", "backbone.depth": depth}, _RESNET_SIZES
+    if any(name.startswith("backbone.trunk.") for name in state):
+        return {"backbone.name": "efficientnet_lite"}, _LITE_SIZES
     if any(name.startswith("backbone.blocks.") for name in state):
         classic = any(name.startswith("backbone.deconv_layers.") for name in state)
         depth = _count(state, "backbone.blocks.")
         settings: Settings = {
+            "backbone.name": "vit",
             "backbone.depth": depth,
             "backbone.decoder": "classic" if classic else "simple",
             "backbone.image_wh": _image_wh(state),
@@ -146,7 +158,8 @@ def _backbone_settings(state: Mapping[str, Tensor]) -> tuple[Settings, dict[str,
         return settings, _VIT_SIZES
     stages = tuple(_count(state, f"backbone.stage{stage}.") for stage in (2, 3, 4))
     blocks = _count(state, "backbone.stage2.0.branches.0.")
-    return {"backbone.modules": stages, "backbone.blocks": blocks}, _HRNET_SIZES
+    sizes = {"backbone.modules": stages, "backbone.blocks": blocks}
+    return {"backbone.name": "hrnet", **sizes}, _HRNET_SIZES
 
 
 def _image_wh(state: Mapping[str, Tensor]) -> tuple[int, int]:
@@ -219,10 +232,7 @@ def config_of(settings: Settings) -> dict[str, Any]:
         FAMI_CHANNELS: "fami",
     }
     name = next((heads[key] for key in heads if key in settings), "single_frame")
-    config: dict[str, Any] = {
-        "model.name": name,
-        "model.backbone.name": backbone_of(settings),
-    }
+    config: dict[str, Any] = {"model.name": name}
     if name == "single_frame":
         config["model.backbone.frozen"] = False  # else nothing would be trained
     for setting, value in settings.items():
@@ -235,13 +245,6 @@ def config_of(settings: Settings) -> dict[str, Any]:
             section = setting.removesuffix(".replaced_by")
             config |= {f"model.{section}.blocks": None, f"model.{section}.channels": None}
     return config
-
-
-def backbone_of(settings: Settings) -> str:
-    """Return the name of the backbone of some settings."""
-    if "backbone.image_wh" in settings:
-        return "vit"
-    return "simple_baseline" if "backbone.depth" in settings else "hrnet"
 
 
 def unknown_of(settings: Settings) -> tuple[str, ...]:

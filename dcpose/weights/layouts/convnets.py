@@ -184,6 +184,29 @@ RESNET_IMAGENET = Layout(
     without=("backbone.deconv_layers.", "backbone.final_layer."),
 )
 
+
+def _from_efficientnet(name: str) -> str:
+    parts = (part.removeprefix("_") for part in name.split("."))
+    return f"backbone.trunk.{'.'.join(parts)}"
+
+
+def _to_efficientnet(name: str) -> str:
+    parts = name.removeprefix("backbone.trunk.").split(".")
+    # all but numbers and the last part, which belongs to torch, begin with an underscore
+    named = [part if part.isdigit() else f"_{part}" for part in parts[:-1]]
+    return ".".join([*named, parts[-1]])
+
+
+EFFICIENTNET_LITE_IMAGENET = Layout(
+    "EfficientNet-Lite ImageNet",
+    "efficientnet_lite",
+    _from_efficientnet,
+    _to_efficientnet,
+    "Apache-2.0" + TRAINING_DATA,
+    left_out=re.compile(rf"(_conv_head|_bn1|_fc)\.{LEAF}"),
+    without=("backbone.pyramid.", "backbone.final_layer."),
+)
+
 CONVNETS = (
     OURS,
     RELEASED,
@@ -195,4 +218,5 @@ CONVNETS = (
     POSEWARPER,
     SIMPLE_BASELINE,
     RESNET_IMAGENET,
+    EFFICIENTNET_LITE_IMAGENET,
 )

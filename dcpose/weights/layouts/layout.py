@@ -23,6 +23,7 @@ Source = Literal[
     "torchvision",
     "posewarper",
     "simple_baseline",
+    "efficientnet_lite",
     "vitpose",
     "transformers",
     "mae",

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from dcpose.weights.layouts.convnets import (
     CONVNETS,
+    EFFICIENTNET_LITE_IMAGENET,
     HRNET_IMAGENET,
     HRNET_POSE,
     MMPOSE_0,
@@ -93,6 +94,7 @@ def recognise(names: Iterable[str], path: Path) -> Layout:
         (HRNET_POSE, has("stage2.")),
         (SIMPLE_BASELINE, has("layer4.") and has("deconv_layers.")),
         (RESNET_IMAGENET, has("layer4.")),
+        (EFFICIENTNET_LITE_IMAGENET, has("_blocks.")),
         (VIT_IMAGENET, has("blocks.") and has("patch_embed.", "norm.")),
     )
     layout = next((layout for layout, fits in rules if fits), None)

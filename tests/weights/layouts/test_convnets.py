@@ -193,16 +193,22 @@ HEAD = {
     "neighbors": ("prev", "next"),
 }
 HRNET = {
+    "backbone.name": "hrnet",
     "backbone.width": 6,
     "backbone.stem_channels": 8,
     "backbone.modules": (1, 2, 3),
     "backbone.blocks": 2,
 }
-RESNET = {"backbone.depth": 34, "backbone.deconv_channels": 8}
+RESNET = {
+    "backbone.name": "simple_baseline",
+    "backbone.depth": 34,
+    "backbone.deconv_channels": 8,
+}
+LITE = {"backbone.name": "efficientnet_lite", "backbone.neck.channels": 8}
 
 
 @pytest.mark.parametrize("head", [HEAD, {"num_joints": 5}], ids=["dcpose", "single_frame"])
-@pytest.mark.parametrize("backbone", [HRNET, RESNET], ids=["hrnet", "simple_baseline"])
+@pytest.mark.parametrize("backbone", [HRNET, RESNET, LITE], ids=lambda b: b["backbone.name"])
 def test_settings_are_read_from_shapes(backbone, head):
     settings = {**backbone, **head}
     state = network_of(config_of(settings)).state_dict()

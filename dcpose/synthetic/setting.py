@@ -1,0 +1,92 @@
+"""What kind of videos are rendered: where the camera stands, who is there, and what they do."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+Scenes = Literal["street", "anywhere"]
+
+_STREET_ACTIONS = ("wave", "squat", "dance", "jumping_jack", "box", "kick", "talk", "reach")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Ranges and probabilities that a video is drawn from; the defaults are a street.
+
+    Attributes:
+        horizon: row where the ground begins, as a share of the image's height.
+        pitch: the camera looks down by this angle, radians.
+        size: height of a standing person, as a share of the image's height.
+        height: metres.
+        actions: what people do, and how often.
+        facing: share of the standing people who are seen from the front more or less.
+        variety: factor on how much two people differ who do the same.
+        together: share of the people who stand close to another one.
+        seat, table: share of the sitting people with a visible seat, and share of the people
+            behind a table or a fence.
+        loose: share of the people in wide clothes; skirt: in a skirt or a coat.
+        photos: pictures that stand behind most scenes, in the order of their names.
+    """
+
+    horizon: tuple[float, float] = (0.24, 0.36)
+    pitch: tuple[float, float] = (0.02, 0.16)
+    size: tuple[float, float] = (0.34, 0.74)
+    height: tuple[float, float] = (1.5, 1.95)
+    actions: tuple[tuple[str, float], ...] = (
+        ("walk", 0.26),
+        ("run", 0.12),
+        *((name, 0.62 / len(_STREET_ACTIONS)) for name in _STREET_ACTIONS),
+    )
+    facing: float = 0.65
+    variety: float = 1.0
+    together: float = 0.0
+    seat: float = 0.0
+    table: float = 0.0
+    loose: float = 0.0
+    skirt: float = 0.0
+    photos: tuple[Path, ...] = ()
+
+
+STREET = Setting()
+"""What the quick start is trained on."""
+
+
+def make_setting(scenes: Scenes, photos: Path | None = None) -> Setting:
+    """Return a setting by name.
+
+    Args:
+        scenes: "street", whole bodies before a standing camera; "anywhere", where people also sit,
+            bend, do sports, are cut off by tables and by the border of the picture, and are seen
+            close up, from above and from behind.
+        photos: folder of `.jpg` pictures without people that become backgrounds.
+
+    Raises:
+        ValueError: for another name, or a folder without pictures.
+    """
+    pictures = tuple(sorted(photos.glob("*.jpg"))) if photos else ()
+    if photos and not pictures:
+        raise ValueError(f"{photos}: no .jpg pictures; name a folder that has some")
+    if scenes == "street":
+        return Setting(photos=pictures)
+    if scenes != "anywhere":
+        known = " or ".join(get_args(Scenes))
+        raise ValueError(f"scenes: found {scenes!r}, expected {known}")
+    return Setting(
+        horizon=(0.1, 0.5),
+        pitch=(-0.15, 0.75),
+        size=(0.3, 1.7),
+        height=(0.95, 1.95),
+        actions=(
+            *(("walk", 0.13), ("run", 0.07)),
+            *((name, 0.3 / len(_STREET_ACTIONS)) for name in _STREET_ACTIONS),
+            *(("sit", 0.2), ("stand", 0.14), ("swing", 0.07), ("crouch", 0.05), ("lunge", 0.04)),
+        ),
+        facing=0.45,
+        variety=2.2,
+        together=0.35,
+        seat=0.7,
+        table=0.22,
+        loose=0.5,
+        skirt=0.2,
+        photos=pictures,
+    )
