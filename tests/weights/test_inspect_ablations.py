@@ -73,7 +73,11 @@ def test_files_load_and_tell_what_they_are(overrides, told, tmp_path):
 def test_what_shapes_cannot_tell_is_said(tmp_path):
     replaced = "{replaced_by: sum_conv, blocks: null, channels: null}"
     for overrides, note in (
-        ([], "nor do they tell model.prf.second_residual, model.pcn.masks and data.max_gap"),
+        (
+            [],
+            "nor do they tell model.prf.second_residual, model.pcn.masks, model.start and "
+            "data.max_gap",
+        ),
         (["model.neighbors=[prev]"], "one neighbour is fed, shapes do not tell which"),
         ([f"model.ptm={replaced}", f"model.prf={replaced}"], "nor model.neighbors"),
     ):
