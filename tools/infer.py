@@ -1,10 +1,11 @@
 """Find the poses in a video: python tools/infer.py VIDEO --weights W [--draw] [overrides].
 
 Writes <name>.json (PoseTrack 2018 form) and, unless --json is given alone, <name>.mp4 with the
-poses drawn.
+poses drawn; with --format the poses in other forms, too.
 """
 
 import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,11 +16,16 @@ from dcpose.estimator.boxes_file import read_boxes
 from dcpose.estimator.estimator import PoseEstimator
 from dcpose.estimator.stopwatch import Stopwatch
 from dcpose.files.reading import named_path
-from dcpose.jobs.infer import draw_result, infer
+from dcpose.formats.results.writing import RESULT_FORMS, check_form, write_results_as
+from dcpose.jobs.draw_results import draw_results
+from dcpose.jobs.infer import draw_result, infer, video_file
+from dcpose.jobs.smooth_results import smooth_file
+from dcpose.tracking.offline import OfflineSmoothing
 from dcpose.video.camera import Camera
 from dcpose.video.opening import DEFAULT_IMAGE_RATE, open_source
 
 BOXES = "boxes:"
+SMOOTHING = ("online", "offline")
 FRAMES_AT_ONCE = 8
 """Of files, frames whose people go through the network together; cameras go frame by frame."""
 NO_WEIGHTS = (
@@ -57,15 +63,46 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         "--detect-every", type=int, default=1, metavar="K", help="the tracker carries boxes between"
     )
     people.add_argument("--track", action="store_true", help="give people ids that last")
-    people.add_argument("--smooth", action="store_true", help="steady the joints; gives ids, too")
+    people.add_argument(
+        "--smooth",
+        choices=SMOOTHING,
+        help="steady the joints; gives ids, too: online frame by frame (--smooth alone), offline "
+        "over the whole video, which also fills short gaps",
+    )
     output = parser.add_argument_group("output")
     output.add_argument("--out", type=Path, default=Path("runs/infer"), help="folder (%(default)s)")
     output.add_argument("--draw", action="store_true", help="write both files (as without --json)")
     output.add_argument("--json", action="store_true", help="write no video")
+    output.add_argument(
+        "--format",
+        type=_forms,
+        action="extend",
+        default=[],
+        help=f"also write the poses as (a comma between): {', '.join(RESULT_FORMS)}",
+    )
     output.add_argument("--rate", default=DEFAULT_IMAGE_RATE, help="of images, fps")
     output.add_argument("--profile", action="store_true", help="say where the time goes")
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="config overrides")
-    return parser.parse_intermixed_args(argv)
+    return parser.parse_intermixed_args(_with_smoothing(sys.argv[1:] if argv is None else argv))
+
+
+def _with_smoothing(argv: Sequence[str]) -> list[str]:
+    """Return the arguments with `--smooth` alone as online: what follows it is no value of it."""
+    following = [*argv[1:], ""]
+    return [
+        "--smooth=online" if word == "--smooth" and after not in SMOOTHING else word
+        for word, after in zip(argv, following, strict=True)
+    ]
+
+
+def _forms(text: str) -> list[str]:
+    forms = text.split(",")
+    for form in forms:
+        try:
+            check_form(form)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+    return forms
 
 
 @reports_user_errors
@@ -76,6 +113,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise ValueError(NO_WEIGHTS)
     set_up_logging()
     source = open_source(args.source, args.rate)
+    offline = args.smooth == "offline"
+    if offline and isinstance(source, Camera):
+        raise ValueError("--smooth offline needs a video with an end; for a camera take online")
     from_file = args.detector.startswith(BOXES)
     stopwatch = Stopwatch()
     estimator = PoseEstimator(
@@ -97,24 +137,37 @@ def main(argv: Sequence[str] | None = None) -> int:
     results = estimator.video(
         source,
         boxes,
-        track=args.track,
-        smooth=args.smooth,
+        track=args.track or offline,
+        smooth=args.smooth == "online",
         detect_every=args.detect_every,
         frames_at_once=1 if one_by_one else FRAMES_AT_ONCE,
     )
+    draws = args.draw or not args.json
     outcome = infer(
         source,
         results,
         args.out,
         estimator.skeleton,
         test.joint_score,
-        draw=None if args.json and not args.draw else draw_result,
+        draw=draw_result if draws and not offline else None,
         stopwatch=stopwatch,
+        drawn_later=draws and offline,
     )
     print(outcome.line(source.name))
     if args.profile:
         print(stopwatch.report())
-    for path in outcome.files:
+    files = list(outcome.files)
+    if offline:
+        done = smooth_file(files[0], OfflineSmoothing())
+        print(f"{source.name}: smoothed {done.num_people} people, {done.num_filled} in gaps")
+        if draws and not isinstance(outcome.stopped_by, Interrupted):
+            files.append(video_file(source, args.out))
+            complete = outcome.stopped_by is None
+            draw_results(files[0], source, files[1], estimator.skeleton, test.joint_score, complete)
+    for form in dict.fromkeys(args.format):
+        if form != "json":
+            files.append(write_results_as(files[0], form, source.path))
+    for path in files:
         print(path)
     if isinstance(outcome.stopped_by, Interrupted):
         return outcome.stopped_by.exit_code

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from dcpose.build.datasets import DATASETS, per_video_files
+from dcpose.build.datasets import DATASETS
 from dcpose.build.tables import METHODS
 from dcpose.config.schema import Config, Split
 from dcpose.data.appearance import Appearance
@@ -11,34 +11,38 @@ from dcpose.data.clip import ClipOptions
 from dcpose.formats.detections import describe_detector, read_detections
 from dcpose.formats.posetrack.records import VideoAnnotation
 from dcpose.formats.skeleton_yaml import read_skeleton
-from dcpose.skeleton import POSETRACK, Skeleton
+from dcpose.skeleton import Skeleton
 from dcpose.structures import PersonRecord
 
 
 def read_videos(cfg: Config, split: Split) -> list[VideoAnnotation]:
     """Read the annotation files of a split; see `build.datasets`."""
-    files = cfg.data.files_of(split)
-    return DATASETS[cfg.data.layout].read(cfg.data, data_root(cfg), files, build_skeleton(cfg))
+    return DATASETS[cfg.data.layout].read(cfg.data, data_root(cfg), split, build_skeleton(cfg))
 
 
 def annotations_path(cfg: Config, split: Split) -> Path:
-    """Return the folder of a split's per-video annotation files, or the file of all videos."""
+    """Return the folder or file that the config names for a split's annotations."""
     return data_root(cfg) / cfg.data.files_of(split).annotations
 
 
 def annotations_dir(cfg: Config, split: Split, scratch: Path) -> Path:
-    """Return the folder of a split's per-video annotation files; see `per_video_files`."""
-    return per_video_files(annotations_path(cfg, split), scratch)
+    """Return the folder of a split's per-video annotation files; what is made goes to `scratch`.
+
+    COCO's one file stays one.
+    """
+    dataset, skeleton = DATASETS[cfg.data.layout], build_skeleton(cfg)
+    return dataset.truth(cfg.data, data_root(cfg), split, skeleton, scratch)
 
 
 def build_skeleton(cfg: Config) -> Skeleton:
-    """Return the joints of the data, PoseTrack's unless the config names a file.
+    """Return the joints of the data, those of its layout unless the config names a file.
 
     Raises:
         ValueError: if the file cannot be used, or the model has another number of joints.
     """
     file = cfg.data.skeleton
-    skeleton = POSETRACK if file is None else read_skeleton(Path(file))
+    own = DATASETS[cfg.data.layout].skeleton
+    skeleton = own if file is None else read_skeleton(Path(file))
     if cfg.model.num_joints != skeleton.num_joints:
         raise ValueError(
             f"model.num_joints: found {cfg.model.num_joints}, expected {skeleton.num_joints}, the "

@@ -5,20 +5,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dcpose.config.schema import DataSection, SplitFiles
-from dcpose.evaluation.coco_ap import OksResult, evaluate_coco
-from dcpose.evaluation.evaluator import APResult, evaluate_folders
+from dcpose.config.schema import DataSection, JhmdbDataConfig, PennActionDataConfig, Split
+from dcpose.evaluation.by_content import evaluate_by_content
+from dcpose.evaluation.coco_ap import evaluate_coco
+from dcpose.evaluation.measured import Measured
+from dcpose.evaluation.pck_result import evaluate_pck
 from dcpose.formats.coco import read_coco
+from dcpose.formats.jhmdb import JHMDB, read_jhmdb
+from dcpose.formats.one_person import write_annotations
+from dcpose.formats.penn_action import PENN_ACTION, read_penn_action
 from dcpose.formats.posetrack.convert import Form
 from dcpose.formats.posetrack.merged import write_videos
 from dcpose.formats.posetrack.predictions import JointScore
 from dcpose.formats.posetrack.records import FRAME_DIGITS, VideoAnnotation, read_annotations
-from dcpose.skeleton import Skeleton
-
-Measured = APResult | OksResult
-
-PCK_METRIC = "PoseTrack AP, joints within half a head size"
-OKS_METRIC = "COCO AP, object keypoint similarity"
+from dcpose.skeleton import POSETRACK, Skeleton
 
 
 @dataclass(frozen=True)
@@ -26,34 +26,27 @@ class Dataset:
     """One kind of data set.
 
     Attributes:
-        read: config section, root folder, files of a split and joints to annotated videos.
-        evaluate: annotations, folder of predictions, how joints are scored (`test.joint_score`),
-            joints, and an empty folder to work in, to what the predictions are worth.
-        metric: what that is, for the protocol.
+        read: config section, root folder, split and joints to annotated videos.
+        evaluate: files of annotations (see `truth`), folder of predictions, how joints are scored
+            (`test.joint_score`) and joints to what the predictions are worth.
+        truth: config section, root folder, split, joints, and an empty folder to work in, to the
+            folder of one annotation file per video, or the file, that `evaluate` takes.
+        skeleton: joints, where the config names no file.
         form: of leaderboard files; None where there is no leaderboard.
     """
 
-    read: Callable[[Any, Path, SplitFiles, Skeleton], list[VideoAnnotation]]
-    evaluate: Callable[[Path, Path, JointScore, Skeleton, Path], Measured]
-    metric: str = PCK_METRIC
+    read: Callable[[Any, Path, Split, Skeleton], list[VideoAnnotation]]
+    evaluate: Callable[[Path, Path, JointScore, Skeleton], Measured]
+    truth: Callable[[Any, Path, Split, Skeleton, Path], Path]
+    skeleton: Skeleton = POSETRACK
     form: Form | None = None
 
 
-def per_video_files(annotations: Path, scratch: Path) -> Path:
-    """Return the folder of per-video annotation files.
-
-    A file of all videos is written into `scratch`, one file per video, and that is returned.
-    """
-    if not annotations.is_file():
-        return annotations
-    write_videos(annotations, scratch)
-    return scratch
-
-
 def _read_posetrack(
-    data: DataSection, root: Path, files: SplitFiles, skeleton: Skeleton
+    data: DataSection, root: Path, split: Split, skeleton: Skeleton
 ) -> list[VideoAnnotation]:
     """Read PoseTrack's files; raise ValueError also if frames have names of another layout."""
+    files = data.files_of(split)
     videos = read_annotations(root / files.annotations, root, skeleton, files.images)
     digits = FRAME_DIGITS[data.layout]
     for video in videos:
@@ -67,29 +60,109 @@ def _read_posetrack(
     return videos
 
 
+def _per_video_files(
+    data: DataSection, root: Path, split: Split, skeleton: Skeleton, scratch: Path
+) -> Path:
+    """Return the folder of annotation files; a file of all videos is taken apart into `scratch`."""
+    annotations = root / data.files_of(split).annotations
+    if not annotations.is_file():
+        return annotations
+    write_videos(annotations, scratch)
+    return scratch
+
+
 def _evaluate_posetrack(
-    annotations: Path, predictions: Path, joint_score: JointScore, skeleton: Skeleton, scratch: Path
+    annotations: Path, predictions: Path, joint_score: JointScore, skeleton: Skeleton
 ) -> Measured:
-    folder = per_video_files(annotations, scratch)
-    return evaluate_folders(folder, predictions, skeleton, by_condition=True)
+    return evaluate_by_content(annotations, predictions, skeleton)
 
 
 def _read_coco(
-    data: DataSection, root: Path, files: SplitFiles, skeleton: Skeleton
+    data: DataSection, root: Path, split: Split, skeleton: Skeleton
 ) -> list[VideoAnnotation]:
+    files = data.files_of(split)
     return read_coco(root / files.annotations, root / (files.images or ""), skeleton)
 
 
+def _one_file(
+    data: DataSection, root: Path, split: Split, skeleton: Skeleton, scratch: Path
+) -> Path:
+    return root / data.files_of(split).annotations
+
+
+def _read_penn_action(
+    data: PennActionDataConfig, root: Path, split: Split, skeleton: Skeleton
+) -> list[VideoAnnotation]:
+    _check_joints(skeleton, PENN_ACTION)
+    return read_penn_action(root, split == "train", *_folders(data, split))
+
+
+def _read_jhmdb(
+    data: JhmdbDataConfig, root: Path, split: Split, skeleton: Skeleton
+) -> list[VideoAnnotation]:
+    _check_joints(skeleton, JHMDB)
+    return read_jhmdb(root, split == "train", data.fold, *_folders(data, split))
+
+
+def _folders(data: DataSection, split: Split) -> tuple[str, str]:
+    """Return the folders of annotations and frames of data sets that have one for all splits."""
+    files = data.files_of(split)
+    return files.annotations, files.images or ""
+
+
+def _check_joints(skeleton: Skeleton, own: Skeleton) -> None:
+    """Raise ValueError if the config names a file of other joints than the labels have."""
+    if skeleton.joint_names != own.joint_names:
+        raise ValueError(
+            f"data.skeleton: {skeleton.name} has joints {', '.join(skeleton.joint_names)}, "
+            f"expected those of {own.name}: {', '.join(own.joint_names)}; set data.skeleton=null"
+        )
+
+
+def _written(
+    read: Callable[[Any, Path, Split, Skeleton], list[VideoAnnotation]],
+) -> Callable[[Any, Path, Split, Skeleton, Path], Path]:
+    """Return how annotations in files of another kind become files that can be measured by."""
+
+    def write(
+        data: DataSection, root: Path, split: Split, skeleton: Skeleton, scratch: Path
+    ) -> Path:
+        write_annotations(read(data, root, split, skeleton), scratch, skeleton)
+        return scratch
+
+    return write
+
+
 def _evaluate_coco(
-    annotations: Path, predictions: Path, joint_score: JointScore, skeleton: Skeleton, scratch: Path
+    annotations: Path, predictions: Path, joint_score: JointScore, skeleton: Skeleton
 ) -> Measured:
     return evaluate_coco(annotations, predictions, joint_score, skeleton)
 
 
+def _evaluate_penn_action(
+    annotations: Path, predictions: Path, joint_score: JointScore, skeleton: Skeleton
+) -> Measured:
+    return evaluate_pck(annotations, predictions, skeleton, by_torso=False)
+
+
+def _evaluate_jhmdb(
+    annotations: Path, predictions: Path, joint_score: JointScore, skeleton: Skeleton
+) -> Measured:
+    return evaluate_pck(annotations, predictions, skeleton, by_torso=True)
+
+
+def _posetrack(form: Form) -> Dataset:
+    return Dataset(_read_posetrack, _evaluate_posetrack, _per_video_files, form=form)
+
+
 DATASETS: dict[str, Dataset] = {
-    "posetrack17": Dataset(_read_posetrack, _evaluate_posetrack, form="posetrack17"),
-    "posetrack18": Dataset(_read_posetrack, _evaluate_posetrack, form="posetrack18"),
-    "posetrack21": Dataset(_read_posetrack, _evaluate_posetrack, form="posetrack18"),
-    "coco": Dataset(_read_coco, _evaluate_coco, OKS_METRIC),
+    "posetrack17": _posetrack("posetrack17"),
+    "posetrack18": _posetrack("posetrack18"),
+    "posetrack21": _posetrack("posetrack18"),
+    "coco": Dataset(_read_coco, _evaluate_coco, _one_file),
+    "penn_action": Dataset(
+        _read_penn_action, _evaluate_penn_action, _written(_read_penn_action), PENN_ACTION
+    ),
+    "jhmdb": Dataset(_read_jhmdb, _evaluate_jhmdb, _written(_read_jhmdb), JHMDB),
 }
 """By `data.layout`."""

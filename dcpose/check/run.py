@@ -79,7 +79,7 @@ def check_data_set(
         raise ValueError(f"data.root: no such folder: {root}{dead}; link the data set there")
     if options.layout not in FRAME_DIGITS:
         raise ValueError(
-            f"data.layout: found {options.layout!r}, but only sets of videos are checked: "
+            f"data.layout: found {options.layout!r}, but only the files of these are checked: "
             f"{', '.join(FRAME_DIGITS)}"
         )
     path = None

@@ -100,11 +100,13 @@ class DataSection(Choice):
 
     layout: str
     """Data set: 2017 names frames by eight digits, 2018 and 2021 by six, from 000000; coco has
-    single images, one annotation file per split."""
+    single images, one annotation file per split; penn_action and jhmdb are read as they are
+    published."""
     root: PathText
     """Folder that the other paths of this section, and image paths in files, are relative to."""
     skeleton: PathText | None = None
-    """YAML of another joint set, as configs/skeletons/posetrack.yaml; null takes PoseTrack's."""
+    """YAML of another joint set, as configs/skeletons/posetrack.yaml; null takes the data set's,
+    which for COCO and data of your own is PoseTrack's."""
     train_annotations: PathText = "annotations/train"
     """Folder of per-video JSON files, or one JSON file of all videos."""
     val_annotations: PathText = "annotations/val"
@@ -183,6 +185,38 @@ class CocoDataConfig(DataSection):
     has_clips = False
 
     layout: Literal["coco"] = "coco"
+
+
+class PennActionDataConfig(DataSection):
+    """Penn Action: one person in every frame, 13 joints; val and test are its test videos."""
+
+    layout: Literal["penn_action"] = "penn_action"
+    train_annotations: PathText = "labels"
+    """Folder of .mat files, which say themselves what they are for."""
+    val_annotations: PathText = "labels"
+    test_annotations: PathText = "labels"
+    train_images: PathText = "frames"
+    """Folder of folders of frames."""
+    val_images: PathText = "frames"
+    test_images: PathText = "frames"
+    test_detections: PathText | None = None
+
+
+class JhmdbDataConfig(DataSection):
+    """Sub-JHMDB: one person in every frame, 15 joints; val and test are the test videos."""
+
+    layout: Literal["jhmdb"] = "jhmdb"
+    fold: Annotated[int, Field(ge=1, le=3)] = 1
+    """Which of the three splits; published figures are means over them."""
+    train_annotations: PathText = "sub_splits"
+    """Folder of the lists of videos; joint_positions and puppet_mask lie in data.root, too."""
+    val_annotations: PathText = "sub_splits"
+    test_annotations: PathText = "sub_splits"
+    train_images: PathText = "Rename_Images"
+    """Folder of actions with folders of frames."""
+    val_images: PathText = "Rename_Images"
+    test_images: PathText = "Rename_Images"
+    test_detections: PathText | None = None
 
 
 class TrainConfig(Section):

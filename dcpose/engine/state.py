@@ -44,7 +44,7 @@ class TrainingState:
         epoch: finished epochs.
         step: finished steps.
         batches_done: of the epoch at work, in this process.
-        best_ap: best validation AP so far in percent, None before the first validation.
+        best_ap: best validation so far (AP, AUC, PCK) in percent, None before the first.
     """
 
     def __init__(
@@ -131,15 +131,15 @@ class TrainingState:
         if self.average is not None:
             synchronise_buffers(self.average.module)
 
-    def is_best(self, average_precision: float | None) -> bool:
-        """Take the AP of a validation, None if there was none; return whether it is the best.
+    def is_best(self, measured: float | None) -> bool:
+        """Take what a validation measured, None if there was none; return whether it is the best.
 
         NaN, where nobody is annotated, counts as worse than all, but as a validation: a run never
         ends without best weights.
         """
-        if average_precision is None:
+        if measured is None:
             return False
-        score = average_precision if average_precision == average_precision else -1.0
+        score = measured if measured == measured else -1.0
         best = self.best_ap is None or score > self.best_ap
         self.best_ap = score if best else self.best_ap
         return best

@@ -57,8 +57,9 @@ class Trainer:
         loss: see `SupervisedModel`.
         encode_targets: makes targets (B, J, h, w) and weights (B, J) of a batch on its device.
         source: the same number of batches in every process.
-        validate: called in every process with the model in eval mode; returns `AP` and anything
-            else to log by name, in percent, NaN for undefined. The main process's result counts.
+        validate: called in every process with the model in eval mode; returns what the best is
+            chosen by, then anything else to log by name, NaN for undefined. The main process's
+            result counts.
         run: folder to write to.
         settings: knobs of the loop.
         draw: called in the main process after each validation with the model in eval mode;
@@ -94,7 +95,7 @@ class Trainer:
         self.logger = logging.getLogger(LOGGER_NAME)
 
     def fit(self) -> float | None:
-        """Train up to the last epoch, and return the best AP in percent.
+        """Train up to the last epoch, and return the best validation in percent.
 
         Raises:
             NonFiniteLossError: if a loss or gradient is NaN or infinite; names the clips, and a
@@ -315,15 +316,15 @@ class Trainer:
         summary = dict(self.validate(model))
         if not is_main():
             return {}
-        if "AP" not in summary:
-            raise ValueError(f"validate returned {sorted(summary)}, expected AP among them")
+        if not summary:
+            raise ValueError("validate returned nothing, expected what the best is chosen by first")
         if self.draw is not None:
             self.run.show(self.state.step, self.draw(model))
         return summary
 
     def _save_epoch(self, values: dict[str, float], summary: dict[str, float]) -> None:
         """Log the epoch and save; `best.pt` first, so that `last.pt` never knows a better one."""
-        is_best = self.state.is_best(summary.get("AP"))
+        is_best = self.state.is_best(next(iter(summary.values()), None))
         content = self.checkpoint()
         if is_main():
             place = TrainingPlace(self.state.epoch, self.settings.epochs, self.state.step)

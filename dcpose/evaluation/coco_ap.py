@@ -11,7 +11,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -39,6 +39,9 @@ class OksResult:
     columns: dict[str, float]
     joint_names: tuple[str, ...]
     num_frames: int
+    headline: ClassVar[str] = "AP"
+    metric: ClassVar[str] = "COCO AP, object keypoint similarity"
+    num_videos: ClassVar[None] = None
 
     @property
     def total(self) -> float:
@@ -51,11 +54,12 @@ class OksResult:
         return {name: value for name, value in self.columns.items() if name != "AP"}
 
     def to_json_dict(self) -> dict[str, Any]:
-        """Return joint_names, total, groups; undefined values are None."""
+        """Return joint_names, headline, total, groups; undefined values are None."""
         groups = {k: None if math.isnan(v) else v for k, v in self.columns.items()}
         total = groups.pop("AP")
         return {
             "joint_names": list(self.joint_names),
+            "headline": self.headline,
             "total": total,
             "groups": {**groups, "Total": total},
         }

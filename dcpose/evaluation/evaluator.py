@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -62,6 +62,8 @@ class APResult:
     skeleton: Skeleton = POSETRACK
     num_people: int = 0
     subsets: Mapping[str, APResult] = field(default_factory=dict)
+    headline: ClassVar[str] = "AP"
+    metric: ClassVar[str] = "PoseTrack AP, joints within half a head size"
 
     @property
     def total(self) -> float:
@@ -87,7 +89,7 @@ class APResult:
         return {GROUP_TITLES.get(group, group): value for group, value in self.groups.items()}
 
     def to_json_dict(self) -> dict[str, Any]:
-        """Return joint_names, ap, precision, recall, total, groups; undefined values are None.
+        """Return joint_names, headline, ap, precision, recall, total, groups; undefined is None.
 
         And `subsets`, if there are any: by label, the number of people and the same again.
         """
@@ -97,6 +99,7 @@ class APResult:
         }
         return {
             "joint_names": list(self.skeleton.evaluation_names),
+            "headline": self.headline,
             "ap": [none_if_nan(value) for value in self.ap],
             "precision": [none_if_nan(value) for value in self.precision],
             "recall": [none_if_nan(value) for value in self.recall],

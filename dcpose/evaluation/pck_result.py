@@ -8,14 +8,13 @@ over the columns of the table: Sub-JHMDB's head is three joints (head, neck, bel
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
-from dcpose.evaluation.evaluator import GROUP_TITLES, mean_of_defined
+from dcpose.evaluation.evaluator import GROUP_TITLES, mean_of_defined, none_if_nan
 from dcpose.evaluation.joint_errors import JointErrors, joint_errors, read_pairs
 from dcpose.evaluation.pixel_result import joint_shares, within
 from dcpose.skeleton import Skeleton
@@ -35,6 +34,13 @@ class PckResult:
 
     errors: JointErrors
     by_torso: bool
+    headline: ClassVar[str] = "PCK"
+
+    @property
+    def metric(self) -> str:
+        """What is counted."""
+        torso = ", or of the torso" if self.by_torso else ""
+        return f"PCK, joints within {PCK_THRESHOLD} of the longer side of the box{torso}"
 
     @property
     def pck(self) -> np.ndarray:
@@ -53,7 +59,7 @@ class PckResult:
 
     @property
     def columns(self) -> dict[str, float]:
-        """The groups of the skeleton, the mean over joints, and the mean by torso size."""
+        """The groups of the skeleton, the mean by torso size, and the mean over joints."""
         names = self.errors.skeleton.evaluation_names
         pck = self.pck
         groups = {
@@ -61,7 +67,7 @@ class PckResult:
             for title, members in self.errors.skeleton.evaluation_groups
         }
         torso = {"Mean (torso)": mean_of_defined(self.torso_pck)} if self.by_torso else {}
-        return {**groups, "Mean": self.total, **torso}
+        return {**groups, **torso, "Mean": self.total}
 
     @property
     def details(self) -> dict[str, float]:
@@ -79,21 +85,16 @@ class PckResult:
         return self.errors.num_videos
 
     def to_json_dict(self) -> dict[str, Any]:
-        """Return joint_names, pck by joint, total and groups; undefined values are None."""
-        torso = {"torso_pck": [_or_none(v) for v in self.torso_pck]} if self.by_torso else {}
+        """Return joint_names, headline, pck by joint, total and groups; undefined is None."""
+        torso = {"torso_pck": [none_if_nan(v) for v in self.torso_pck]} if self.by_torso else {}
         return {
             "joint_names": list(self.errors.skeleton.evaluation_names),
-            "pck": [_or_none(value) for value in self.pck],
+            "headline": self.headline,
+            "pck": [none_if_nan(value) for value in self.pck],
             **torso,
-            "total": _or_none(self.total),
-            "groups": {name: _or_none(value) for name, value in self.columns.items()},
+            "total": none_if_nan(self.total),
+            "groups": {name: none_if_nan(value) for name, value in self.columns.items()},
         }
-
-    def table(self) -> str:
-        """Return the row of `columns` under their names, with one decimal."""
-        width = max(8, *map(len, self.columns))
-        head = " ".join(f"{title:>{width}}" for title in self.columns)
-        return f"{head}\n" + " ".join(f"{value:{width}.1f}" for value in self.columns.values())
 
 
 def evaluate_pck(
@@ -106,7 +107,3 @@ def evaluate_pck(
     """
     videos = read_pairs(annotations_dir, predictions_dir, skeleton)
     return PckResult(joint_errors(videos, skeleton), by_torso)
-
-
-def _or_none(value: float) -> float | None:
-    return None if math.isnan(value) else float(value)

@@ -16,11 +16,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
-from dcpose.evaluation.evaluator import mean_of_defined
+from dcpose.evaluation.evaluator import mean_of_defined, none_if_nan
 from dcpose.evaluation.joint_errors import JointErrors, joint_errors, read_pairs
 from dcpose.evaluation.oks_ap import DEFAULT_SIGMA, OksAP, oks_ap
 from dcpose.skeleton import POSETRACK, Skeleton
@@ -40,6 +40,17 @@ class PixelResult:
 
     errors: JointErrors
     oks: OksAP
+    headline: ClassVar[str] = "AUC"
+
+    @property
+    def metric(self) -> str:
+        """What is counted."""
+        named = bool(self.errors.skeleton.oks_sigmas)
+        sigmas = "the skeleton's sigmas" if named else f"sigma {DEFAULT_SIGMA} for every joint"
+        return (
+            "pixel error; PCK and AUC (to 0.2) by the longer side of the box, mean over joints; "
+            f"OKS AP by box area, {sigmas}"
+        )
 
     @property
     def mean_error(self) -> float:
@@ -83,8 +94,8 @@ class PixelResult:
             "mean px": self.mean_error,
             "median px": self.median_error,
             **pck,
-            "AUC": self.auc,
             "OKS AP": self.oks.ap,
+            "AUC": self.auc,
         }
 
     @property
@@ -104,28 +115,19 @@ class PixelResult:
         return self.errors.num_videos
 
     def to_json_dict(self) -> dict[str, Any]:
-        """Return joint_names, errors by joint, total, groups and counts; undefined is None."""
+        """Return joint_names, headline, joint errors, total, groups, counts; undefined is None."""
         return {
             "joint_names": list(self.errors.skeleton.evaluation_names),
-            "joint_mean_px": [_or_none(value) for value in self.joint_means],
-            "total": _or_none(self.total),
-            "groups": {name: _or_none(value) for name, value in self.columns.items()},
-            "oks": {"ap50": _or_none(self.oks.ap50), "ap75": _or_none(self.oks.ap75)},
-            "counts": self._counts(),
+            "headline": self.headline,
+            "joint_mean_px": [none_if_nan(value) for value in self.joint_means],
+            "total": none_if_nan(self.total),
+            "groups": {name: none_if_nan(value) for name, value in self.columns.items()},
+            "oks": {"ap50": none_if_nan(self.oks.ap50), "ap75": none_if_nan(self.oks.ap75)},
+            "counts": self.counts(),
         }
 
-    def table(self) -> str:
-        """Return the row of `columns` under their names, and a line of counts."""
-        width = max(9, *map(len, self.columns))
-        head = " ".join(f"{title:>{width}}" for title in self.columns)
-        row = " ".join(f"{value:{width}.1f}" for value in self.columns.values())
-        counts = self._counts()
-        return (
-            f"{head}\n{row}\n{counts['joints']} joints of {counts['people']} people; without a "
-            f"prediction {counts['joints_missing']}; people too many {counts['extra_people']}"
-        )
-
-    def _counts(self) -> dict[str, int]:
+    def counts(self) -> dict[str, int]:
+        """Return annotated people and joints, joints without a prediction, people too many."""
         annotated, found = int(self.errors.annotated.sum()), int(self.errors.found.sum())
         return {
             "people": len(self.errors.distances),
@@ -155,15 +157,6 @@ def evaluated_sigmas(skeleton: Skeleton) -> np.ndarray:
     return np.array(skeleton.oks_sigmas)[rows]
 
 
-def describe_measures(skeleton: Skeleton) -> str:
-    """Return what is counted, for the protocol."""
-    sigmas = "the skeleton's sigmas" if skeleton.oks_sigmas else f"sigma {DEFAULT_SIGMA}"
-    return (
-        "pixel error; PCK and AUC (to 0.2) by the longer side of the box, mean over joints; OKS AP "
-        f"by box area, {sigmas}"
-    )
-
-
 def within(errors: JointErrors, limits: np.ndarray) -> np.ndarray:
     """Return (N, J) 1 for annotated joints within the (N,) limits, else 0; NaN if not annotated.
 
@@ -184,7 +177,3 @@ def joint_shares(values: np.ndarray) -> np.ndarray:
 def mean_over_joints(values: np.ndarray) -> float:
     """Return the mean of `joint_shares`, over the joints that have one."""
     return mean_of_defined(joint_shares(values))
-
-
-def _or_none(value: float) -> float | None:
-    return None if math.isnan(value) else float(value)

@@ -59,35 +59,43 @@ JHMDB = Skeleton(
 )  # fmt: skip
 
 
-def read_jhmdb(root: Path, train: bool, fold: int) -> list[VideoAnnotation]:
+def read_jhmdb(
+    root: Path,
+    train: bool,
+    fold: int,
+    splits: str = "sub_splits",
+    frames: str = "Rename_Images",
+) -> list[VideoAnnotation]:
     """Read the videos of a split, in the order of actions and names.
 
     Args:
         root: folder of the tree above.
         train: the training videos; else those for tests.
         fold: which of the three splits.
+        splits: folder of the lists of videos, below the root.
+        frames: folder of the actions with the frames, below the root.
 
     Raises:
         ValueError: if there is no such split, or a file is missing or breaks the form.
     """
     if fold not in FOLDS:
         raise ValueError(f"fold {fold} of Sub-JHMDB, expected one of 1, 2, 3")
-    lists = sorted((root / "sub_splits").glob(f"*_test_split{fold}.txt"))
+    lists = sorted((root / splits).glob(f"*_test_split{fold}.txt"))
     if not lists:
         raise ValueError(
-            f"{root / 'sub_splits'}: no files <action>_test_split{fold}.txt, expected the splits "
+            f"{root / splits}: no files <action>_test_split{fold}.txt, expected the splits "
             "of Sub-JHMDB"
         )
     videos: list[VideoAnnotation] = []
     for file in lists:
         action = file.name.removesuffix(f"_test_split{fold}.txt")
         for name in _members(file, train):
-            videos.append(_video(root, action, name, len(videos)))
+            videos.append(_video(root, frames, action, name, len(videos)))
     people = sum(len(video.people) for video in videos)
     text = describe_skipped(sum((video.skipped for video in videos), Counter[str]()))
     logger.info("%s: %d videos, %d people%s", root, len(videos), people, text)
     if not videos:
-        raise ValueError(f"{root / 'sub_splits'}: split {fold} lists no video for this use")
+        raise ValueError(f"{root / splits}: split {fold} lists no video for this use")
     return videos
 
 
@@ -106,11 +114,11 @@ def _members(file: Path, train: bool) -> list[str]:
     return names
 
 
-def _video(root: Path, action: str, name: str, index: int) -> VideoAnnotation:
+def _video(root: Path, frames: str, action: str, name: str, index: int) -> VideoAnnotation:
     file = root / "joint_positions" / action / name / "joint_positions.mat"
     places = MatFile(file, ("pos_img",)).numbers("pos_img", (2, JHMDB.num_joints, None))
     places = places.transpose(2, 1, 0) - 1  # (T, J, 2), from 0
-    folder = PurePosixPath("Rename_Images", action, name)
+    folder = PurePosixPath(frames, action, name)
     image_wh = _image_wh(root / folder / "00001.png")
     boxes = _mask_boxes(root / "puppet_mask" / action / name / "puppet_mask.mat", len(places))
     inside = ((places >= 0) & (places <= np.array(image_wh) - 1)).all(axis=-1, keepdims=True)

@@ -54,19 +54,23 @@ PENN_ACTION = Skeleton(
 VARIABLES = ("nframes", "dimensions", "x", "y", "visibility", "bbox", "train")
 
 
-def read_penn_action(root: Path, train: bool) -> list[VideoAnnotation]:
+def read_penn_action(
+    root: Path, train: bool, labels: str = "labels", frames: str = "frames"
+) -> list[VideoAnnotation]:
     """Read the videos of a split, in the order of their numbers.
 
     Args:
-        root: folder of `frames` and `labels`.
+        root: folder of the tree above.
         train: the training videos; else those for tests.
+        labels: folder of the labels, below the root.
+        frames: folder of the videos, below the root.
 
     Raises:
         ValueError: if there are no labels, or a file breaks the form.
     """
-    files = sorted((root / "labels").glob("*.mat"))
+    files = sorted((root / labels).glob("*.mat"))
     if not files:
-        raise ValueError(f"{root / 'labels'}: no .mat files, expected the labels of Penn Action")
+        raise ValueError(f"{root / labels}: no .mat files, expected the labels of Penn Action")
     videos: list[VideoAnnotation] = []
     for file in files:
         content = MatFile(file, VARIABLES)
@@ -74,17 +78,17 @@ def read_penn_action(root: Path, train: bool) -> list[VideoAnnotation]:
         if flag not in (1.0, -1.0):
             raise ValueError(f"{file}: train is {flag}, expected 1 or -1")
         if (flag > 0) == train:
-            videos.append(_video(content, file, root, len(videos)))
+            videos.append(_video(content, file, root, frames, len(videos)))
     skipped = sum((video.skipped for video in videos), Counter[str]())
     people = sum(len(video.people) for video in videos)
     text = describe_skipped(skipped)
     logger.info("%s: %d videos, %d people%s", root, len(videos), people, text)
     if not videos:
-        raise ValueError(f"{root / 'labels'}: no video is for {'training' if train else 'tests'}")
+        raise ValueError(f"{root / labels}: no video is for {'training' if train else 'tests'}")
     return videos
 
 
-def _video(content: MatFile, file: Path, root: Path, index: int) -> VideoAnnotation:
+def _video(content: MatFile, file: Path, root: Path, frames: str, index: int) -> VideoAnnotation:
     num_frames = int(content.numbers("nframes", (1, 1))[0, 0])
     height, width = content.numbers("dimensions", (1, 3))[0, :2].astype(int).tolist()
     shape = (num_frames, len(_NAMES))
@@ -99,7 +103,7 @@ def _video(content: MatFile, file: Path, root: Path, index: int) -> VideoAnnotat
     corners = content.numbers("bbox", (None, 4)) if "bbox" in content else np.zeros((0, 4))
     boxes = [_box(row) for row in corners[:num_frames]]
     boxes += [None] * (num_frames - len(boxes))
-    folder = PurePosixPath("frames", file.stem)
+    folder = PurePosixPath(frames, file.stem)
     return one_person_video(root, folder, index, file, joints, boxes, (width, height), 6, ".jpg")
 
 

@@ -60,6 +60,11 @@ def draw_result(result: FrameResult) -> np.ndarray:
     )
 
 
+def video_file(source: FrameSource, out: Path) -> Path:
+    """Return where the video with the poses drawn goes."""
+    return out / f"{source.name}.mp4"
+
+
 def infer(
     source: FrameSource,
     results: Iterable[FrameResult],
@@ -68,6 +73,7 @@ def infer(
     joint_score: JointScore,
     draw: Callable[[FrameResult], np.ndarray] | None,
     stopwatch: Stopwatch,
+    drawn_later: bool = False,
 ) -> Outcome:
     """Write `<name>.json` and, if it is drawn, `<name>.mp4`.
 
@@ -81,13 +87,15 @@ def infer(
         joint_score: see `write_predictions`.
         draw: picture of a result, of its image's size; None writes no video.
         stopwatch: takes the time of drawing and encoding.
+        drawn_later: a video of the same name will be written afterwards, so it may not replace
+            what was made from another source.
 
     Raises:
         ValueError: if a file would replace the source, or what was made from another one.
     """
     out.mkdir(parents=True, exist_ok=True)
-    files = [out / f"{source.name}.json"] + [out / f"{source.name}.mp4"] * (draw is not None)
-    _keep_others(source, files)
+    files = [out / f"{source.name}.json"] + [video_file(source, out)] * (draw is not None)
+    _keep_others(source, [*files, *[video_file(source, out)] * drawn_later])
     stopped_by: VideoError | Interrupted | None = None
     with (
         StopRequest("the frame") as stop,

@@ -104,8 +104,8 @@ def make_trainer(
     def validate_epoch(model: nn.Module) -> Mapping[str, float]:
         result, _ = measure(cfg, cast(TemporalModel, model), device, run_dir, val_people)
         if result is None:
-            return {"AP": float("nan")}
-        return {"AP": result.total, **result.details}
+            return {}
+        return {result.headline: result.total, **result.details}
 
     trainer = Trainer(
         state=build_training_state(cfg, model),

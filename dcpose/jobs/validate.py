@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 
 from dcpose.build.data import (
+    annotations_dir,
     annotations_path,
     build_clip_options,
     build_skeleton,
@@ -19,10 +20,10 @@ from dcpose.config.schema import Config
 from dcpose.engine.distributed import broadcast_object, is_main
 from dcpose.engine.run.folder import Run, describe_environment, new_run_dir
 from dcpose.engine.run.progress import set_up_logging
-from dcpose.evaluation.coco_ap import OksResult
+from dcpose.evaluation.measured import Measured
 from dcpose.jobs.predict import VideosAndPeople, predict_split
 from dcpose.models.interface import TemporalModel
-from dcpose.report.results import Measured, Protocol, write_results
+from dcpose.report.results import Protocol, write_results
 from dcpose.report.tables import row_of
 from dcpose.weights.reading import weights_hash
 
@@ -34,7 +35,7 @@ DECODING = "argmax, quarter-pixel shift"
 def validate(
     cfg: Config, device: torch.device, weights: str, run_dir: Path | None = None
 ) -> tuple[Measured, Protocol] | None:
-    """Predict the val split and measure AP; None in processes other than the main one.
+    """Predict the val split and measure it; None in processes other than the main one.
 
     Writes `predictions/val/<video>.json`, `results.json` and `results.md` into the run folder,
     `runs/<experiment>/<time>` if none is given.
@@ -52,7 +53,7 @@ def validate(
     clip = build_clip_options(cfg, training=False)
     protocol = Protocol(
         annotations=str(annotations_path(cfg, "val")),
-        metric=DATASETS[cfg.data.layout].metric,
+        metric=result.metric,
         boxes=describe_boxes(cfg, "val"),
         min_box_score=None if cfg.data.val_detections is None else cfg.data.min_box_score,
         joint_score=cfg.test.joint_score,
@@ -63,7 +64,7 @@ def validate(
         crop_wh=cfg.data.crop_wh,
         clip_frames=clip.num_frames,
         max_gap=max(clip.offsets) or None,
-        num_videos=None if isinstance(result, OksResult) else result.num_videos,
+        num_videos=result.num_videos,
         num_frames=result.num_frames,
         num_boxes=num_boxes,
         weights=Path(weights).name,
@@ -80,19 +81,15 @@ def measure(
     run_dir: Path,
     given: VideosAndPeople | None = None,
 ) -> tuple[Measured | None, int]:
-    """Predict val and return its AP, in the main process, and the number of boxes."""
+    """Predict val and return what it is worth, in the main process, and the number of boxes."""
     predictions_dir = run_dir / "predictions" / "val"
     num_boxes = predict_split(cfg, model, "val", predictions_dir, device, given)
     if not is_main():
         return None, num_boxes
-    scratch = run_dir / "annotations" / "val"
-    result = DATASETS[cfg.data.layout].evaluate(
-        annotations_path(cfg, "val"),
-        predictions_dir,
-        cfg.test.joint_score,
-        build_skeleton(cfg),
-        scratch,
-    )
+    truth = annotations_dir(cfg, "val", run_dir / "annotations" / "val")
+    skeleton = build_skeleton(cfg)
+    evaluate = DATASETS[cfg.data.layout].evaluate
+    result = evaluate(truth, predictions_dir, cfg.test.joint_score, skeleton)
     for line in row_of(result.columns).text().splitlines():
         _log.info("%s", line)
     return result, num_boxes

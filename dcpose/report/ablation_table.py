@@ -14,7 +14,7 @@ from typing import Any
 
 from dcpose.evaluation.evaluator import GROUP_TITLES, none_if_nan
 from dcpose.evaluation.subsets import subset_title
-from dcpose.report.published import GROUPS, PUBLISHED, REFERENCE, TOTAL
+from dcpose.report.published import GROUPS, PUBLISHED, REFERENCE
 from dcpose.report.tables import Spread, Table
 
 
@@ -25,7 +25,8 @@ class Row:
     Attributes:
         experiment: its name; rows of Table 5 are recognised by it.
         trainable: number of parameters that are trained.
-        groups: by seed, AP of groups of joints in percent; None for undefined.
+        groups: by seed, AP of groups of joints in percent, or what data without head boxes are
+            measured by; variants are compared by the last; None for undefined.
         subsets: by seed, mean AP of subsets of the people in percent, by their labels.
     """
 
@@ -49,8 +50,14 @@ def spread(row: Row, group: str) -> Spread:
 
 
 def difference(row: Row, reference: Row) -> Spread:
-    """Return row minus reference in mean AP, over the seeds that both have."""
-    return _difference(row.groups, reference.groups, TOTAL)
+    """Return row minus reference in the last group, the total, over the seeds that both have."""
+    return _difference(row.groups, reference.groups, columns_of([row, reference])[-1])
+
+
+def columns_of(rows: Sequence[Row]) -> tuple[str, ...]:
+    """Return the groups that were measured, the last one the total; PoseTrack's before any was."""
+    measured = (groups for row in rows for groups in row.groups.values())
+    return tuple(next(measured, GROUPS))
 
 
 def _spread(by_seed: Mapping[int, Mapping[str, float | None]], name: str) -> Spread:
@@ -101,12 +108,13 @@ def to_markdown(rows: Sequence[Row]) -> str:
 
 def _table(rows: Sequence[Row]) -> Table:
     reference = reference_of(rows)
-    titles = [GROUP_TITLES.get(group, group) for group in GROUPS]
+    groups = columns_of(rows)
+    titles = [GROUP_TITLES.get(group, group) for group in groups]
     columns = ["variant", *titles, "difference", "published Mean", "published difference"]
     cells = [
         [
             row_title(row),
-            *(str(spread(row, group)) for group in GROUPS),
+            *(str(spread(row, group)) for group in groups),
             "" if row is reference else f"{difference(row, reference):+}",
             *_published_cells(row),
             f"{row.trainable:,}",
@@ -143,17 +151,19 @@ def to_json_dict(rows: Sequence[Row]) -> dict[str, Any]:
     """Return every number of the table, unrounded; undefined ones are null."""
     rows = in_the_order_of_the_paper(rows)
     reference = reference_of(rows)
-    return {"reference": reference.experiment, "rows": [_row_dict(row, reference) for row in rows]}
+    groups = columns_of(rows)
+    cells = [_row_dict(row, reference, groups) for row in rows]
+    return {"reference": reference.experiment, "rows": cells}
 
 
-def _row_dict(row: Row, reference: Row) -> dict[str, Any]:
+def _row_dict(row: Row, reference: Row, groups: Sequence[str]) -> dict[str, Any]:
     published = PUBLISHED.get(row.experiment)
     return {
         "experiment": row.experiment,
         "trainable_parameters": row.trainable,
-        "seeds": {str(seed): dict(groups) for seed, groups in row.groups.items()},
-        "mean": {group: none_if_nan(spread(row, group).mean) for group in GROUPS},
-        "std": {group: none_if_nan(spread(row, group).std) for group in GROUPS},
+        "seeds": {str(seed): dict(values) for seed, values in row.groups.items()},
+        "mean": {group: none_if_nan(spread(row, group).mean) for group in groups},
+        "std": {group: none_if_nan(spread(row, group).std) for group in groups},
         "difference_mean": none_if_nan(difference(row, reference).mean),
         "difference_std": none_if_nan(difference(row, reference).std),
         "subsets": {name: _subset_dict(row, reference, name) for name in _subset_names([row])},

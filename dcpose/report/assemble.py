@@ -52,7 +52,7 @@ def check_comparable(runs: Sequence[RunRecord]) -> None:
 
 
 def groups_of(run: RunRecord) -> dict[str, float | None]:
-    """Return AP by group of joints, or the figures of COCO by name.
+    """Return AP by group of joints, or the figures of other measures by name.
 
     Raises:
         ValueError: if the results hold none.
@@ -64,6 +64,11 @@ def groups_of(run: RunRecord) -> dict[str, float | None]:
             f"tools/val.py; measure the run again"
         )
     return dict(groups)
+
+
+def headline_of(run: RunRecord) -> str:
+    """Return what runs are compared by: AP, AUC or PCK."""
+    return str(run.results.get("headline", "AP"))
 
 
 def results_table(runs: Sequence[RunRecord]) -> Table:
@@ -97,13 +102,18 @@ def make_charts(runs: Sequence[RunRecord], curves: Mapping[str, Curves]) -> list
         runs: at least one.
         curves: by run, those that could be measured.
     """
-    columns = list(groups_of(runs[0]))
-    values = {run.name: [_number(v) for v in groups_of(run).values()] for run in runs}
+    headline = headline_of(runs[0])
+    # errors in pixels have another scale
+    columns = [column for column in groups_of(runs[0]) if not column.endswith(" px")]
+    values = {run.name: [_number(groups_of(run)[column]) for column in columns] for run in runs}
+    titles = [GROUP_TITLES.get(column, column) for column in columns]
+    by_joint = headline != "AUC"
     made = [
         Chart(
-            "AP by joint",
-            charts.bars([GROUP_TITLES.get(column, column) for column in columns], values),
-            "One bar per run; the last group is the mean over all joints.",
+            f"{headline} by joint" if by_joint else "Measures",
+            charts.bars(titles, values, headline if by_joint else "%"),
+            "One bar per run; "
+            + ("the last group is the mean over all joints." if by_joint else "all in percent."),
         )
     ]
     if curves:
@@ -125,8 +135,9 @@ def make_charts(runs: Sequence[RunRecord], curves: Mapping[str, Curves]) -> list
         made.append(
             Chart(
                 "Training",
-                charts.over_time(loss, _over_steps(runs, "AP", of_steps=False)),
-                "Loss of each logged interval, and AP of each validation, by optimizer step.",
+                charts.over_time(loss, _over_steps(runs, headline, of_steps=False), headline),
+                f"Loss of each logged interval, and {headline} of each validation, by optimizer "
+                "step.",
             )
         )
     return made

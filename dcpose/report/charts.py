@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 
 from dcpose.report.ablation_table import (
     Row,
+    columns_of,
     difference,
     in_the_order_of_the_paper,
     published_change,
@@ -53,12 +54,13 @@ def colour(number: int) -> str:
     return COLOURS[number % len(COLOURS)]
 
 
-def bars(columns: Sequence[str], values: Mapping[str, Sequence[float]]) -> str:
-    """Draw AP by group of joints, a bar per run.
+def bars(columns: Sequence[str], values: Mapping[str, Sequence[float]], measure: str) -> str:
+    """Draw AP by group of joints, or what stands in its place, a bar per run.
 
     Args:
         columns: groups of joints.
         values: by run, AP of every group in percent; NaN is left out.
+        measure: what the axis is called: AP.
     """
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(9, 3.4), layout="constrained")
@@ -73,7 +75,7 @@ def bars(columns: Sequence[str], values: Mapping[str, Sequence[float]]) -> str:
                 axes.bar_label(drawn, labels, fontsize=7, padding=1)
         axes.set_xticks(places, columns)
         axes.grid(visible=False, axis="x")
-        axes.set(ylabel="AP", ylim=(0, 100))
+        axes.set(ylabel=measure, ylim=(0, 100))
         _legend(axes, len(values))
         return _svg(figure, "Average precision by group of joints")
 
@@ -147,7 +149,8 @@ def ablation_figure(rows: Sequence[Row]) -> Figure:
     places = np.arange(len(rows))
     figure = Figure(figsize=(9.4, 1.6 + 0.36 * len(rows)), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
-    _whiskers(left, places, [spread(row, TOTAL) for row in rows])
+    total = columns_of(rows)[-1]
+    _whiskers(left, places, [spread(row, total) for row in rows])
     nothing = Spread(math.nan, math.nan)
     changes = [nothing if row is reference else difference(row, reference) for row in rows]
     _whiskers(right, places, changes)
@@ -157,7 +160,7 @@ def ablation_figure(rows: Sequence[Row]) -> Figure:
     )
     right.axvline(0.0, color="0.2", linewidth=1)
     left.set_yticks(places, [row_title(row) for row in rows])
-    left.set(xlabel="mean AP", ylim=(len(rows) - 0.5, -0.5))
+    left.set(xlabel="mean AP" if total == TOTAL else total, ylim=(len(rows) - 0.5, -0.5))
     right.set_xlabel(f"difference to {row_title(reference)}")
     figure.legend(*right.get_legend_handles_labels(), loc="outside upper right", ncols=2)
     return figure
@@ -169,8 +172,8 @@ def _whiskers(axes: Axes, places: np.ndarray, values: Sequence[Spread]) -> None:
     axes.errorbar(means, places, xerr=deviations, fmt="o", color=colour(0), label=label)
 
 
-def over_time(loss: Series, average_precision: Series) -> str:
-    """Draw training loss (logarithmic) and validation AP over optimizer steps."""
+def over_time(loss: Series, validation: Series, measure: str) -> str:
+    """Draw training loss (logarithmic) and validation, such as AP, over optimizer steps."""
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(9, 3.2), layout="constrained")
         left = figure.add_subplot(1, 2, 1)
@@ -179,9 +182,9 @@ def over_time(loss: Series, average_precision: Series) -> str:
             left.set_yscale("log")
         left.set(xlabel="step", ylabel="training loss")
         right = figure.add_subplot(1, 2, 2)
-        _lines(right, average_precision, marker="o")
-        right.set(xlabel="step", ylabel="AP on val")
-        return _svg(figure, "Loss and AP over training")
+        _lines(right, validation, marker="o")
+        right.set(xlabel="step", ylabel=f"{measure} on val")
+        return _svg(figure, f"Loss and {measure} over training")
 
 
 def _lines(axes: Axes, series: Series, marker: str = "") -> None:

@@ -11,15 +11,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from dcpose.evaluation.coco_ap import OksResult
 from dcpose.evaluation.evaluator import APResult, mean_of_defined
+from dcpose.evaluation.measured import Measured
 from dcpose.evaluation.mota import TrackingResult
+from dcpose.evaluation.pixel_result import PixelResult
 from dcpose.evaluation.subsets import subset_title
 from dcpose.files.writing import write_bytes
 from dcpose.report.tables import Table, row_of
-
-Measured = APResult | OksResult
-"""A table of AP, by PoseTrack's count or by COCO's."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +26,7 @@ class Protocol:
 
     Attributes:
         annotations: folder or file of the ground truth.
-        metric: what AP is counted by.
+        metric: what is counted.
         boxes: "ground truth", or the detections file.
         min_box_score: threshold on detections; None for ground-truth boxes.
         joint_score: how joints are ranked.
@@ -105,9 +103,9 @@ def markdown(result: Measured, protocol: Protocol) -> str:
 
 
 def text(result: Measured, protocol: Protocol) -> str:
-    """Return what the command line prints: the paper's row, the protocol, a line per subset."""
+    """Return what the command line prints: the row, the protocol, a line per subset."""
     subsets = "".join(f"\n\n{table.text()}" for table in _subsets_of(result))
-    return f"{row_of(result.columns).text()}\n{protocol.line()}{subsets}"
+    return f"{row_of(result.columns).text()}\n{protocol.line()}{_found(result)}{subsets}"
 
 
 def subset_table(subsets: Mapping[str, APResult]) -> Table:
@@ -127,6 +125,17 @@ def tracks_text(result: TrackingResult) -> str:
     hota = ", ".join(f"{name} {value:.1f}" for name, value in result.hota.values.items())
     people = f"people: IDF1 {result.idf1:.1f}, {result.id_switches} identity switches, {hota}"
     return f"{row_of(result.columns).text()}\n{means}; {people}"
+
+
+def _found(result: Measured) -> str:
+    """Return a line of what pixel errors leave out; nothing for other measures."""
+    if not isinstance(result, PixelResult):
+        return ""
+    counts = result.counts()
+    return (
+        f"\n{counts['joints']} joints of {counts['people']} people; without a prediction "
+        f"{counts['joints_missing']}; people too many {counts['extra_people']}"
+    )
 
 
 def _subsets_of(result: Measured) -> list[Table]:

@@ -297,10 +297,23 @@ def test_validation_comes_every_n_epochs_and_at_the_end(tmp_path, every, expecte
     assert seen == expected
 
 
-def test_validation_without_ap_is_refused(tmp_path):
-    trainer = make_trainer(tmp_path, epochs=1, validate=lambda model: {"mAP": 1.0})
-    with pytest.raises(ValueError, match=r"\['mAP'\], expected AP"):
+def test_validation_without_a_number_is_refused(tmp_path):
+    trainer = make_trainer(tmp_path, epochs=1, validate=lambda model: {})
+    with pytest.raises(ValueError, match="validate returned nothing"):
         trainer.fit()
+
+
+def test_the_best_is_chosen_by_the_first_number(tmp_path, caplog):
+    results = iter([30.0, 50.0, 40.0])
+
+    def validate(model):
+        value = next(results)
+        return {"AUC": value, "mean px": 100 - value}
+
+    with caplog.at_level("INFO"):
+        assert make_trainer(tmp_path, epochs=3, validate=validate).fit() == 50
+    assert "AUC 50.00 (best)" in caplog.text
+    assert "AUC 40.00," in caplog.text
 
 
 def test_empty_training_set_is_refused(tmp_path):

@@ -63,7 +63,9 @@ def test_values(measure):
     }  # fmt: skip
     assert content["groups"]["mean px"] == pytest.approx(37 / 3)
     assert result.num_frames == 2
-    assert "12.3" in result.table()
+    assert list(result.columns)[-1] == "AUC"  # tables compare by the last
+    assert content["headline"] == "AUC"
+    assert "sigma 0.025 for every joint" in result.metric
 
 
 def test_who_is_not_found_is_wrong_but_has_no_error(measure):

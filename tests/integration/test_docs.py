@@ -20,6 +20,7 @@ from dcpose.engine.run.checkpoint import _KEYS, save_checkpoint
 from dcpose.estimator import estimator
 from dcpose.formats.posetrack.records import read_annotations
 from dcpose.skeleton import POSETRACK
+from dcpose.video.reader import VideoFile
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "video"))
 from video_clips import write_video
@@ -87,6 +88,62 @@ def test_own_video(workplace, load_command):
     animate = load_command("scripts/animate.py").main
     assert animate(["runs/infer/clip.mp4", "clip.webp", "--width", "32"]) == 0
     assert (workplace / "clip.webp").read_bytes()[8:12] == b"WEBP"
+
+
+def deeplabcut_project(folder, frames):
+    """A project whose snout and tail move across a video, every other frame of it labelled."""
+    (folder / "videos").mkdir(parents=True)
+    video = write_video(folder / "videos" / "run1.avi", num_frames=frames, wh=(96, 64))
+    images = folder / "labeled-data" / "run1"
+    images.mkdir(parents=True)
+    rows = [
+        "scorer" + ",Ann" * 4, "bodyparts,snout,snout,tail,tail", "coords" + ",x,y" * 2
+    ]  # fmt: skip
+    for frame in VideoFile(video):
+        if frame.index % 2 == 0:
+            name = f"img{frame.index:03d}.png"
+            cv2.imwrite(str(images / name), frame.image[..., ::-1])
+            x = 30 + frame.index
+            rows.append(f"labeled-data/run1/{name},{x},20,{x + 20},40")
+    (images / "CollectedData_Ann.csv").write_text("\n".join(rows) + "\n")
+
+
+SMALL = [
+    "train.epochs=1", "data.workers=0", "data.crop_wh=[64,64]", "model.backbone.width=4",
+    "model.backbone.stem_channels=4",
+]  # fmt: skip
+"""What makes a training of the page one of seconds; no file is edited."""
+
+
+def test_from_a_labelled_project_to_a_video_with_poses(workplace, load_command, capsys):
+    deeplabcut_project(workplace / "my_project", frames=16)
+    (block,) = blocks("docs/own_data.md", "bash")
+    for line in block.splitlines():
+        program, tool, *arguments = shlex.split(line)
+        assert program == "python"
+        small = SMALL if tool in ("tools/train.py", "tools/val.py") else []
+        assert load_command(tool).main([*arguments, *small]) == 0, line
+    printed = capsys.readouterr().out
+    assert "snout" in Path("mydata/import.md").read_text()
+    for run, model in (("first", "single frame"), ("second", "3 frames, T = 1")):
+        results = json.loads(Path(f"runs/{run}/results.json").read_text())
+        columns = ["mean px", "median px", "PCK@0.05", "PCK@0.1", "PCK@0.2", "OKS AP", "AUC"]
+        assert list(results["groups"]) == columns
+        assert results["total"] == results["groups"]["AUC"]
+        assert results["counts"]["joints"] == 2 * results["protocol"]["num_boxes"] > 0
+        assert results["protocol"]["metric"].startswith("pixel error; PCK and AUC")
+        assert model in Path(f"runs/{run}/results.md").read_text()
+        epoch = json.loads(Path(f"runs/{run}/log.jsonl").read_text().splitlines()[-1])
+        assert epoch["AUC"] == pytest.approx(results["total"])
+    assert "joints of" in printed
+    page = Path("report.html").read_text()
+    assert "PCK@0.2" in page
+    assert "AUC on val" in page
+    rows = Path("runs/infer/clip.csv").read_text().splitlines()
+    assert rows[0] == "frame,time,id,joint,x,y,score"
+    assert len(rows) == 1 + 3 * 2  # three frames, one animal, two joints
+    assert {row.split(",")[3] for row in rows[1:]} == {"snout", "tail"}
+    assert Path("runs/infer/clip.mp4").stat().st_size > 0
 
 
 def test_own_data(run_here):

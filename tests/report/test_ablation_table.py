@@ -84,3 +84,17 @@ def test_subsets_have_a_table_of_their_own():
     part = to_json_dict([complete, blurred])["rows"][1]["subsets"]["motion_blur"]
     assert part["seeds"] == {"0": 60.0}
     assert (part["mean"], part["std"], part["difference_mean"]) == (60.0, None, -5.0)
+
+
+def test_measures_without_heads_are_compared_by_their_last():
+    rows = [
+        Row("a", 10, {0: {"mean px": 4.0, "AUC": 70.0}, 1: {"mean px": 5.0, "AUC": 60.0}}),
+        Row("b", 10, {0: {"mean px": 3.0, "AUC": 75.0}}),
+        Row("c", 10, {}),
+    ]
+    lines = to_markdown(rows).splitlines()
+    assert lines[0].startswith("| variant | mean px | AUC | difference |")
+    assert lines[2].startswith("| a | 4.5 ± 0.7 | 65.0 ± 7.1 |  |")
+    assert lines[3].startswith("| b | 3.0 | 75.0 | +5.0 |")
+    assert lines[4].startswith("| c | - | - | - |")
+    assert to_json_dict(rows)["rows"][1]["mean"] == {"mean px": 3.0, "AUC": 75.0}

@@ -69,6 +69,23 @@ def test_charts_follow_the_data():
     assert titles == ["AP by joint", "Precision and recall", "PCKh", "Training"]
 
 
+def test_pixel_errors_have_a_table_and_charts_of_their_own():
+    groups = {"mean px": 3.5, "PCK@0.2": 98.0, "AUC": 80.0}
+    trained = run(
+        headline="AUC",
+        groups=groups,
+        steps=[{"step": 1, "loss": 0.5}],
+        epochs=[{"step": 2, "AUC": 80.0}],
+    )
+    assert results_table([trained]).titles == ["run", "mean px", "PCK@0.2", "AUC"]
+    measures, training = make_charts([trained], {})
+    assert (measures.title, training.title) == ("Measures", "Training")
+    assert "PCK@0.2" in measures.svg
+    assert "mean px" not in measures.svg
+    assert "AUC on val" in training.svg
+    assert "AUC of each validation" in training.caption
+
+
 def test_runs_that_cannot_stand_side_by_side():
     with pytest.raises(ValueError, match="two runs are called 'a'"):
         check_comparable([run(), run()])

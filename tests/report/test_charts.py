@@ -15,7 +15,7 @@ def texts_of(svg: str) -> list[str]:
 
 
 def test_bars_carry_values_and_leave_out_undefined_ones():
-    svg = charts.bars(["Head", "Mean"], {"a": [12.34, 56.0], "b": [math.nan, 7.0]})
+    svg = charts.bars(["Head", "Mean"], {"a": [12.34, 56.0], "b": [math.nan, 7.0]}, "AP")
     texts = texts_of(svg)
     assert {"Head", "Mean", "12.3", "56.0", "7.0", "a", "b"} <= set(texts)
     assert "nan" not in texts
@@ -31,7 +31,7 @@ def test_precision_has_a_panel_per_group_also_where_runs_differ():
 
 
 def test_loss_and_ap_over_time():
-    svg = charts.over_time({"a": ([1, 2], [0.1, 0.01]), "b": ([], [])}, {"a": ([2], [50.0])})
+    svg = charts.over_time({"a": ([1, 2], [0.1, 0.01]), "b": ([], [])}, {"a": ([2], [50.0])}, "AP")
     assert {"training loss", "AP on val", "step"} <= set(texts_of(svg))
 
 
@@ -46,7 +46,7 @@ def test_a_chart_scales_and_is_named():
 
 def test_the_same_data_give_the_same_chart():
     values = {"a": [1.0, 2.0]}
-    assert charts.bars(["x", "y"], values) == charts.bars(["x", "y"], values)
+    assert charts.bars(["x", "y"], values, "AP") == charts.bars(["x", "y"], values, "AP")
 
 
 @pytest.mark.parametrize("number", [0, 7, 30])

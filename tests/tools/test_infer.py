@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import sys
 from fractions import Fraction
@@ -11,6 +12,13 @@ import av
 import cv2
 import numpy as np
 import pytest
+
+from dcpose.formats.results import writing
+from dcpose.formats.results.video_results import read_results
+from dcpose.jobs.draw_results import draw_results
+from dcpose.skeleton import POSETRACK
+from dcpose.video.opening import open_source
+from dcpose.video.reader import VideoFile
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "video"))
 from video_clips import write_video
@@ -264,3 +272,66 @@ def test_smoothing_goes_on_where_the_clock_starts_again(run, run_here):
     content = json.loads(Path("out/joined.json").read_text())
     times = [image["time"] for image in content["images"]]
     np.testing.assert_allclose(times, np.arange(50) / 25, atol=1e-4)
+
+
+def test_other_forms_beside_the_json(run, run_here):
+    path = write_video(run_here / "clip.mp4", num_frames=3)
+    forms = ["--format", "csv,openpose", "--format", "json"]
+    lines = run(path, "--detector", "whole-frame", "--json", *forms)
+    assert lines[1:] == ["out/clip.json", "out/clip.csv", "out/clip_openpose"]
+    assert len(Path("out/clip.csv").read_text().splitlines()) == 1 + 3 * 17
+    assert len(list(Path("out/clip_openpose").glob("*_keypoints.json"))) == 3
+
+
+@pytest.mark.parametrize(
+    ("form", "missing", "message"),
+    [
+        ("xml", None, "form 'xml': expected one of json, csv"),
+        ("csv,parquet", "pyarrow", r"needs the package pyarrow; install .*dcpose\[parquet\]"),
+    ],
+)
+def test_a_form_that_cannot_be_written_is_refused_at_once(
+    infer, base, capsys, monkeypatch, form, missing, message
+):
+    found = writing.find_spec
+    monkeypatch.setattr(writing, "find_spec", lambda n: None if n == missing else found(n))
+    with pytest.raises(SystemExit) as stopped:
+        infer.main(["clip.mp4", *map(str, base), "--format", form])
+    assert stopped.value.code == 2
+    assert re.search(message, capsys.readouterr().err)
+
+
+def test_smoothing_offline(run, run_here):
+    path = write_video(run_here / "clip.mp4", num_frames=8)
+    run(path, "--detector", "whole-frame", "--json", "--track")
+    plain = read_results(Path("out/clip.json"))
+    lines = run(path, "--detector", "whole-frame", "--smooth", "offline")
+    assert lines[1:] == ["clip: smoothed 8 people, 0 in gaps", "out/clip.json", "out/clip.mp4"]
+    assert facts("out/clip.mp4") == facts(path)
+    smoothed = read_results(Path("out/clip.json"))
+    assert smoothed.track_ids.tolist() == plain.track_ids.tolist()
+    jitter = [np.abs(np.diff(r.joints, 2, axis=0)).mean() for r in (plain, smoothed)]
+    assert jitter[1] < jitter[0]
+    # another run of the same source replaces it
+    run(path, "--detector", "whole-frame", "--smooth", "offline", "--json")
+
+
+def test_smooth_alone_is_online_whatever_follows(infer):
+    for words in ("clip.mp4 --smooth", "--smooth clip.mp4", "--smooth=online clip.mp4"):
+        args = infer.parse_arguments(words.split())
+        assert (args.source, args.smooth, args.overrides) == ("clip.mp4", "online", [])
+    args = infer.parse_arguments(["clip.mp4", "--smooth", "test.flip=true"])
+    assert (args.smooth, args.overrides) == ("online", ["test.flip=true"])
+    assert infer.parse_arguments(["a", "--smooth", "offline"]).smooth == "offline"
+    assert infer.parse_arguments(["a"]).smooth is None
+
+
+def test_a_drawn_result_read_back_looks_the_same(run, run_here):
+    """What is drawn from the file is what is drawn from the network."""
+    path = write_video(run_here / "clip.mp4", num_frames=2)
+    run(path, "--detector", "whole-frame", "--track")
+    source = open_source(str(path), 25)
+    again = Path("again.mp4")
+    draw_results(Path("out/clip.json"), source, again, POSETRACK, "heatmap_times_box")
+    for one, other in zip(VideoFile(Path("out/clip.mp4")), VideoFile(again), strict=True):
+        assert np.array_equal(one.image, other.image)

@@ -9,7 +9,7 @@ Content (a dict that `torch.load(weights_only=True)` reads):
     epoch, step         finished epochs and optimizer steps
     position    None between epochs, else {"batches": how many of the epoch each process has seen,
                 "meters": the `EpochMeter.state` of each}
-    best_ap     best validation AP so far in percent, None before the first validation
+    best_ap     best validation so far (AP, AUC, PCK) in percent, None before the first
     skipped_steps       how many were skipped because a loss or gradient was not finite
     rng         one `randomness.capture_rng` state per process
     config      the resolved config as a plain dict

@@ -78,13 +78,15 @@ def log_epoch(
         run: where to.
         place: the epoch, and its last step.
         values: lr, loss, train_s.
-        summary: what validation measured, AP among it; empty without one.
-        is_best: whether AP is the best so far.
+        summary: what validation measured, first what the best is chosen by; empty without one.
+        is_best: whether that is the best so far.
     """
     run.record("epoch", place.step, {"epoch": place.epoch, **values, **summary})
-    run.plot(place.step, {f"AP/{name}": value for name, value in summary.items()})
+    measured, headline = "", next(iter(summary), "")
+    if summary:
+        measured = f", {headline} {summary[headline]:.2f}{' (best)' if is_best else ''}"
+    run.plot(place.step, {f"{headline}/{name}": value for name, value in summary.items()})
     run.plot(place.step, {"train/epoch_loss": values["loss"]})
-    measured = f", AP {summary['AP']:.2f}{' (best)' if is_best else ''}" if summary else ""
     logging.getLogger(LOGGER_NAME).info(
         "epoch %d/%d done: loss %.4e%s, trained in %s, about %s of training left",
         place.epoch,

@@ -6,7 +6,7 @@ people belong to an image by `image_id`, and only the first video of a file is u
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -97,11 +97,13 @@ def read_images(
 
     Raises:
         EvaluationInputError: for an empty list, an image without name or id, or a name that does
-            not tell video and frame.
+            not tell video and frame as others do. Where none does, as in data that are not
+            PoseTrack's, the folders tell the videos.
     """
     if not isinstance(images, list) or not images:
         raise complaint.error("'images' is empty or no list, expected one entry per frame")
-    videos: list[int] = []
+    videos: list[int | str] = []
+    faults: dict[int, ValueError] = {}
     for position, image in enumerate(images):
         name = image.get("file_name") if isinstance(image, dict) else None
         if not isinstance(name, str):
@@ -111,13 +113,18 @@ def read_images(
         try:
             videos.append(parse_frame_name(name).video)
         except ValueError as error:
-            raise complaint.error(f"images[{position}]: {error}") from None
+            videos.append(str(PurePosixPath(name).parent))
+            faults[position] = error
+    if 0 < len(faults) < len(images):
+        position, fault = next(iter(faults.items()))
+        raise complaint.error(f"images[{position}]: {fault}")
     # a file holds one video; of others only the first is used, wherever its images are
     used = [image for image, video in zip(images, videos, strict=True) if video == videos[0]]
     if len(used) < len(images):
+        folder = PurePosixPath(used[0]["file_name"]).parent.name
         notes.append(
             f"the file holds {len(set(videos))} videos, only the {len(used)} images of the first "
-            f"({used[0]['file_name'].split('/')[-2]}) are used; write one file per video"
+            f"({folder}) are used; write one file per video"
         )
     return used
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from dcpose.formats.results.animals import write_deeplabcut, write_sleap
@@ -18,19 +19,34 @@ class _Form:
 
     ending: str
     write: Callable[..., None]
+    needs: str | None = None
+    """Optional package that it is written by."""
 
 
 _FORMS = {
     "csv": _Form(".csv", write_csv),
-    "parquet": _Form(".parquet", write_parquet),
+    "parquet": _Form(".parquet", write_parquet, "pyarrow"),
     "openpose": _Form("_openpose", write_openpose),
     "alphapose": _Form("_alphapose.json", write_alphapose),
     "coco": _Form("_coco.json", write_coco),
     "deeplabcut": _Form("_deeplabcut.csv", write_deeplabcut),
-    "sleap": _Form(".slp", write_sleap),
+    "sleap": _Form(".slp", write_sleap, "sleap_io"),
 }
 RESULT_FORMS = ("json", *_FORMS)
 """Names of forms; json is the file that the others are made of."""
+
+
+def check_form(form: str) -> None:
+    """Raise ValueError if a form is unknown, or the package that writes it is not installed."""
+    if form not in RESULT_FORMS:
+        raise ValueError(f"form {form!r}: expected one of {', '.join(RESULT_FORMS)}")
+    needs = None if form == "json" else _FORMS[form].needs
+    if needs is not None and find_spec(needs) is None:
+        extra = "parquet" if form == "parquet" else "labels"
+        raise ValueError(
+            f"form {form}: needs the package {needs}; install it with pip install "
+            f"'dcpose[{extra}]', or choose another form"
+        )
 
 
 def write_results_as(json_file: Path, form: str, video: Path | None = None) -> Path:
@@ -44,10 +60,9 @@ def write_results_as(json_file: Path, form: str, video: Path | None = None) -> P
     Raises:
         ValueError: if the form is unknown, the file is malformed, or a package is missing.
     """
+    check_form(form)
     if form == "json":
         return json_file
-    if form not in _FORMS:
-        raise ValueError(f"form {form!r}: expected one of {', '.join(RESULT_FORMS)}")
     target = json_file.with_name(json_file.stem + _FORMS[form].ending)
     results = read_results(json_file)
     if form == "sleap":

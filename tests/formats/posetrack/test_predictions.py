@@ -291,3 +291,22 @@ def test_no_damage_ends_in_another_error(build, write, form, side, data):
     else:
         assert poses.present.shape == poses.scores.shape == (len(poses.frame_of), 15)
     assert message == "" or (message.startswith(str(path)) and "\n" not in message)
+
+
+def test_names_that_are_not_posetracks_tell_videos_by_their_folders(build, write):
+    content = build.video18([], num_frames=2)
+    names = ["frames/run-1/000001.jpg", "frames/run-1/000002.jpg"]
+    for image, name in zip(content["images"], names, strict=True):
+        image["file_name"] = name
+    assert read_poses(write("a.json", content), "predictions").num_frames == 2
+    content["images"][1]["file_name"] = "frames/run-2/000001.jpg"
+    poses = read_poses(write("b.json", content), "predictions")
+    assert poses.num_frames == 1
+    assert "only the 1 images of the first (run-1) are used" in poses.notes[0]
+
+
+def test_one_name_that_is_not_posetracks_among_others_is_refused(build, write):
+    content = build.video18([], num_frames=2)
+    content["images"][1]["file_name"] = "frames/run-1/000001.jpg"
+    with pytest.raises(EvaluationInputError, match=r"images\[1\]: .* does not follow"):
+        read_poses(write("a.json", content), "predictions")

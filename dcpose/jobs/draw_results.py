@@ -1,0 +1,74 @@
+"""Draw the poses of a file into a copy of the video they were found in."""
+
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from dcpose.engine.run.progress import with_progress
+from dcpose.estimator.frame_result import FrameResult, People
+from dcpose.formats.posetrack.predictions import JointScore
+from dcpose.formats.results.video_results import VideoResults, read_results
+from dcpose.jobs.infer import draw_result
+from dcpose.skeleton import Skeleton
+from dcpose.video.source import FrameSource
+from dcpose.video.writer import VideoWriter
+
+
+def draw_results(
+    json_file: Path,
+    source: FrameSource,
+    target: Path,
+    skeleton: Skeleton,
+    joint_score: JointScore,
+    complete: bool = True,
+) -> None:
+    """Write a video with the poses of a file, in one more pass over the frames.
+
+    Args:
+        json_file: what `tools/infer.py` wrote for the source.
+        source: frames that can be read again: no camera.
+        target: video to write or replace.
+        skeleton: joints of the file.
+        joint_score: how the file scores joints; see `write_predictions`.
+        complete: whether the file has all frames of the source.
+
+    Raises:
+        VideoError: if the frames of the file cannot be read again.
+        ValueError: if the file is malformed.
+    """
+    results = read_results(json_file)
+    rows = with_progress(
+        _frames(results, source, skeleton, joint_score), "draw", results.num_frames
+    )
+    with VideoWriter(target, source) as video:
+        for result in rows:
+            video.write(draw_result(result), result.ticks, result.duration)
+        video.close(complete=complete)
+
+
+def _frames(
+    results: VideoResults, source: FrameSource, skeleton: Skeleton, joint_score: JointScore
+) -> Iterator[FrameResult]:
+    """Yield the frames that the file lists, with their people."""
+    place = {number: frame for frame, number in enumerate(results.frame_numbers.tolist())}
+    scores = results.joint_scores
+    if joint_score == "heatmap_times_box":
+        # people are drawn by the heatmap alone
+        scores = scores / np.maximum(results.box_scores, 1e-9)[:, None]
+    # no further: there the source may break off, which was said when the file was made
+    for frame in islice(source, results.num_frames):
+        own = results.people_of_frame(place[frame.index])
+        rows = slice(own.start, own.stop)
+        people = People(
+            results.boxes_xywh[rows],
+            results.box_scores[rows],
+            results.track_ids[rows],
+            results.joints[rows],
+            scores[rows],
+        )
+        time = float(frame.ticks * source.time_base)
+        yield FrameResult(
+            frame.index, time, frame.image, people, skeleton, frame.ticks, frame.duration
+        )
