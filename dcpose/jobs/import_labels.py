@@ -13,7 +13,7 @@ import yaml
 
 from dcpose.files.writing import write_text
 from dcpose.formats.labels.labels import LabelledVideo, Labels, numbered
-from dcpose.formats.labels.reading import Form, read_labels
+from dcpose.formats.labels.reading import read_labels
 from dcpose.formats.labels.split import split_labels
 from dcpose.formats.labels.symmetry import guess_flip_pairs, mirrored_names
 from dcpose.formats.labels.writing import (
@@ -38,7 +38,7 @@ class Imported:
         configs: of the first stage, a single frame, and of DCPose on it.
     """
 
-    form: Form
+    form: str
     lines: tuple[str, ...]
     configs: tuple[Path, Path]
 
@@ -46,7 +46,7 @@ class Imported:
 def import_labels(
     source: Path,
     out: Path,
-    form: Form | None = None,
+    form: str | None = None,
     val_share: float = 0.2,
     reach: int = 2,
 ) -> Imported:
@@ -207,7 +207,7 @@ def _write_yaml(path: Path, content: object, head: str) -> None:
 
 def _report(
     labels: Labels,
-    form: Form,
+    form: str,
     train: Sequence[LabelledVideo],
     val: Sequence[LabelledVideo],
     how: str,
