@@ -11,14 +11,21 @@ import pytest
 import torch
 import yaml
 
-NEEDED = ["plain.py", "blend.py", "walks.py", "run.py", "plain.yaml", "blend.yaml"]
+JOINTS = ("nose", "left_shoulder", "right_shoulder", "left_hip", "right_hip")
+NEEDED = ["plain.py", "blend.py", "walks.py", "points.py", "run.py", "plain.yaml", "blend.yaml"]
+
+POINTS = "nose tail\n" + "".join(
+    f"park/{number:06d}.jpg {100 + number} 40 {'- -' if number == 5 else '90 120'}\n"
+    for number in (5, 2, 3, 8, 9)
+)
 
 LOOK = """
-import json, sys
+import json, runpy
 import torch
-import blend, plain, walks
 import dcpose
+from dcpose.build.data import read_videos
 
+runpy.run_path("run.py")
 cfg = dcpose.load_config("blend.yaml")
 model = dcpose.build_model(cfg, "runs/blend/checkpoints/last.pt")
 frames, gaps = torch.randn(2, 5, 3, 88, 72), torch.tensor([[1.0, 2, 1, 1], [1, 1, 1, 3]])
@@ -34,9 +41,18 @@ for keys in (["model.backbone.depth=3"], ["data.crop_wh=[72,90]"], ["data.every=
         dcpose.load_config("blend.yaml", keys)
     except ValueError as error:
         refused.append(str(error))
-json.dump({"encoded": encoded.shape, "heatmaps": heatmaps.shape, "same": same,
-           "other_gaps": other_gaps, "refused": refused}, sys.stdout)
+imported = dcpose.load_config("imported/config.yaml")
+people = [
+    person.joints.tolist()
+    for split in ("train", "val")
+    for video in read_videos(imported, split)
+    for person in sorted(video.people, key=lambda person: person.frame)
+]
+look = {"encoded": encoded.shape, "heatmaps": heatmaps.shape, "same": same,
+        "other_gaps": other_gaps, "refused": refused, "imported": people}
+open("look.json", "w").write(json.dumps(look))
 """
+"""Runs the page, and looks at what it made."""
 
 
 def files_of(page):
@@ -48,7 +64,6 @@ def files_of(page):
 def write_walks(sample_dir, root):
     """The sample in the page's form: of each frame with people the first person."""
     root.mkdir()
-    joints = ("nose", "left_shoulder", "right_shoulder", "left_hip", "right_hip")
     for split in ("train", "val"):
         walks = []
         for path in sorted((sample_dir / "annotations" / split).iterdir()):
@@ -59,7 +74,7 @@ def write_walks(sample_dir, root):
             folder = f"images/{path.stem}"
             shutil.copytree(sample_dir / images[0]["file_name"].rpartition("/")[0], root / folder)
             names = content["categories"][0]["keypoints"]
-            rows = [names.index(name) for name in joints]
+            rows = [names.index(name) for name in JOINTS]
             steps = [
                 {
                     "frame": number,
@@ -76,7 +91,7 @@ def write_walks(sample_dir, root):
                 {"name": path.stem, "folder": folder, "num_frames": len(images), "wh": size}
                 | {"steps": steps}
             )
-        (root / f"{split}.json").write_text(json.dumps({"joints": joints, "walks": walks}))
+        (root / f"{split}.json").write_text(json.dumps({"walks": walks}))
 
 
 def run_python(*arguments, cwd):
@@ -97,16 +112,17 @@ def workplace(request, tmp_path_factory, sample_dir):
         (folder / name).write_text(text)
     write_walks(sample_dir, folder / "walks")
     shutil.copytree(folder / "walks/images/010001_mpii_test", folder / "walks/images/park")
-    return folder, run_python("run.py", cwd=folder)
+    (folder / "walks/images/park.points").write_text(POINTS)
+    return folder, run_python("-c", LOOK, cwd=folder)
 
 
 def test_it_trains_and_resumes(workplace):
     folder, _ = workplace
     assert yaml.safe_load((folder / "runs/plain/config.yaml").read_text())["data"]["every"] == 2
     log = [json.loads(line) for line in (folder / "runs/blend/log.jsonl").read_text().splitlines()]
-    assert [line["epoch"] for line in log if "val" in line] == [1, 2]
+    assert [line["epoch"] for line in log if line["kind"] == "epoch"] == [1, 2]
     text = (folder / "runs/blend/train.log").read_text()
-    assert "resum" in text
+    assert "resumed from runs/blend/checkpoints/last.pt after epoch 1" in text
     trained = torch.load(folder / "runs/blend/checkpoints/last.pt", weights_only=True)
     before = torch.load(folder / "runs/plain/checkpoints/last.pt", weights_only=True)["model"]
     assert trained["model"]["blend.weight"].shape == (12, 60, 3, 3)
@@ -117,6 +133,7 @@ def test_it_trains_and_resumes(workplace):
 def test_the_features_are_kept(workplace):
     folder, _ = workplace
     assert json.loads((folder / "runs/features/key.json").read_text())["encodes"] == "features"
+    assert "read from runs/features" in (folder / "runs/blend/train.log").read_text()
     kept = np.load(folder / "runs/features/draw_000.npy", mmap_mode="r")
     train = json.loads((folder / "walks/train.json").read_text())
     clips = sum(len(walk["steps"][::2]) for walk in train["walks"])
@@ -127,24 +144,25 @@ def test_the_features_are_kept(workplace):
 def test_it_predicts_and_measures(workplace):
     folder, printed = workplace
     results = json.loads((folder / "runs/val/results.json").read_text())
-    assert set(results["joints"]) <= {
-        "nose", "left_shoulder", "right_shoulder", "left_hip", "right_hip"
-    }  # fmt: skip
-    assert results["total"] == pytest.approx(np.mean(list(results["joints"].values())))
-    assert results["protocol"]["metric"].startswith("PCK")
-    assert results["protocol"]["clip_frames"] == 5
-    assert "| PCK |" in (folder / "runs/val/results.md").read_text()
-    assert len(list((folder / "runs/val/predictions/val").iterdir())) == 2
-    *frames, last = printed.splitlines()[-12:]
-    assert last.startswith("11 [") and len(frames) == 11  # noqa: PT018
-    assert printed.splitlines()[-13].startswith(f"{results['total']} ")
+    assert results["joint_names"][0] == "nose"
+    assert list(results["groups"]) == ["Head", "Shoulder", "Hip", "Mean"]
+    val = json.loads((folder / "walks/val.json").read_text())
+    protocol = results["protocol"]
+    assert protocol["num_boxes"] == sum(len(walk["steps"][::2]) for walk in val["walks"])
+    assert protocol["metric"].startswith("PCK")
+    assert protocol["clip_frames"] == 5
+    assert "| Head | Shoulder |" in (folder / "runs/val/results.md").read_text()
+    assert len(list((folder / "runs/val/predictions/val").iterdir())) == len(val["walks"])
+    lines = printed.splitlines()
+    start = next(n for n, line in enumerate(lines) if line.startswith(f"{results['total']} "))
+    assert [int(line.split()[0]) for line in lines[start + 1 : start + 13]] == list(range(12))
 
 
 def test_it_is_what_the_page_says(workplace):
     folder, _ = workplace
-    look = json.loads(run_python("-c", LOOK, cwd=folder))
+    look = json.loads((folder / "look.json").read_text())
     assert look["encoded"] == [2, 5, 12, 11, 9]
-    assert look["heatmaps"] == [2, 17, 11, 9]
+    assert look["heatmaps"] == [2, 5, 11, 9]
     assert look["same"]
     assert not look["other_gaps"]
     depth, crop, every, pcn, offsets = look["refused"]
@@ -153,3 +171,12 @@ def test_it_is_what_the_page_says(workplace):
     assert "data.every: found 0" in every
     assert "model.pcn" in pcn
     assert "expected 5 frames with model.name=blend" in offsets
+
+
+def test_it_imports_labels(workplace):
+    folder, printed = workplace
+    assert "(points): 1 videos, 5 labelled frames, 5 people" in printed
+    look = json.loads((folder / "look.json").read_text())
+    noses = sorted(nose for nose, _ in look["imported"])
+    assert noses == [[100 + number, 40, 1] for number in (2, 3, 5, 8, 9)]
+    assert [tail for nose, tail in look["imported"] if nose[0] == 105] == [[0, 0, 0]]
