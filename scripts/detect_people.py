@@ -23,6 +23,7 @@ from dcpose.config.schema import Split
 from dcpose.data.frames import read_ahead
 from dcpose.detection.torchvision import DETECTORS, build_detector, detect_people
 from dcpose.engine.run.progress import set_up_logging, with_progress
+from dcpose.files.listing import list_tree
 from dcpose.formats.partial_detections import Key, PartialDetections
 
 SUFFIXES = (".jpg", ".jpeg")
@@ -97,7 +98,7 @@ def images_of_folder(folder: Path) -> Images:
     """Return the JPEGs of a folder and the folders in it, by name relative to it."""
     if not folder.is_dir():
         raise ValueError(f"{folder}: no such folder")
-    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+    files = [path for path in list_tree(folder) if path.suffix.lower() in SUFFIXES]
     if not files:
         raise ValueError(f"{folder}: holds no JPEG ({', '.join(SUFFIXES)})")
     paths: dict[Key, Path] = {path.relative_to(folder).as_posix(): path for path in files}

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from dcpose.check.annotations import AnnotationFacts
 from dcpose.check.cache import FactCache, stamp_of
 from dcpose.data.jpeg import JpegFacts, inspect_jpeg
+from dcpose.files.listing import list_folder
 from dcpose.formats.findings import Finding, Level
 from dcpose.formats.posetrack.images import ImagePlace, link_fault
 
@@ -123,7 +124,7 @@ def _check_missing(
     if not missing:
         return []
     first = folder / _name(video, missing[0])
-    others = [p.name for p in folder.iterdir() if p.suffix.lower() in (".jpg", ".jpeg", ".png")]
+    others = [p.name for p in list_folder(folder) if p.suffix.lower() in (".jpg", ".jpeg", ".png")]
     numbers = {int(PurePosixPath(n).stem): n for n in others if PurePosixPath(n).stem.isdecimal()}
     shift = min(numbers, default=0) - min(listed)
     same_kind = any(len(n) == len(first.name) and n.endswith(first.suffix) for n in others)
@@ -204,7 +205,7 @@ def _differs(size: Sequence[int], expected: Sequence[int]) -> bool:
 
 
 def _check_more(video: AnnotationFacts, folder: Path, suffix: str) -> list[Finding]:
-    count = sum(name.endswith(suffix) for name in os.listdir(folder))
+    count = len(list_folder(folder, suffix))
     if count <= video.num_frames:
         return []
     found = f"{count} frames on disk, but a clip of {video.num_frames} in {video.source}"

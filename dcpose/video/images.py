@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from dcpose.files.listing import list_folder
 from dcpose.video.source import VideoError, VideoFrame, origin_of
 
 _log = logging.getLogger(__name__)
@@ -89,7 +90,7 @@ def find_images(where: str) -> list[Path]:
     """
     folder = Path(where)
     if folder.is_dir():
-        found = [path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES]
+        found = [path for path in list_folder(folder) if path.suffix.lower() in IMAGE_SUFFIXES]
         if not found:
             kinds = ", ".join(IMAGE_SUFFIXES)
             raise VideoError(f"{folder}: holds no image ({kinds}); give a folder of frames")
