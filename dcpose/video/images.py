@@ -14,12 +14,12 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from dcpose.files import jpeg, png
 from dcpose.files.listing import list_folder
 from dcpose.video.source import VideoError, VideoFrame, origin_of
 
 _log = logging.getLogger(__name__)
 
-_PNG = b"\x89PNG\r\n\x1a\n"
 PILLOW_FAULTS = (
     OSError, ValueError, SyntaxError, TypeError, EOFError, LookupError, ArithmeticError,
     struct.error, MemoryError,
@@ -43,7 +43,7 @@ def read_image(path: Path) -> np.ndarray:
     except OSError as error:
         raise VideoError(f"{path}: cannot be read ({error.strerror})") from None
     # decoders fill what a cut JPEG lacks with grey and report success
-    if data.startswith(b"\xff\xd8") and not data.rstrip(b"\0").endswith(b"\xff\xd9"):
+    if data.startswith(jpeg.START) and jpeg.picture_end(data) is None:
         raise VideoError(f"{path}: truncated JPEG, {len(data)} bytes without an end marker")
     data = _without_colour_profile(data)
     try:
@@ -68,9 +68,9 @@ def quiet_opencv() -> Iterator[None]:
 
 def _without_colour_profile(data: bytes) -> bytes:
     """Leave out of a PNG what OpenCV does not use, but libpng writes warnings about to stderr."""
-    if not data.startswith(_PNG):
+    if not data.startswith(png.START):
         return data
-    kept, place = [_PNG], len(_PNG)
+    kept, place = [png.START], len(png.START)
     while len(data) - place >= 8:
         size, kind = struct.unpack(">I4s", data[place : place + 8])
         end = place + size + 12
