@@ -20,12 +20,12 @@ from dcpose.build.data import read_videos
 from dcpose.cli import reports_user_errors
 from dcpose.config.loading import load_config
 from dcpose.config.schema import Split
+from dcpose.data.frame_file import SUFFIXES
 from dcpose.data.frames import read_ahead
 from dcpose.detection.torchvision import DETECTORS, build_detector, detect_people
 from dcpose.engine.run.progress import set_up_logging, with_progress
+from dcpose.files.listing import list_tree
 from dcpose.formats.partial_detections import Key, PartialDetections
-
-SUFFIXES = (".jpg", ".jpeg")
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     where = parser.add_mutually_exclusive_group(required=True)
     where.add_argument("--cfg", help="config whose --split is searched")
-    where.add_argument("--images", type=Path, help="folder of JPEGs, with its folders")
+    where.add_argument("--images", type=Path, help="folder of frames, with its folders")
     parser.add_argument("--split", choices=("train", "val", "test"), default="val")
     parser.add_argument("--out", type=Path, required=True, help="detections file, <name>.json")
     parser.add_argument("--model", choices=DETECTORS, default=DETECTORS[0])
@@ -94,12 +94,12 @@ def images_of_split(config: str, overrides: Sequence[str], split: Split) -> Imag
 
 
 def images_of_folder(folder: Path) -> Images:
-    """Return the JPEGs of a folder and the folders in it, by name relative to it."""
+    """Return the frames of a folder and the folders in it, by name relative to it."""
     if not folder.is_dir():
         raise ValueError(f"{folder}: no such folder")
-    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+    files = [path for path in list_tree(folder) if path.suffix.lower() in SUFFIXES]
     if not files:
-        raise ValueError(f"{folder}: holds no JPEG ({', '.join(SUFFIXES)})")
+        raise ValueError(f"{folder}: holds no JPEG or PNG ({', '.join(SUFFIXES)})")
     paths: dict[Key, Path] = {path.relative_to(folder).as_posix(): path for path in files}
     return Images(str(folder), "image_name", paths)
 

@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 Stamp = list[int]
 """Modification time in nanoseconds and size in bytes."""
 
-VERSION = 4
+VERSION = 5
 """Goes up when facts gain or change meaning, so that older ones are found out anew."""
 
 

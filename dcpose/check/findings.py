@@ -37,7 +37,7 @@ CODES = {
     "missing-frame": "a frame of an annotation file is not on disk",
     "misnumbered-frames": "frames on disk are numbered in another way",
     "missing-neighbor": "a neighbour of a labelled frame is not on disk",
-    "unreadable-frame": "a frame is no complete JPEG",
+    "unreadable-frame": "a frame is no complete picture",
     "frame-size": "a frame has another size than its annotation file says",
     "more-frames": "a folder holds more frames than the clip",
     "detections-file": "a detections file cannot be read, or an entry breaks the form",

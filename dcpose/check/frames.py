@@ -9,7 +9,8 @@ from pathlib import Path, PurePosixPath
 
 from dcpose.check.annotations import AnnotationFacts
 from dcpose.check.cache import FactCache, stamp_of
-from dcpose.data.jpeg import JpegFacts, inspect_jpeg
+from dcpose.data.frame_file import SUFFIXES, FrameFacts, inspect_frame
+from dcpose.files.listing import list_folder
 from dcpose.formats.findings import Finding, Level
 from dcpose.formats.posetrack.images import ImagePlace, link_fault
 
@@ -79,7 +80,7 @@ def _name(video: AnnotationFacts, number: int) -> str:
 
 def _scan(
     video: AnnotationFacts, folder: Path, listed: set[int], base: Path, cache: FactCache
-) -> dict[int, JpegFacts]:
+) -> dict[int, FrameFacts]:
     """Return the facts of the frames of the clip, and of the listed ones, that are on disk."""
     suffix = PurePosixPath(video.frames[0].file_name).suffix
     pattern = re.compile(rf"([0-9]{{{video.digits}}}){re.escape(suffix)}")
@@ -95,35 +96,35 @@ def _scan(
             except OSError:
                 # a dead link is as good as no file, but deserves its own words
                 fault = f"a dead link, to {os.readlink(entry.path)}; copy the frame there"
-                facts[int(match[1])] = JpegFacts(None, fault)
+                facts[int(match[1])] = FrameFacts(None, fault)
                 continue
             leads_out = link_fault(Path(entry.path), base) if entry.is_symlink() else None
             if leads_out is not None:
-                facts[int(match[1])] = JpegFacts(None, leads_out)
+                facts[int(match[1])] = FrameFacts(None, leads_out)
                 continue
             facts[int(match[1])] = _inspect_cached(entry.path, stamp, cache)
     return facts
 
 
-def _inspect_cached(path: str, stamp: list[int], cache: FactCache) -> JpegFacts:
+def _inspect_cached(path: str, stamp: list[int], cache: FactCache) -> FrameFacts:
     kept = cache.get(path, stamp)
     if isinstance(kept, list) and len(kept) == 3:
         width, height, fault = kept
-        return JpegFacts(None if width is None else (width, height), fault)
-    facts = inspect_jpeg(Path(path))
+        return FrameFacts(None if width is None else (width, height), fault)
+    facts = inspect_frame(Path(path))
     width, height = facts.image_wh or (None, None)
     cache.put(path, stamp, [width, height, facts.fault])
     return facts
 
 
 def _check_missing(
-    video: AnnotationFacts, folder: Path, listed: set[int], on_disk: dict[int, JpegFacts]
+    video: AnnotationFacts, folder: Path, listed: set[int], on_disk: dict[int, FrameFacts]
 ) -> list[Finding]:
     missing = sorted(listed - on_disk.keys())
     if not missing:
         return []
     first = folder / _name(video, missing[0])
-    others = [p.name for p in folder.iterdir() if p.suffix.lower() in (".jpg", ".jpeg", ".png")]
+    others = [p.name for p in list_folder(folder) if p.suffix.lower() in SUFFIXES]
     numbers = {int(PurePosixPath(n).stem): n for n in others if PurePosixPath(n).stem.isdecimal()}
     shift = min(numbers, default=0) - min(listed)
     same_kind = any(len(n) == len(first.name) and n.endswith(first.suffix) for n in others)
@@ -147,7 +148,7 @@ def _check_neighbors(
     video: AnnotationFacts,
     folder: Path,
     listed: set[int],
-    on_disk: dict[int, JpegFacts],
+    on_disk: dict[int, FrameFacts],
     needs: NeighborNeeds,
 ) -> list[Finding]:
     """Look for neighbours that the file does not list; listed ones are reported anyway."""
@@ -176,7 +177,7 @@ def _check_neighbors(
 
 
 def _check_files(
-    video: AnnotationFacts, folder: Path, on_disk: dict[int, JpegFacts]
+    video: AnnotationFacts, folder: Path, on_disk: dict[int, FrameFacts]
 ) -> list[Finding]:
     findings = []
     broken = sorted(number for number, facts in on_disk.items() if facts.fault)
@@ -204,7 +205,7 @@ def _differs(size: Sequence[int], expected: Sequence[int]) -> bool:
 
 
 def _check_more(video: AnnotationFacts, folder: Path, suffix: str) -> list[Finding]:
-    count = sum(name.endswith(suffix) for name in os.listdir(folder))
+    count = len(list_folder(folder, suffix))
     if count <= video.num_frames:
         return []
     found = f"{count} frames on disk, but a clip of {video.num_frames} in {video.source}"

@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from dcpose.check.annotations import AnnotationFacts
+from dcpose.files.listing import list_folder
 from dcpose.formats.findings import Finding, Level
 from dcpose.formats.posetrack.folders import MANIFEST
 from dcpose.formats.posetrack.images import ImagePlace
@@ -40,7 +41,7 @@ class SplitFiles:
         """The annotation files, as far as they are there."""
         if self.annotations.is_file():
             return [self.annotations]
-        return sorted(self.annotations.glob("*.json"))
+        return list_folder(self.annotations, ".json")
 
 
 @dataclass(frozen=True)
@@ -94,11 +95,11 @@ def _folder_fault(folder: Path) -> str | None:
         return "no such folder, expected one .json per video"
     if folder.is_file():
         return None
-    return None if any(folder.glob("*.json")) else "a folder without .json files"
+    return None if list_folder(folder, ".json") else "a folder without .json files"
 
 
 def _folders_with_json(root: Path) -> list[Path]:
-    return [folder for folder in _folders(root, depth=3) if any(folder.glob("*.json"))]
+    return [folder for folder in _folders(root, depth=3) if list_folder(folder, ".json")]
 
 
 def _folders(root: Path, depth: int) -> Iterator[Path]:
@@ -108,7 +109,7 @@ def _folders(root: Path, depth: int) -> Iterator[Path]:
         below = []
         for folder in level:
             try:
-                children = sorted(child for child in folder.iterdir() if child.is_dir())
+                children = [child for child in list_folder(folder) if child.is_dir()]
             except OSError:
                 continue
             for child in children:
@@ -138,7 +139,7 @@ def describe_tree(root: Path, splits: Sequence[SplitFiles]) -> str:
 
 def _found_lines(folder: Path, indent: str, depth: int) -> list[str]:
     try:
-        entries = sorted(folder.iterdir())
+        entries = list_folder(folder)
     except OSError as error:
         return [f"{indent}({error.strerror})"]
     folders = [entry for entry in entries if entry.is_dir() or entry.is_symlink()]
@@ -250,8 +251,7 @@ def check_unannotated(facts: Facts, places: Mapping[str, ImagePlace]) -> list[Fi
 
 
 def _subfolders(folder: Path) -> list[Path]:
-    with os.scandir(folder) as entries:
-        return [Path(entry.path) for entry in entries if entry.is_dir()]
+    return [path for path in list_folder(folder) if path.is_dir()]
 
 
 def check_digits(layout: str, facts: Facts) -> list[Finding]:

@@ -1,4 +1,4 @@
-"""JPEG frames of image folders, decoded strictly."""
+"""Frames of image folders, JPEG or PNG, decoded strictly."""
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 from simplejpeg import decode_jpeg
 
-from dcpose.data.jpeg import MAX_BYTES, MAX_PIXELS, MAX_SCANS, frame_size, too_many_pixels
+from dcpose.data.frame_file import MAX_BYTES, may_be_png, too_many_pixels
+from dcpose.files import jpeg, png
 from dcpose.files.reading import read_bounded
 
 # Annotations count pixels as they are stored, so a rotation tag in the file must not act.
@@ -18,21 +19,21 @@ _DECODE_FLAGS = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
 
 
 class FrameError(ValueError):
-    """A frame is missing, is not a complete JPEG, or does not have the size it should have."""
+    """A frame is missing, is no complete picture, or does not have the size it should have."""
 
 
 def read_frame(path: Path) -> np.ndarray:
     """Decode one frame.
 
     Decoders fill what a truncated file lacks with grey and report success, so the end marker is
-    checked first. What a file announces is checked before memory is set aside for it.
+    looked for first. What a file announces is checked before memory is set aside for it.
 
     Returns:
         (H, W, 3) uint8 RGB.
 
     Raises:
-        FrameError: if the file cannot be read, is not a JPEG, is cut short, or announces more
-            pixels or scans than a frame has.
+        FrameError: if the file cannot be read, is neither a JPEG nor a PNG called so, is cut
+            short, or announces more pixels or scans than a frame has.
     """
     try:
         data = read_bounded(path, MAX_BYTES)
@@ -40,37 +41,55 @@ def read_frame(path: Path) -> np.ndarray:
         raise FrameError(f"{path}: frame not found") from None
     except OSError as error:
         raise FrameError(f"{path}: frame cannot be read ({error.strerror})") from error
-    if not data.startswith(b"\xff\xd8"):
-        raise FrameError(f"{path}: not a JPEG, it starts with {data[:4]!r}; frames must be JPEG")
-    # interrupted copies often leave the file at full size, its tail filled with zeros
-    if not data.rstrip(b"\0").endswith(b"\xff\xd9"):
+    if may_be_png(path) and data.startswith(png.START):
+        return _read_png(path, data)
+    if not data.startswith(jpeg.START):
+        kind = "a PNG" if may_be_png(path) else "a JPEG"
+        raise FrameError(
+            f"{path}: not {kind}, it starts with {data[:4]!r}; frames must be JPEG, or PNG "
+            "called .png"
+        )
+    end = jpeg.picture_end(data)
+    if end is None:
         raise FrameError(
             f"{path}: truncated JPEG, {len(data)} bytes without an end marker; copy it again"
         )
-    image_wh = frame_size(lambda offset, count: data[offset : offset + count])
-    if image_wh is None:
-        raise FrameError(f"{path}: JPEG cannot be decoded; it has no frame header, copy it again")
-    if image_wh[0] * image_wh[1] > MAX_PIXELS:
-        raise FrameError(f"{path}: {too_many_pixels(image_wh)}; save it smaller")
-    scans = data.count(b"\xff\xda")  # inside a scan this pair of bytes is written otherwise
-    if scans > MAX_SCANS:
+    _check_size(path, "JPEG", jpeg.frame_size(lambda offset, count: data[offset : offset + count]))
+    scans = data.count(b"\xff\xda", 0, end)  # inside a scan this pair of bytes is not written
+    if scans > jpeg.MAX_SCANS:
         raise FrameError(
-            f"{path}: JPEG of {scans} scans, expected at most {MAX_SCANS}; save it again"
+            f"{path}: JPEG of {scans} scans, expected at most {jpeg.MAX_SCANS}; save it again"
         )
     try:
         # a third faster than OpenCV, the same pixels
         return np.asarray(decode_jpeg(data))
     except ValueError:  # refuses more than damaged files, so OpenCV has the last word
-        return _decode_with_opencv(path, data)
+        return _decode_with_opencv(path, "JPEG", data)
 
 
-def _decode_with_opencv(path: Path, data: bytes) -> np.ndarray:
+def _read_png(path: Path, data: bytes) -> np.ndarray:
+    _check_size(path, "PNG", png.announced_size(data))
+    picture = png.picture_chunks(data)
+    if picture is None:
+        raise FrameError(f"{path}: PNG of {len(data)} bytes is cut short or damaged; copy it again")
+    return _decode_with_opencv(path, "PNG", picture)
+
+
+def _check_size(path: Path, kind: str, image_wh: tuple[int, int] | None) -> None:
+    """Refuse a frame before it is decoded, if it does not announce the size of a frame."""
+    if image_wh is None:
+        raise FrameError(f"{path}: {kind} cannot be decoded; it has no frame header, copy it again")
+    if (large := too_many_pixels(image_wh)) is not None:
+        raise FrameError(f"{path}: {large}; save it smaller")
+
+
+def _decode_with_opencv(path: Path, kind: str, data: bytes) -> np.ndarray:
     try:
         frame = cv2.imdecode(np.frombuffer(data, np.uint8), _DECODE_FLAGS)
     except cv2.error as error:
-        raise FrameError(f"{path}: JPEG cannot be decoded ({error.err})") from error
+        raise FrameError(f"{path}: {kind} cannot be decoded ({error.err})") from error
     if frame is None:
-        raise FrameError(f"{path}: JPEG cannot be decoded; the file is damaged")
+        raise FrameError(f"{path}: {kind} cannot be decoded; the file is damaged")
     return np.asarray(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB, dst=frame))
 
 

@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from dcpose.data.dataset import PoseTrackClips
+from dcpose.files.listing import list_folder
 from dcpose.files.reading import MAX_JSON_BYTES, parse_json, read_bounded
 from dcpose.files.writing import replacing, write_bytes, write_text
 from dcpose.structures import ClipBatch, ClipSample, PersonRecord
@@ -192,7 +193,7 @@ class KeptEncodings:
     def _check_key(self) -> None:
         path = self.folder / "key.json"
         if not path.exists():
-            if self.folder.is_dir() and any(self.folder.iterdir()):
+            if list_folder(self.folder):
                 raise ValueError(
                     f"train.cache_encodings: {self.folder} is not empty and has no key.json; "
                     f"name a new folder"

@@ -12,6 +12,7 @@ from dcpose.build.model import build_model
 from dcpose.config.schema import Config
 from dcpose.engine.distributed import is_main
 from dcpose.engine.run.progress import set_up_logging
+from dcpose.files.listing import list_folder
 from dcpose.formats.posetrack.convert import Form
 from dcpose.formats.posetrack.leaderboard import check_submission, export_submission
 from dcpose.formats.posetrack.records import VideoAnnotation
@@ -63,7 +64,7 @@ def make_submission(
 
 def _refuse_other_videos(videos: Sequence[VideoAnnotation], predictions_dir: Path) -> None:
     names = {video.name for video in videos}
-    for path in sorted(predictions_dir.glob("*.json")):
+    for path in list_folder(predictions_dir, ".json"):
         if path.stem not in names:
             raise ValueError(
                 f"{path}: is of none of the {len(names)} videos of the test split and would be "

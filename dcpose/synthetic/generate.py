@@ -23,6 +23,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
+from dcpose.files.listing import list_folder
 from dcpose.files.writing import write_text
 from dcpose.formats.posetrack.folders import MANIFEST
 from dcpose.synthetic.labels import (
@@ -162,7 +163,7 @@ def _check_folder(out: Path, parameters: dict[str, Any]) -> Summary | None:
         found = _read_manifest(out / UNFINISHED, ())
         if found == parameters:
             return None
-    elif out.is_dir() and any(out.iterdir()):
+    elif list_folder(out):
         raise ValueError(f"{out} is not empty and was not made by this generator; name another one")
     else:
         return None

@@ -14,6 +14,8 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from dcpose.files import jpeg, png
+from dcpose.files.listing import list_folder
 from dcpose.video.source import VideoError, VideoFrame, origin_of
 
 _log = logging.getLogger(__name__)
@@ -22,7 +24,6 @@ _CV_LOG = getattr(cv2.utils, "logging", cv2)  # OpenCV 4.12 has it at the top
 _CV_ERRORS = 2
 _ORIENTATION = 0x0112
 _FLAGS = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-_PNG = b"\x89PNG\r\n\x1a\n"
 PILLOW_FAULTS = (
     OSError, ValueError, SyntaxError, TypeError, EOFError, LookupError, ArithmeticError,
     struct.error, MemoryError,
@@ -46,7 +47,7 @@ def read_image(path: Path) -> np.ndarray:
     except OSError as error:
         raise VideoError(f"{path}: cannot be read ({error.strerror})") from None
     # decoders fill what a cut JPEG lacks with grey and report success
-    if data.startswith(b"\xff\xd8") and not data.rstrip(b"\0").endswith(b"\xff\xd9"):
+    if data.startswith(jpeg.START) and jpeg.picture_end(data) is None:
         raise VideoError(f"{path}: truncated JPEG, {len(data)} bytes without an end marker")
     data = _without_colour_profile(data)
     try:
@@ -73,9 +74,9 @@ def quiet_opencv() -> Iterator[None]:
 
 def _without_colour_profile(data: bytes) -> bytes:
     """Leave out of a PNG what OpenCV does not use, but libpng writes warnings about to stderr."""
-    if not data.startswith(_PNG):
+    if not data.startswith(png.START):
         return data
-    kept, place = [_PNG], len(_PNG)
+    kept, place = [png.START], len(png.START)
     while len(data) - place >= 8:
         size, kind = struct.unpack(">I4s", data[place : place + 8])
         end = place + size + 12
@@ -95,7 +96,7 @@ def find_images(where: str) -> list[Path]:
     """
     folder = Path(where)
     if folder.is_dir():
-        found = [path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES]
+        found = [path for path in list_folder(folder) if path.suffix.lower() in IMAGE_SUFFIXES]
         if not found:
             kinds = ", ".join(IMAGE_SUFFIXES)
             raise VideoError(f"{folder}: holds no image ({kinds}); give a folder of frames")

@@ -13,8 +13,8 @@ from benchmarks.evaluation_set import SetSize, write_evaluation_set, write_frame
 from benchmarks.measure import Options, Table
 from dcpose.check.layout import SplitFiles
 from dcpose.check.run import CheckOptions, check_data_set
+from dcpose.data.frame_file import inspect_frame
 from dcpose.data.frames import read_frame
-from dcpose.data.jpeg import inspect_jpeg
 from dcpose.formats.posetrack.records import read_annotations
 
 
@@ -38,7 +38,7 @@ def measure_data_index(options: Options) -> list[Table]:
             ("index: annotations to records", index, False),
             ("check_dataset", check, True),
             ("check_dataset from the cache", check, False),
-            ("headers and ends of all frames", lambda: _each(inspect_jpeg, frames), False),
+            ("headers and ends of all frames", lambda: _each(inspect_frame, frames), False),
             ("all frames read, for comparison", lambda: _each(Path.read_bytes, frames), False),
             ("500 frames decoded, for comparison", lambda: _each(read_frame, frames[:500]), False),
         ]

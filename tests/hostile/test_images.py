@@ -1,13 +1,16 @@
 """Frames that lie: bombs, damage, and what is no file at all."""
 
 import os
+import struct
+import zlib
 
 import cv2
 import numpy as np
 import pytest
 
+from dcpose.data.frame_file import MAX_BYTES, inspect_frame
 from dcpose.data.frames import FrameError, read_frame
-from dcpose.data.jpeg import MAX_BYTES, MAX_SCANS, inspect_jpeg
+from dcpose.files.jpeg import MAX_SCANS
 
 FRAME = np.random.default_rng(0).integers(0, 255, (48, 64, 3), np.uint8)
 JPEG = cv2.imencode(".jpg", FRAME)[1].tobytes()
@@ -95,6 +98,82 @@ def test_refused(name, told, tmp_path):
     told(lambda: read_frame(path), path, found)
 
 
+def chunk(kind, payload, length=None):
+    """A chunk of a PNG."""
+    length = len(payload) if length is None else length
+    return (
+        struct.pack(">I", length) + kind + payload + struct.pack(">I", zlib.crc32(kind + payload))
+    )
+
+
+def png_of(width, height, *chunks):
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return PNG[:8] + chunk(b"IHDR", header) + b"".join(chunks) + chunk(b"IEND", b"")
+
+
+REFUSED_PNG = {
+    "50,000 x 50,000": (png_of(50_000, 50_000), f"announces 50000x50000 {ANNOUNCES}"),
+    "2^31 x 2^31": (png_of(2**31, 2**31), ANNOUNCES),
+    "0 x 0": (png_of(0, 0, chunk(b"IDAT", zlib.compress(b""))), "PNG cannot be decoded"),
+    "without pixels": (png_of(64, 48), "PNG cannot be decoded"),
+    "fewer pixels than announced": (
+        png_of(64, 48, chunk(b"IDAT", zlib.compress(bytes(193 * 10)))),
+        "PNG cannot be decoded",
+    ),
+    "no zlib": (png_of(64, 48, chunk(b"IDAT", b"rubbish" * 99)), "PNG cannot be decoded"),
+    "without a header": (PNG[:8] + PNG[33:], "no frame header"),
+    "start alone": (PNG[:8], "no frame header"),
+    "half": (PNG[: len(PNG) // 2], "PNG of .* is cut short or damaged"),
+    "without end": (PNG[:-12], "cut short or damaged"),
+    "end of half a file": (PNG[: len(PNG) // 2] + PNG[-12:], "cut short or damaged"),
+    "damaged pixels": (PNG[:99] + bytes(9) + PNG[108:], "cut short or damaged"),
+    "chunk longer than the file": (
+        PNG[:33] + chunk(b"tEXt", b"", length=2**32 - 1) + PNG[33:],
+        "cut short or damaged",
+    ),
+    "chunks without end": (PNG[:33] + chunk(b"tEXt", b"") * 200_000, "cut short or damaged"),
+    "text": (b"hello", "not a PNG, it starts with b'hell'"),
+    "GIF": (b"GIF89a" + bytes(20), "not a PNG"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED_PNG)
+def test_refused_png(name, told, tmp_path):
+    content, found = REFUSED_PNG[name]
+    path = tmp_path / "000000.png"
+    path.write_bytes(content)
+    told(lambda: read_frame(path), path, found)
+
+
+ROWS = b"".join(b"\0" + row.tobytes() for row in FRAME[..., ::-1])
+TURNED = b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\3\0\0\0\1\0\6\0\0"
+READ_PNG = {
+    "plain": PNG,
+    "bytes after the end": PNG + b"\r\n# exported\n",
+    "bomb in a text": PNG[:33] + chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(2**26))) + PNG[33:],
+    "damaged colour profile": PNG[:33] + chunk(b"iCCP", b"a\0\0" + b"\xff" * 99) + PNG[33:],
+    "turned": PNG[:33] + chunk(b"eXIf", TURNED) + PNG[33:],
+    "rows": png_of(64, 48, chunk(b"IDAT", zlib.compress(ROWS))),
+}
+MORE_ROWS = png_of(64, 48, chunk(b"IDAT", zlib.compress(ROWS + bytes(2**24))))
+
+
+@pytest.mark.parametrize("name", READ_PNG)
+def test_read_png(name, limits, tmp_path, capfd):
+    path = tmp_path / "000000.png"
+    path.write_bytes(READ_PNG[name])
+    with limits():
+        np.testing.assert_array_equal(read_frame(path), FRAME[..., ::-1])
+    assert capfd.readouterr().err == ""
+
+
+def test_read_png_of_more_pixels_than_it_announces(limits, tmp_path):
+    path = tmp_path / "000000.png"
+    path.write_bytes(MORE_ROWS)
+    with limits():
+        np.testing.assert_array_equal(read_frame(path), FRAME[..., ::-1])
+
+
 READ = {
     "8K, grey where there is no data": (with_size(7680, 4320), (4320, 7680, 3)),
     "progressive": (PROGRESSIVE, FRAME.shape),
@@ -103,6 +182,7 @@ READ = {
     "markers inside a comment": (with_segment(0xFE, b"\xff\xda\xff\xd9"), FRAME.shape),
     "damaged Exif": (with_segment(0xE1, b"Exif\0\0MM\0*\xff\xff\xff\xff"), FRAME.shape),
     "zeros after the end": (JPEG + bytes(1000), FRAME.shape),
+    "a film after the end": (JPEG + b"\xff\xda" * 2**20, FRAME.shape),
 }
 
 
@@ -118,8 +198,8 @@ def test_read(name, limits, tmp_path):
 def test_a_pipe_is_not_waited_for(told, tmp_path):
     os.mkfifo(tmp_path / "000000.jpg")
     told(lambda: read_frame(tmp_path / "000000.jpg"), tmp_path, "no regular file")
-    assert inspect_jpeg(tmp_path / "000000.jpg").fault.startswith("no regular file")
-    assert inspect_jpeg(tmp_path).fault.startswith("no regular file")
+    assert inspect_frame(tmp_path / "000000.jpg").fault.startswith("no regular file")
+    assert inspect_frame(tmp_path).fault.startswith("no regular file")
 
 
 def test_a_huge_file_is_not_read(told, tmp_path):
@@ -127,7 +207,7 @@ def test_a_huge_file_is_not_read(told, tmp_path):
     with path.open("wb") as file:
         file.truncate(10 * MAX_BYTES)  # takes no space on the disk
     told(lambda: read_frame(path), path, f"{10 * MAX_BYTES} bytes, at most {MAX_BYTES} are read")
-    assert "more than" in inspect_jpeg(path).fault
+    assert "more than" in inspect_frame(path).fault
 
 
 @pytest.mark.parametrize("name", ["000000.jpg", "000000\0.jpg", "x" * 5000, "\ud800.jpg"])
@@ -140,7 +220,7 @@ def test_names_without_a_file(name, limits, tmp_path):
 def test_the_check_of_a_data_set_finds_bombs(size, tmp_path):
     path = tmp_path / "000000.jpg"
     path.write_bytes(with_size(*size))
-    assert ANNOUNCES in inspect_jpeg(path).fault
+    assert ANNOUNCES in inspect_frame(path).fault
 
 
 @pytest.mark.parametrize("filler", [b"\xff", b"\xff\xe0\0\2", b"\xff\x01"])
@@ -148,4 +228,4 @@ def test_the_check_of_a_data_set_does_not_follow_endless_headers(filler, limits,
     path = tmp_path / "000000.jpg"
     path.write_bytes(b"\xff\xd8" + filler * (2**24 // len(filler)) + b"\xff\xd9")
     with limits():
-        assert "without a frame header" in inspect_jpeg(path).fault
+        assert "without a frame header" in inspect_frame(path).fault

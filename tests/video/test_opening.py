@@ -57,6 +57,8 @@ def test_broken_images_are_named(tmp_path):
         open_source(tmp_path)
     save(tmp_path / "2.jpg", wh=(300, 200))
     data = (tmp_path / "2.jpg").read_bytes()
+    (tmp_path / "2.jpg").write_bytes(data + b"\r\nMotionPhoto_Data")
+    assert [frame.index for frame in open_source(tmp_path)] == [0, 1]
     (tmp_path / "2.jpg").write_bytes(data[:-40])
     with pytest.raises(VideoError, match=r"2\.jpg: truncated JPEG"):
         list(open_source(tmp_path))

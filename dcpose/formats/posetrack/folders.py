@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+from dcpose.files.listing import list_folder
 from dcpose.formats.posetrack.video_poses import EvaluationInputError
 
 MANIFEST = "synthetic.json"
@@ -21,7 +22,7 @@ def json_files(folder: Path) -> list[Path]:
     """
     if not folder.is_dir():
         raise EvaluationInputError(f"{folder}: no such folder, expected one JSON file per video")
-    return sorted(path for path in folder.glob("*.json") if not path.name.startswith("."))
+    return list_folder(folder, ".json")
 
 
 def paired_files(annotations_dir: Path, predictions_dir: Path) -> list[tuple[Path, Path]]:

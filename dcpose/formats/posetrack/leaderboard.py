@@ -8,6 +8,7 @@ import zipfile
 import zlib
 from pathlib import Path
 
+from dcpose.files.listing import is_hidden
 from dcpose.files.writing import replacing
 from dcpose.formats.posetrack.convert import Form, convert_folder, describe_omissions
 from dcpose.formats.posetrack.folders import json_files
@@ -147,7 +148,8 @@ def _check_zip(zip_path: Path, submitted: dict[str, Path]) -> list[str]:
     problems = []
     try:
         with zipfile.ZipFile(zip_path) as archive:
-            entries = {entry.filename: entry for entry in archive.infolist()}
+            listed = archive.infolist()
+            entries = {entry.filename: entry for entry in listed if not is_hidden(entry.filename)}
             for name in sorted(entries.keys() | submitted.keys()):
                 if name not in submitted:
                     found = f"holds {ascii(name)[1:-1][:100]}, which is not in the folder"

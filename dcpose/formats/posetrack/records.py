@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 
+from dcpose.files.listing import list_folder
 from dcpose.formats.findings import Findings
 from dcpose.formats.posetrack.images import ImagePlace, link_fault
 from dcpose.formats.posetrack.merged import split_videos
@@ -174,7 +175,7 @@ def read_annotations(
             raise ValueError(f"{source}: images is empty, expected at least one frame")
         videos = [_video(part, name, source, place, skeleton) for name, part in parts.items()]
     else:
-        files = sorted(source.glob("*.json")) if source.is_dir() else []
+        files = list_folder(source, ".json")
         if not files:
             raise ValueError(
                 f"{source}: no annotation files; expected a folder of per-video .json, or one "

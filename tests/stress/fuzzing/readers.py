@@ -17,8 +17,8 @@ from safetensors.torch import save
 from dcpose.check.annotations import inspect_folder_file, inspect_merged_file
 from dcpose.check.detections import check_detections
 from dcpose.config.loading import load_config
+from dcpose.data.frame_file import inspect_frame
 from dcpose.data.frames import read_frame
-from dcpose.data.jpeg import inspect_jpeg
 from dcpose.evaluation.coco_ap import evaluate_coco
 from dcpose.evaluation.evaluator import evaluate_folders
 from dcpose.files.yaml_text import parse_yaml
@@ -268,7 +268,7 @@ def make_readers(folder: Path) -> tuple[Reader, ...]:
         Reader("convert_folder", "a.json", both, _convert_folders, in_json, share=2),
         Reader("coco_results", "a.json", both, _to_coco, in_json, share=3),
         Reader("frame", "000000.jpg", _jpegs(), read_frame, share=8),
-        Reader("check_jpeg", "000000.jpg", _jpegs(), inspect_jpeg, share=3),
+        Reader("check_jpeg", "000000.jpg", _jpegs(), inspect_frame, share=3),
         Reader("weights_zip", "a.pth", (zipped,), read_weights, share=3),
         Reader("weights_legacy", "a.pth", (legacy,), read_weights, share=3),
         *(Reader(f"video_{suffix}", f"a.{suffix}", (seed,), copy_video, share=2)
