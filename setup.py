@@ -55,6 +55,10 @@ setup(
         "mota": ["motmetrics>=1.4"],
         # the HTML page of scripts/report.py, the chart of scripts/ablate.py
         "report": ["jinja2>=3.1.6", "matplotlib>=3.9"],  # CVE-2025-27516
+        # tools/export.py and what runs its files; older onnxscript does not know the deformable
+        # convolution, older onnxruntime has none
+        "onnx": ["onnx>=1.18", "onnxscript>=0.7.1", "onnxruntime>=1.25"],
+        "openvino": ["openvino>=2025.0"],
         # compiles for twenty minutes; a third deformable convolution to compare with
         "mmcv": ["mmcv>=2.2"],
     },

@@ -8,16 +8,18 @@ import torch
 from torch import nn
 
 from dcpose.build.data import build_clip_options, build_skeleton
+from dcpose.build.runtime import Network
 from dcpose.config.schema import Config
 from dcpose.data.stream import ClipStream
 from dcpose.deploy.bf16_branches import low_precision_parts
 from dcpose.deploy.cuda_graphs import GraphedNetwork
 from dcpose.deploy.example import PROOF_CELLS, example_clips
 from dcpose.deploy.fast import prepare_for_inference
+from dcpose.deploy.runtime_module import RuntimeModule
+from dcpose.deploy.runtimes import ExportedNetwork
 from dcpose.engine.inference import predict
 from dcpose.engine.precision import precision_name, resolve_precision
 from dcpose.formats.posetrack.records import VideoAnnotation
-from dcpose.models.interface import TemporalModel
 from dcpose.structures import ClipBatch, PersonRecord, PosePrediction
 
 
@@ -60,8 +62,15 @@ def resolve_test_precision(cfg: Config, device: torch.device) -> NumberFormat:
     return NumberFormat(precision_name(dtype), dtype)
 
 
+def describe_precision(cfg: Config, network: Network, device: torch.device) -> str:
+    """Return the number format of inference, and the runtime if it is not torch."""
+    if isinstance(network, ExportedNetwork):
+        return f"{network.card.precision} ({network.card.kind})"
+    return resolve_test_precision(cfg, device).name
+
+
 def build_predictor(
-    cfg: Config, network: TemporalModel, device: torch.device
+    cfg: Config, network: Network, device: torch.device
 ) -> Callable[[Iterable[ClipBatch]], Iterator[PosePrediction]]:
     """Build the function that turns inference clips into poses; see `engine.inference.predict`.
 
@@ -88,9 +97,11 @@ def build_predictor(
 
 
 def _prepared(
-    cfg: Config, network: TemporalModel, device: torch.device
+    cfg: Config, network: Network, device: torch.device
 ) -> tuple[nn.Module, torch.dtype, int]:
     """Return a module, the number format if it has none of its own, and its stride."""
+    if isinstance(network, ExportedNetwork):
+        return RuntimeModule(network), torch.float32, network.card.stride
     number_format = resolve_test_precision(cfg, device)
     if not cfg.test.fast:
         return network, number_format.dtype, network.stride
