@@ -31,14 +31,14 @@ from dcpose.deploy.save import (
     save_torch,
 )
 from dcpose.deploy.trace import CropsToJoints, DeformForm, trace
-from dcpose.heatmap import decode
+from dcpose.geometry import cell_wh
+from dcpose.heatmap import decode, decode_dark
 from dcpose.models.interface import TemporalModel
 from dcpose.structures import IMAGE_MEAN, IMAGE_STD, normalise
 from dcpose.synthetic.video import Video
 from dcpose.weights.reading import weights_hash
 
 PROOF_CLIPS = 8
-DECODING = "quarter"
 
 
 @dataclass(frozen=True)
@@ -83,9 +83,13 @@ def export_model(
     if opset is not None:
         check_opset(opset, options.form)
     network: nn.Module = model
+    width, height = cfg.data.crop_wh
+    heatmap_wh = width // model.stride, height // model.stride
+    cell = cell_wh(cfg.data.crop_wh, heatmap_wh, cfg.data.affine)
+    read_off = decode_dark if cfg.test.decoding == "dark" else decode
     frames, gaps = rendered_clips(cfg, PROOF_CLIPS)
     if options.crops_to_joints:
-        network = CropsToJoints(model, model.stride, decode).eval()
+        network = CropsToJoints(model, cell, read_off).eval()
         example = frames[:2], gaps[:2]
     else:
         frames = normalise(frames).contiguous()
@@ -106,7 +110,7 @@ def export_model(
         card = _card(cfg, model, weights, options, opset, (frames, gaps), outputs)
         write_card(scratch, card)
         exported = ExportedNetwork(scratch)
-        parity = prove(exported, reference, decode, model.stride, options.precision)
+        parity = prove(exported, reference, read_off, cell, options.precision)
         del exported
         card = replace(card, parity=parity)
         write_card(scratch, card)
@@ -151,7 +155,7 @@ def _card(
         joints=tuple(skeleton.joint_names),
         frames=build_clip_options(cfg, training=False).frames,
         num_frames=clips[0].shape[1],
-        decoding=DECODING,
+        decoding=cfg.test.decoding,
         decoding_inside=options.crops_to_joints,
         precision=options.precision,
         deform_form=options.form,
@@ -190,7 +194,7 @@ def rendered_clips(cfg: Config, clips: int) -> tuple[Tensor, Tensor]:
         steps = generator.integers(1, 3, num_frames - 1)
         numbers = np.concatenate([[0], np.cumsum(steps)]) + number % 3
         box = video.truth.box_xywh[person, numbers[num_frames // 2]]
-        matrix = crop_matrix(box, options.crop_wh, options.box_enlarge)
+        matrix = crop_matrix(box, options.crop_wh, options.box_enlarge, affine=options.affine)
         crops.append(warp_frames([images[i] for i in numbers], matrix, options.crop_wh))
         gaps.append(steps)
     return torch.from_numpy(np.stack(crops)), torch.from_numpy(np.stack(gaps)).float()

@@ -59,7 +59,7 @@ def prove(
     exported: Callable[[np.ndarray, np.ndarray], dict[str, np.ndarray]],
     reference: Reference,
     decode: Decoder,
-    stride: int,
+    cell_wh: tuple[float, float],
     precision: str,
 ) -> Parity:
     """Send the clips of a reference through an exported network, and compare what comes out.
@@ -68,7 +68,7 @@ def prove(
         exported: frames and gaps to outputs by name, in the order of the reference.
         reference: what the source of the exported network gives.
         decode: heatmaps to joints in heatmap pixels and scores.
-        stride: crop pixels to a heatmap pixel.
+        cell_wh: crop pixels to a heatmap pixel, along x and y.
         precision: of the weights, fp32 or fp16.
 
     Raises:
@@ -88,7 +88,7 @@ def prove(
         difference = float((found[-1] - wanted[-1]).abs().max()) / scale
         off = difference if not difference <= off else off  # keeps NaN
         joints, right = (
-            tensors[0] if len(tensors) == 2 else stride * decode(tensors[0])[0]
+            tensors[0] if len(tensors) == 2 else torch.tensor(cell_wh) * decode(tensors[0])[0]
             for tensors in (found, wanted)
         )
         moved.append((joints - right).norm(dim=-1).flatten().numpy())

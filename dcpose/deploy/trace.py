@@ -69,17 +69,18 @@ class CropsToJoints(nn.Module):
 
     Args:
         model: frames (B, F, 3, H, W) and gaps (B, F - 1) to heatmaps (B, J, h, w).
-        stride: crop pixels to a heatmap pixel.
+        cell_wh: crop pixels to a heatmap pixel, along x and y.
         decode: heatmaps to joints (B, J, 2) in heatmap pixels and scores (B, J).
     """
 
     scale: Tensor
     offset: Tensor
+    cell: Tensor
 
-    def __init__(self, model: nn.Module, stride: int, decode: Decoder) -> None:
+    def __init__(self, model: nn.Module, cell_wh: tuple[float, float], decode: Decoder) -> None:
         super().__init__()
         self.model = model
-        self.stride = stride
+        self.register_buffer("cell", torch.tensor(cell_wh))
         self._decode = decode
         mean, std = torch.tensor(IMAGE_MEAN), torch.tensor(IMAGE_STD)
         self.register_buffer("scale", 1 / (255 * std))
@@ -90,7 +91,7 @@ class CropsToJoints(nn.Module):
         """Return joints (B, J, 2) in crop pixels and scores (B, J) of uint8 RGB (B, F, H, W, 3)."""
         images = (frames.float() * self.scale + self.offset).movedim(-1, 2)
         joints, scores = self._decode(self.model(images, gaps))
-        return self.stride * joints, scores
+        return self.cell * joints, scores
 
 
 class _Widened(nn.Module):

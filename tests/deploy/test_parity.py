@@ -40,7 +40,7 @@ def exported(change=lambda heatmaps: heatmaps):
 
 
 def test_equal_networks():
-    parity = prove(exported(), REFERENCE, decode, 4, "fp32")
+    parity = prove(exported(), REFERENCE, decode, (4.0, 4.0), "fp32")
     assert (parity.clips, parity.off_peak, parity.moved_px) == (8, 0, 0)
     assert parity.largest_offset_px is None
     assert "limit 1e-05" in parity.line()
@@ -59,11 +59,11 @@ def test_equal_networks():
 )
 def test_broken_networks(change):
     with pytest.raises(ValueError, match=r"computes something else: .* no file was written"):
-        prove(exported(change), REFERENCE, decode, 4, "fp32")
+        prove(exported(change), REFERENCE, decode, (4.0, 4.0), "fp32")
 
 
 def test_half_precision_may_round_more():
-    parity = prove(exported(lambda maps: maps + 2e-5), REFERENCE, decode, 4, "fp16")
+    parity = prove(exported(lambda maps: maps + 2e-5), REFERENCE, decode, (4.0, 4.0), "fp16")
     assert parity.off_peak == pytest.approx(2e-5, rel=0.1)
 
 
@@ -80,9 +80,9 @@ def test_joints_count_where_the_decoding_is_inside():
 
         return moved
 
-    assert prove(run(0.0), compute_reference(Joints(), *clips()), decode, 4, "fp32").moved_px == 0
+    assert prove(run(0.0), compute_reference(Joints(), *clips()), decode, (4.0, 4.0), "fp32").moved_px == 0
     with pytest.raises(ValueError, match="computes something else"):
-        prove(run(0.1), compute_reference(Joints(), *clips()), decode, 4, "fp32")
+        prove(run(0.1), compute_reference(Joints(), *clips()), decode, (4.0, 4.0), "fp32")
 
 
 class Deformed(nn.Module):
@@ -110,4 +110,4 @@ def test_offsets_of_zero_prove_nothing(offset, mask):
         compute_reference(network, *clips())
     network.offset, network.mask = 0.25, 1.0
     reference = compute_reference(network, *clips())
-    assert prove(run, reference, decode, 4, "fp32").largest_offset_px == 0.25
+    assert prove(run, reference, decode, (4.0, 4.0), "fp32").largest_offset_px == 0.25

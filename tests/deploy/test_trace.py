@@ -63,7 +63,7 @@ def test_from_crops_to_joints(model):
     generator = torch.Generator().manual_seed(0)
     crops = torch.randint(0, 256, (3, 3, 64, 64, 3), dtype=torch.uint8, generator=generator)
     gaps = torch.ones(3, 2)
-    whole = CropsToJoints(model, model.stride, decode).eval()
+    whole = CropsToJoints(model, (4.0, 4.0), decode).eval()
     joints, scores = trace(whole, (crops[:2], gaps[:2])).module()(crops, gaps)
     right, peaks = decode(model(normalise(crops), gaps))
     torch.testing.assert_close(joints, 4 * right)
