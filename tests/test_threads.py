@@ -96,7 +96,7 @@ def test_outputs_depend_on_their_own_image_alone(name, prepared):
     """Whatever the other images, their number, the place among them and the order in memory."""
     network = lively(NETWORKS[name]())
     if prepared:
-        network = prepare_for_inference(network)
+        network = prepare_for_inference(network, [torch.randn(2, 3, 64, 64)])
     images = torch.randn(6, 3, 64, 64, generator=torch.Generator().manual_seed(1))
     (alone,) = in_equal_calls(network, images[:1])
     assert float(alone.std()) > 0

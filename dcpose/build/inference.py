@@ -8,14 +8,18 @@ import torch
 from torch import nn
 
 from dcpose.build.data import build_clip_options, build_skeleton
+from dcpose.build.runtime import Network
 from dcpose.config.schema import Config
 from dcpose.data.stream import ClipStream
+from dcpose.deploy.bf16_branches import low_precision_parts
 from dcpose.deploy.cuda_graphs import GraphedNetwork
+from dcpose.deploy.example import PROOF_CELLS, example_clips
 from dcpose.deploy.fast import prepare_for_inference
+from dcpose.deploy.runtime_module import RuntimeModule
+from dcpose.deploy.runtimes import ExportedNetwork
 from dcpose.engine.inference import predict
 from dcpose.engine.precision import precision_name, resolve_precision
 from dcpose.formats.posetrack.records import VideoAnnotation
-from dcpose.models.interface import TemporalModel
 from dcpose.structures import ClipBatch, PersonRecord, PosePrediction
 
 
@@ -42,7 +46,7 @@ class NumberFormat(NamedTuple):
     Attributes:
         name: for the protocol.
         dtype: number format of layers.
-        branches_alone: only where it does least has the format (`prepare_for_inference`).
+        branches_alone: only the branches that bear it have the format (`low_precision_parts`).
     """
 
     name: str
@@ -52,42 +56,63 @@ class NumberFormat(NamedTuple):
 
 def resolve_test_precision(cfg: Config, device: torch.device) -> NumberFormat:
     """Return the number format of inference on a device; see `resolve_precision`."""
-    if cfg.test.precision == "mixed":
-        return NumberFormat("mixed", torch.bfloat16, branches_alone=True)
+    if cfg.test.precision == "bf16_branches":
+        return NumberFormat("bf16_branches", torch.bfloat16, branches_alone=True)
     dtype = resolve_precision(cfg.test.precision, device)
     return NumberFormat(precision_name(dtype), dtype)
 
 
+def describe_precision(cfg: Config, network: Network, device: torch.device) -> str:
+    """Return the number format of inference, and the runtime if it is not torch."""
+    if isinstance(network, ExportedNetwork):
+        return f"{network.card.precision} ({network.card.kind})"
+    return resolve_test_precision(cfg, device).name
+
+
 def build_predictor(
-    cfg: Config, model: TemporalModel, device: torch.device
+    cfg: Config, network: Network, device: torch.device
 ) -> Callable[[Iterable[ClipBatch]], Iterator[PosePrediction]]:
     """Build the function that turns inference clips into poses; see `engine.inference.predict`.
 
     It sees the weights as they are now: of a model that is trained on, build another one.
     """
-    number_format = resolve_test_precision(cfg, device)
-    network: nn.Module = model
-    fast = cfg.test.fast and cfg.model.backbone.has_fast_copy
-    if fast:
-        network = prepare_for_inference(
-            model, number_format.dtype, robust_parts_alone=number_format.branches_alone
-        )
+    prepared, dtype, stride = _prepared(cfg, network, device)
     if cfg.test.cuda_graphs:
-        if device.type != "cuda" or not fast:
+        if device.type != "cuda" or not _runs_a_fast_copy(cfg):
             raise ValueError(
                 "test.cuda_graphs needs CUDA, test.fast=true and a backbone other than timm's, "
                 f"found device {device.type}, test.fast={str(cfg.test.fast).lower()} and "
                 f"model.backbone.name={cfg.model.backbone.name}; set test.cuda_graphs=false"
             )
-        network = GraphedNetwork(network)
+        prepared = GraphedNetwork(prepared)
     return partial(
         predict,
-        network,
+        prepared,
         device=device,
-        stride=model.stride,
-        # a prepared network has its own
-        dtype=torch.float32 if fast else number_format.dtype,
+        stride=stride,
+        dtype=dtype,
         flip=build_skeleton(cfg) if cfg.test.flip else None,
         affine=cfg.data.affine,
         decoding=cfg.test.decoding,
     )
+
+
+def _runs_a_fast_copy(cfg: Config) -> bool:
+    return cfg.test.fast and cfg.model.backbone.has_fast_copy
+
+
+def _prepared(
+    cfg: Config, network: Network, device: torch.device
+) -> tuple[nn.Module, torch.dtype, int]:
+    """Return a module, the number format if it has none of its own, and its stride."""
+    if isinstance(network, ExportedNetwork):
+        return RuntimeModule(network), torch.float32, network.card.stride
+    number_format = resolve_test_precision(cfg, device)
+    if not _runs_a_fast_copy(cfg):
+        return network, number_format.dtype, network.stride
+    num_frames = build_clip_options(cfg, training=False).num_frames
+    side = PROOF_CELLS * network.side_multiple
+    example = example_clips(num_frames, (side, side), device=device)
+    parts = low_precision_parts(network) if number_format.branches_alone else None
+    prepared = prepare_for_inference(network, example, number_format.dtype, parts)
+    return prepared, torch.float32, network.stride

@@ -17,6 +17,7 @@ from dcpose.config.schema import Config
 from dcpose.data.dataset import PoseTrackClips
 from dcpose.data.kept_encodings import KeptEncodings, hash_clips, hash_weights
 from dcpose.data.loader import EpochBatches, make_train_loader
+from dcpose.deploy.example import PROOF_CELLS, example_clips
 from dcpose.deploy.fast import prepare_for_inference
 from dcpose.engine.distributed import barrier, rank, world_size
 from dcpose.engine.encodings import FrozenEncoder, TrainingSource
@@ -89,7 +90,11 @@ def build_encoder(cfg: Config, model: TemporalModel, device: torch.device) -> Fr
 
     @functools.cache
     def make_network() -> nn.Module:
-        return prepare_for_inference(model.image_encoder(), dtype)
+        if not cfg.model.backbone.has_fast_copy:
+            return model.image_encoder()
+        side = PROOF_CELLS * model.side_multiple
+        images = example_clips(1, (side, side), device=device)[0].flatten(0, 1)
+        return prepare_for_inference(model.image_encoder(), [images], dtype)
 
     return FrozenEncoder(make_network, dtype, model.used)
 

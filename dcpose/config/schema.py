@@ -282,9 +282,17 @@ class TestConfig(Section):
     __test__ = False  # not a test class, whatever its name makes pytest think
 
     batch_size: Positive = 64
-    precision: Literal["auto", "fp32", "bf16", "fp16", "mixed"] = "auto"
-    """auto: bf16 on CUDA, fp32 on a CPU. mixed: bf16 in the parts of an HRNet that bear it best,
-    which keeps heatmaps within a percent of their peak and is worth it on a CPU with AMX."""
+    precision: Literal["auto", "fp32", "bf16", "fp16", "bf16_branches"] = "auto"
+    """auto: bf16 on CUDA, fp32 on a CPU. bf16_branches: bf16 in the branches of an HRNet that bear
+    it best, which keeps heatmaps within a percent of their peak and is worth it on a CPU with AMX;
+    mixed is its old name."""
+    runtime: Literal["torch", "onnx", "openvino"] = "torch"
+    """What runs the network in val, test and infer. onnx and openvino export the weights once, to
+    the user's cache; an exported file given as weights runs in its own runtime whatever stands
+    here. Validations during training use torch."""
+    providers: Annotated[tuple[str, ...], YAML_TUPLE] | None = None
+    """ONNX Runtime's execution providers in the order in which they are tried, such as
+    [TensorrtExecutionProvider, CUDAExecutionProvider]; null takes that of the device."""
     joint_score: Literal["heatmap_times_box", "heatmap"] = "heatmap_times_box"
     """Score of a joint: its heatmap peak, times the box score or alone."""
     fast: bool = True
@@ -302,6 +310,11 @@ class TestConfig(Section):
     """Drop poses that resemble a better one of their frame more than this OKS; null drops none."""
     track: bool = False
     """Write track ids that follow people through the video; else ids are unique in a frame only."""
+
+    @field_validator("precision", mode="before")
+    @classmethod
+    def _rename_mixed(cls, precision: object) -> object:
+        return "bf16_branches" if precision == "mixed" else precision
 
 
 class Config(Section):
@@ -380,12 +393,12 @@ class Config(Section):
         return self
 
     @model_validator(mode="after")
-    def _check_mixed_precision(self) -> "Config":
-        if self.test.precision != "mixed":
+    def _check_bf16_branches(self) -> "Config":
+        if self.test.precision != "bf16_branches":
             return self
         if not self.test.fast or self.model.backbone.name != "hrnet":
             raise ValueError(
-                f"test.precision=mixed needs test.fast=true and an HRNet backbone, found "
+                f"test.precision=bf16_branches needs test.fast=true and an HRNet backbone, found "
                 f"test.fast={str(self.test.fast).lower()} and model.backbone.name="
                 f"{self.model.backbone.name}; use fp32 or bf16"
             )

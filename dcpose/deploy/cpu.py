@@ -1,34 +1,17 @@
-"""What makes a prepared network faster on a CPU alone, in float32."""
+"""What makes a fused network faster on a CPU alone, in float32."""
 
 import torch
 from torch import Tensor, nn
 
-from dcpose.deploy.winograd import WinogradBlocks
-from dcpose.models.backbones.hrnet import HRModule
-from dcpose.models.blocks import BasicBlock
-
-_WINOGRAD_CHANNELS = 48
-"""Channels from which on Winograd's way is faster: 1.1 times at 48, 1.5 at 96, 1.8 at 192, and
-slower at 32 (chains of four blocks on the maps of HRNet at 384x288, one core)."""
-_WINOGRAD_BRANCHES = 3
-"""The fourth branch, with most of the weights, has too few tiles for the reading of its kernels."""
 _IMAGES_FOR_ONEDNN = 16
 
 
 def speed_up_on_cpu(network: nn.Module) -> None:
-    """Replace modules of a network by faster ones, in place; BatchNorms are folded already.
-
-    Chains of blocks that compute in another number format are not for Winograd's way.
-    """
+    """Give the 1x1 convolutions of a network larger inputs, in place."""
     for module in list(network.modules()):
         for name, child in list(module.named_children()):
             if isinstance(child, nn.Conv2d) and _is_pointwise(child):
                 setattr(module, name, _PointwiseConv(child))
-        if isinstance(module, HRModule):
-            for i, branch in enumerate(module.branches[:_WINOGRAD_BRANCHES]):
-                blocks = [block for block in branch.children() if isinstance(block, BasicBlock)]
-                if blocks and blocks[0].conv1.in_channels >= _WINOGRAD_CHANNELS:
-                    module.branches[i] = WinogradBlocks(blocks)
 
 
 def _is_pointwise(conv: nn.Conv2d) -> bool:

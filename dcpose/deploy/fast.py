@@ -1,33 +1,38 @@
 """A network made ready for inference: the same heatmaps from fewer and faster operations.
 
-BatchNorm becomes part of the convolution before it, weights lie channels-last, and the offsets and
-masks of a dilation come from one convolution. Deformable convolutions stay in float32 whatever the
-number format: positions do not survive half precision (`ModulatedDeformConv`).
+BatchNorm becomes part of the convolution before it and the offsets and masks of a dilation come
+from one convolution (`deploy.fuse`), weights lie channels-last, and all layers compute in the
+wanted number format. Deformable convolutions stay in float32 whatever the number format: positions
+do not survive half precision (`ModulatedDeformConv`). On a CPU 1x1 convolutions get larger inputs
+(`deploy.cpu`).
 
 A CPU sees one clip at a time, or a few images (`threads.in_equal_calls`): their maps stay in its
-caches, and no clip depends on the others. It does more in float32 (`deploy.cpu`).
+caches, and no clip depends on the others.
 
 Left out: oneDNN's fused convolution, addition and ReLU, which took a third off the time in bfloat16
-and nothing in float32, because PyTorch has it under private names alone; and compiling on a CPU,
-given up after half an hour on a busy machine without an end. Offsets and masks in one convolution
-are no faster on a CPU in float32, and no slower. The ears' heatmaps are computed as ever: they are
-part of the predictions, and the deformable convolutions mix their search regions into all joints.
+and nothing in float32, because PyTorch has it under private names alone; ONNX Runtime has it
+(`deploy.onnx`). Offsets and masks in one convolution are no faster on a CPU in float32, and no
+slower. The ears' heatmaps are computed as ever: they are part of the predictions, and the
+deformable convolutions mix their search regions into all joints.
 """
 
 import copy
-from typing import cast
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from dcpose.deploy.bf16_branches import convert_parts
 from dcpose.deploy.cpu import speed_up_on_cpu
-from dcpose.models.blocks import BasicBlock, Bottleneck
-from dcpose.models.dcpose.correction import PoseCorrectionNetwork
+from dcpose.deploy.fuse import fuse
 from dcpose.models.deform_conv import ModulatedDeformConv
 from dcpose.threads import in_equal_calls
 
-_Convolution = nn.Conv2d | nn.ConvTranspose2d
+TOLERANCE = 1e-3
+"""Largest difference that fusing may make, over the highest peak; sums in another order make 1e-5.
+"""
+TOLERANCE_TF32 = 3e-2
+"""The same on CUDA, where convolutions round their inputs to ten bits."""
 
 
 class FastNetwork(nn.Module):
@@ -40,7 +45,12 @@ class FastNetwork(nn.Module):
         self.eval()
 
     def forward(self, images: Tensor, *others: Tensor) -> Tensor:
-        """Return float32 heatmaps; images (..., 3, H, W), float32, become the network's format."""
+        """Return float32 heatmaps.
+
+        Args:
+            images: (..., 3, H, W) float32; they are converted to the network's format.
+            others: further inputs of the network, such as gaps (B, F - 1).
+        """
         if images.device.type == "cpu":
             return in_equal_calls(self._heatmaps, images, *others)
         return self._heatmaps(images, *others)
@@ -51,142 +61,89 @@ class FastNetwork(nn.Module):
 
 
 def prepare_for_inference(
-    network: nn.Module, dtype: torch.dtype = torch.float32, robust_parts_alone: bool = False
+    network: nn.Module,
+    example: Sequence[Tensor],
+    dtype: torch.dtype = torch.float32,
+    parts: Iterable[str] | None = None,
 ) -> FastNetwork:
     """Return a copy of a network, or of a backbone, that computes the same faster.
 
+    It is compared with the network on the example before its number format changes, and has to
+    give finite numbers in that format. How much rounding a network bears depends on its weights and
+    is not judged here.
+
     Args:
         network: in eval mode, on its device; stays as it is.
+        example: inputs on the same device, as `example_clips` makes them.
         dtype: number format of all layers but deformable convolutions.
-        robust_parts_alone: only the blocks in the `robust_parts` of the backbone (`HRNet`) have
-            that format; their shortcuts stay in float32, like all the rest.
+        parts: chains of residual blocks that alone have that format (`low_precision_parts`); None
+            gives it to all.
 
     Raises:
-        ValueError: if the network is in training mode, where BatchNorm is no constant; or its
-            backbone names no robust parts.
+        ValueError: if the network is in training mode, where BatchNorm is no constant; or if the
+            copy computes something else than the network.
     """
     if any(module.training for module in network.modules()):
         raise ValueError("the network is in training mode, call eval() before preparing it")
+    with torch.no_grad():
+        expected = network(*example)
     fast = copy.deepcopy(network).requires_grad_(False)
-    fold_batch_norms(fast)
-    for module in list(fast.modules()):
-        for name, child in module.named_children():
-            if isinstance(child, PoseCorrectionNetwork):
-                setattr(module, name, _MergedCorrection(child))
-    format_of_all = torch.float32 if robust_parts_alone else dtype
-    _convert(fast, format_of_all)
-    if robust_parts_alone:
-        for chain in _robust_parts(fast):
-            for name, block in chain.named_children():
-                setattr(chain, name, _BlockIn(cast(BasicBlock | Bottleneck, block), dtype))
-    on_cpu = all(parameter.device.type == "cpu" for parameter in fast.parameters())
-    if on_cpu and format_of_all == torch.float32:
+    fuse(fast)
+    channels_last(fast)
+    if dtype != torch.float32:
+        _prove(FastNetwork(fast, torch.float32), example, expected)
+        if parts is None:
+            convert(fast, dtype)
+        else:
+            convert_parts(fast, parts, dtype)
+    format_of_all = torch.float32 if parts is not None else dtype
+    if format_of_all == torch.float32 and all(x.device.type == "cpu" for x in example):
         speed_up_on_cpu(fast)
-    return FastNetwork(fast, format_of_all)
+    prepared = FastNetwork(fast, format_of_all)
+    if dtype == torch.float32:
+        _prove(prepared, example, expected)
+    else:
+        _prove_finite(prepared, example, dtype)
+    return prepared
 
 
-def _convert(network: nn.Module, dtype: torch.dtype) -> None:
-    """Give all layers but deformable convolutions a number format, in place."""
+def convert(network: nn.Module, dtype: torch.dtype) -> None:
+    """Convert all parameters and buffers, but those of deformable convolutions, in place."""
     for module in network.modules():
-        if isinstance(module, _Convolution):
-            module.to(dtype=dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        elif not isinstance(module, ModulatedDeformConv):
-            for parameter in module.parameters(recurse=False):  # of linear layers, norms, tables
-                parameter.data = parameter.data.to(dtype)
+        if isinstance(module, ModulatedDeformConv):
+            continue
+        for parameter in module.parameters(recurse=False):
+            parameter.data = parameter.data.to(dtype)
+        for name, buffer in module.named_buffers(recurse=False):
+            if buffer.is_floating_point():
+                setattr(module, name, buffer.to(dtype))
 
 
-def _robust_parts(network: nn.Module) -> list[nn.Module]:
-    backbones = [module for module in network.modules() if hasattr(module, "robust_parts")]
-    if not backbones:
+def channels_last(network: nn.Module) -> None:
+    """Let the weights of convolutions lie channels-last in memory, in place."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+            module.to(memory_format=torch.channels_last)
+
+
+def _prove(fast: Callable[..., Tensor], example: Sequence[Tensor], expected: Tensor) -> None:
+    heatmaps = fast(*example)
+    tolerance = TOLERANCE_TF32 if heatmaps.is_cuda else TOLERANCE
+    difference, peak = (float(x.abs().max()) for x in (heatmaps - expected, expected))
+    if not difference <= tolerance * peak:  # NaN is no proof
         raise ValueError(
-            "precision mixed is for HRNet backbones, of which it is known where half precision "
-            "does little; use fp32 or bf16"
+            f"the network made ready for inference computes something else: outputs differ by "
+            f"{difference:.2g} where the largest is {peak:.2g}, expected at most {tolerance:g} of "
+            f"it; a layer of the network is not what deploy/fuse.py takes it for: set "
+            f"test.fast=false"
         )
-    return [
-        backbone.get_submodule(name)
-        for backbone in backbones
-        for name in cast(tuple[str, ...], backbone.robust_parts)
-    ]
 
 
-class _BlockIn(nn.Module):
-    """A residual block whose convolutions compute in another number format.
-
-    Its shortcut and its sum stay in float32, so that what rounding does is not carried along.
-
-    Args:
-        block: `BasicBlock` or `Bottleneck`, its BatchNorms folded.
-        dtype: of the convolutions.
-    """
-
-    def __init__(self, block: BasicBlock | Bottleneck, dtype: torch.dtype) -> None:
-        super().__init__()
-        convs = [conv for conv in block.children() if isinstance(conv, nn.Conv2d)]
-        self.convs = nn.ModuleList(convs).to(dtype)
-        self.downsample = block.downsample.to(dtype)
-        self.dtype = dtype
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return maps in float32, of maps in float32."""
-        out = rounded = x.to(self.dtype)
-        for conv in self.convs[:-1]:
-            out = conv(out).relu_()
-        out = self.convs[-1](out)
-        projected = not isinstance(self.downsample, nn.Identity)
-        shortcut = self.downsample(rounded).float() if projected else x
-        return (out + shortcut).relu_()
-
-
-def fold_batch_norms(network: nn.Module) -> None:
-    """Make every BatchNorm part of its convolution, the module registered before it, in place.
-
-    Raises:
-        ValueError: for a BatchNorm that does not follow a convolution of its parent module.
-    """
-    for parent in list(network.modules()):
-        before: tuple[str, nn.Module] | None = None
-        for name, child in list(parent.named_children()):
-            if isinstance(child, nn.BatchNorm2d):
-                if before is None or not isinstance(before[1], _Convolution):
-                    raise ValueError(f"{type(parent).__name__}.{name} follows no convolution")
-                conv = before[1]
-                transposed = isinstance(conv, nn.ConvTranspose2d)
-                setattr(parent, before[0], fuse_conv_bn_eval(conv, child, transposed))
-                setattr(parent, name, nn.Identity())
-            before = name, child
-
-
-class _MergedCorrection(nn.Module):
-    """A `PoseCorrectionNetwork` with one convolution per dilation for offsets and masks."""
-
-    def __init__(self, pcn: PoseCorrectionNetwork) -> None:
-        super().__init__()
-        self.masks = pcn.masks
-        pairs = zip(pcn.offset_convs, pcn.mask_convs, strict=True)
-        self.convs = nn.ModuleList(_side_by_side(offsets, masks) for offsets, masks in pairs)  # type: ignore[arg-type]
-        self.deform_convs = pcn.deform_convs
-
-    def forward(self, merged: Tensor, features: Tensor) -> Tensor:
-        """Return corrected heatmaps, in the dtype of the deformable convolutions."""
-        corrected = []
-        for conv, deform_conv in zip(self.convs, self.deform_convs, strict=True):
-            samples = conv(features)
-            offsets, masks = samples.split(samples.shape[1] // 3 * 2, dim=1)
-            masks = masks.sigmoid() if self.masks == "sigmoid" else masks
-            corrected.append(deform_conv(merged, offsets, masks))
-        return torch.stack(corrected).mean(dim=0)
-
-
-def _side_by_side(first: nn.Conv2d, second: nn.Conv2d) -> nn.Conv2d:
-    """Return one convolution with the output channels of two alike, the first's first; no bias."""
-    merged = nn.Conv2d(
-        first.in_channels,
-        first.out_channels + second.out_channels,
-        first.kernel_size,  # type: ignore[arg-type]
-        padding=first.padding,  # type: ignore[arg-type]
-        dilation=first.dilation,  # type: ignore[arg-type]
-        bias=False,
-    )
-    weight = torch.cat([first.weight, second.weight]).detach()
-    merged.weight = nn.Parameter(weight, requires_grad=False)
-    return merged
+def _prove_finite(
+    fast: Callable[..., Tensor], example: Sequence[Tensor], dtype: torch.dtype
+) -> None:
+    if not torch.isfinite(fast(*example)).all():
+        raise ValueError(
+            f"the network gives NaN or infinite heatmaps in {dtype}; take another precision: bf16 "
+            "has the range of fp32"
+        )

@@ -9,10 +9,11 @@ import torch
 
 from dcpose.build.data import build_clip_options, build_skeleton
 from dcpose.build.inference import build_predictor
-from dcpose.build.model import build_model
+from dcpose.build.runtime import build_network, config_of_exported
 from dcpose.build.weights import config_of_card, config_of_weights
 from dcpose.config.loading import load_config
 from dcpose.config.schema import Config
+from dcpose.deploy.exported import kind_of
 from dcpose.detection.detectors import PersonDetector, make_detector
 from dcpose.estimator.frame_result import FrameResult
 from dcpose.estimator.live_poses import Boxes, BoxesOf, LivePoses, TrackingOptions
@@ -37,7 +38,8 @@ class PoseEstimator:
     Args:
         cfg_or_card: a config, its file, or the card of converted weights; None takes the config
             that our own checkpoints carry, or what other weights tell.
-        weights: our own checkpoint, or a file in a released layout; None takes a card's.
+        weights: our own checkpoint, a file in a released layout, or an exported network (.onnx,
+            .xml, .pt2 with its .json beside it); None takes a card's.
         device: "cpu", "cuda", or "auto", which takes cuda where there is one.
         detector: finds people where no boxes are given: "torchvision", "hog", "whole-frame", or
             a function from an (H, W, 3) uint8 RGB image to (N, 4) boxes left, top, width, height
@@ -75,9 +77,9 @@ class PoseEstimator:
             )
         else:
             make = partial(_above, detector, min_box_score)
-        model = build_model(self.config, found).to(self.device)
+        network = build_network(self.config, found, self.device)
         self._poses = LivePoses(
-            predict=build_predictor(self.config, model, self.device),
+            predict=build_predictor(self.config, network, self.device),
             options=build_clip_options(self.config, training=False),
             skeleton=self.skeleton,
             batch_size=self.config.test.batch_size,
@@ -179,6 +181,8 @@ def _config_and_weights(
             "weights: give a checkpoint (runs/.../checkpoints/best.pt) or a released file; see "
             "the README, Data and weights"
         )
+    if cfg_or_card is None and kind_of(Path(weights)) is not None:
+        return config_of_exported(Path(weights), overrides), Path(weights)
     if cfg_or_card is None:
         return config_of_weights(named_path(weights), overrides)
     if isinstance(cfg_or_card, Config):

@@ -12,6 +12,7 @@ from dcpose.build.data import (
     read_people,
 )
 from dcpose.build.inference import build_predictor, build_stream
+from dcpose.build.runtime import Network
 from dcpose.config.schema import Config, Split
 from dcpose.data.stream import shard_videos
 from dcpose.engine.distributed import barrier, rank, world_size
@@ -19,7 +20,6 @@ from dcpose.engine.run.progress import with_progress
 from dcpose.evaluation.oks import suppress_duplicates
 from dcpose.formats.posetrack.predictions import write_predictions
 from dcpose.formats.posetrack.records import VideoAnnotation
-from dcpose.models.interface import TemporalModel
 from dcpose.skeleton import Skeleton
 from dcpose.structures import PersonRecord, PosePrediction
 from dcpose.tracking.video import track_people
@@ -32,7 +32,7 @@ VideosAndPeople = tuple[list[VideoAnnotation], dict[str, list[PersonRecord]]]
 
 def predict_split(
     cfg: Config,
-    model: TemporalModel,
+    network: Network,
     split: Split,
     predictions_dir: Path,
     device: torch.device,
@@ -44,7 +44,7 @@ def predict_split(
 
     Args:
         cfg: what to predict with, and how.
-        model: in eval mode, on `device`.
+        network: in eval mode, on `device`.
         split: val or test.
         predictions_dir: folder to write to.
         device: where to compute.
@@ -56,7 +56,7 @@ def predict_split(
     videos, people = given or read_people(cfg, split)
     mine = shard_videos(videos, people, rank(), world_size())
     stream = build_stream(cfg, mine, people, pin_memory=device.type == "cuda")
-    predict = build_predictor(cfg, model, device)
+    predict = build_predictor(cfg, network, device)
     predictions_dir.mkdir(parents=True, exist_ok=True)
 
     skeleton = build_skeleton(cfg)

@@ -8,7 +8,7 @@ import torch
 
 from dcpose.build.data import annotations_dir, build_skeleton, read_people
 from dcpose.build.datasets import DATASETS
-from dcpose.build.model import build_model
+from dcpose.build.runtime import build_network
 from dcpose.config.schema import Config
 from dcpose.engine.distributed import is_main
 from dcpose.engine.run.progress import set_up_logging
@@ -48,8 +48,8 @@ def make_submission(
     predictions_dir = out / "predictions"
     videos, people = read_people(cfg, "test")
     _refuse_other_videos(videos, predictions_dir)
-    model = build_model(cfg, weights).to(device)
-    predict_split(cfg, model, "test", predictions_dir, device, (videos, people))
+    network = build_network(cfg, weights, device)
+    predict_split(cfg, network, "test", predictions_dir, device, (videos, people))
     if not is_main():
         return None
     skeleton = build_skeleton(cfg)

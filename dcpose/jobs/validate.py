@@ -13,8 +13,8 @@ from dcpose.build.data import (
     describe_boxes,
 )
 from dcpose.build.datasets import DATASETS
-from dcpose.build.inference import resolve_test_precision
-from dcpose.build.model import build_model
+from dcpose.build.inference import describe_precision
+from dcpose.build.runtime import Network, build_network
 from dcpose.config.loading import config_to_dict
 from dcpose.config.schema import Config
 from dcpose.engine.distributed import broadcast_object, is_main
@@ -22,7 +22,6 @@ from dcpose.engine.run.folder import Run, describe_environment, new_run_dir
 from dcpose.engine.run.progress import set_up_logging
 from dcpose.evaluation.measured import Measured
 from dcpose.jobs.predict import VideosAndPeople, predict_split
-from dcpose.models.interface import TemporalModel
 from dcpose.report.results import Protocol, write_results
 from dcpose.report.tables import row_of
 from dcpose.weights.reading import weights_hash
@@ -44,10 +43,10 @@ def validate(
         run_dir = broadcast_object(new_run_dir(Path("runs") / cfg.experiment))
     run = Run(run_dir, config_to_dict(cfg))
     set_up_logging()
-    model = build_model(cfg, weights).to(device)
+    network = build_network(cfg, weights, device)
     if not (run_dir / "config.yaml").exists():  # a training's own stays as it is
         run.describe(describe_environment(device))
-    result, num_boxes = measure(cfg, model, device, run_dir)
+    result, num_boxes = measure(cfg, network, device, run_dir)
     if result is None:
         return None
     clip = build_clip_options(cfg, training=False)
@@ -60,7 +59,7 @@ def validate(
         flip=cfg.test.flip,
         oks_nms=cfg.test.oks_nms,
         decoding=DECODING,
-        precision=resolve_test_precision(cfg, device).name,
+        precision=describe_precision(cfg, network, device),
         crop_wh=cfg.data.crop_wh,
         clip_frames=clip.num_frames,
         max_gap=max(clip.offsets) or None,
@@ -76,14 +75,14 @@ def validate(
 
 def measure(
     cfg: Config,
-    model: TemporalModel,
+    network: Network,
     device: torch.device,
     run_dir: Path,
     given: VideosAndPeople | None = None,
 ) -> tuple[Measured | None, int]:
     """Predict val and return what it is worth, in the main process, and the number of boxes."""
     predictions_dir = run_dir / "predictions" / "val"
-    num_boxes = predict_split(cfg, model, "val", predictions_dir, device, given)
+    num_boxes = predict_split(cfg, network, "val", predictions_dir, device, given)
     if not is_main():
         return None, num_boxes
     truth = annotations_dir(cfg, "val", run_dir / "annotations" / "val")

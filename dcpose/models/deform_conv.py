@@ -56,8 +56,11 @@ def deform_conv_gather(
     """
     size = weight.shape[-1]
     matrix = weight.flatten(1)
-    at_once = max(1, _SAMPLES_AT_ONCE // (x.shape[1] * size**2 * x.shape[2] * x.shape[3]))
-    pieces = zip(x.split(at_once), offset.split(at_once), mask.split(at_once), strict=True)
+    pieces = [(x, offset, mask)]
+    if not torch.compiler.is_exporting():  # to a graph for any B, which cannot count its pieces
+        at_once = max(1, _SAMPLES_AT_ONCE // (x.shape[1] * size**2 * x.shape[2] * x.shape[3]))
+        splits = (tensor.split(at_once) for tensor in pieces[0])
+        pieces = list(zip(*splits, strict=True))
     products = [matrix @ _columns(*piece, size, dilation) for piece in pieces]
     out = products[0] if len(products) == 1 else torch.cat(products)
     return out.view(-1, weight.shape[0], *x.shape[2:]) + bias.view(-1, 1, 1)

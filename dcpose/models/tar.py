@@ -95,7 +95,7 @@ class JointAggregation(nn.Module):
 
     def forward(self, tokens: Tensor, blocked: Tensor | None) -> Tensor:
         """Return queries (B, J, C); tokens (B, F L, C), blocked (B, J, F L)."""
-        queries = (self.content + self.position).expand(len(tokens), -1, -1)
+        queries = (self.content + self.position).expand(tokens.shape[0], -1, -1)
         for layer in self.layers:
             queries = layer(queries, tokens, blocked)
         return queries
@@ -244,5 +244,5 @@ class TAR(TemporalModel):
         blocked = (resized < threshold).flatten(2).unflatten(0, heatmaps.shape[:2])  # (B, F, J, L)
         if self.token_order == "paper":
             blocked = blocked.transpose(1, 2)
-        blocked = blocked.reshape(len(heatmaps), heatmaps.shape[2], -1)
+        blocked = blocked.reshape(heatmaps.shape[0], heatmaps.shape[2], -1)
         return blocked & ~blocked.all(dim=-1, keepdim=True)

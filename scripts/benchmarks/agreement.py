@@ -7,7 +7,6 @@ with it on the val set of the run.
 
 from __future__ import annotations
 
-import copy
 import re
 import tempfile
 from collections.abc import Callable, Iterable
@@ -29,6 +28,8 @@ from dcpose.build.inference import build_predictor, build_stream
 from dcpose.build.model import build_model
 from dcpose.config.loading import load_config
 from dcpose.config.schema import Config
+from dcpose.deploy.bf16_branches import low_precision_parts
+from dcpose.deploy.example import example_clips
 from dcpose.deploy.fast import prepare_for_inference
 from dcpose.evaluation.evaluator import evaluate_folders
 from dcpose.formats.posetrack.predictions import write_predictions
@@ -36,7 +37,7 @@ from dcpose.jobs.predict import VideosAndPeople
 from dcpose.models.interface import TemporalModel
 from dcpose.structures import PosePrediction
 
-FORMATS = ("fp32", "mixed", "bf16")
+FORMATS = ("fp32", "bf16_branches", "bf16")
 PARTS = {
     "first stage": "layer1",
     "stage 2": r"stage2\.\d\.branches\.\d",
@@ -92,7 +93,9 @@ def _compare(cfg: Config, model: nn.Module, folder: Path, options: Options) -> T
         variants[name] = partial(keep, name, fast)
     timings = side_by_side(variants, options, warm_up=0)
     heatmaps = {
-        name: _heatmap_differences(cfg, model, _prepare(model, name), given, options)
+        name: _heatmap_differences(
+            cfg, model, _in_format(cfg, model, name, options), given, options
+        )
         for name in FORMATS
     }
 
@@ -144,13 +147,11 @@ def _compare_parts(cfg: Config, model: nn.Module, options: Options) -> Table:
     given = read_people(cfg, "val")
     rows: list[Row] = []
     for part, pattern in PARTS.items():
-        changed = copy.deepcopy(model)
-        names = (name for name, _ in model.backbone.named_modules())  # type: ignore[union-attr]
-        changed.backbone.robust_parts = tuple(  # type: ignore[union-attr]
-            name for name in names if re.fullmatch(pattern, name)
-        )
+        names = (name for name, _ in model.named_modules())
+        parts = [name for name in names if re.fullmatch(rf"backbone\.{pattern}", name)]
+        fast = _prepare(cfg, model, torch.bfloat16, parts, options)
         start = clock(options.device)
-        off = _heatmap_differences(cfg, model, _prepare(changed, "mixed"), given, options)
+        off = _heatmap_differences(cfg, model, fast, given, options)
         rows.append(
             {
                 "blocks_in_bf16": part,
@@ -162,9 +163,18 @@ def _compare_parts(cfg: Config, model: nn.Module, options: Options) -> Table:
     return Table("one part of the backbone in bf16, everything else in fp32", rows)
 
 
-def _prepare(model: nn.Module, name: str) -> nn.Module:
+def _in_format(cfg: Config, model: nn.Module, name: str, options: Options) -> nn.Module:
     dtype = torch.float32 if name == "fp32" else torch.bfloat16
-    return prepare_for_inference(model, dtype, robust_parts_alone=name == "mixed")
+    parts = low_precision_parts(model) if name == "bf16_branches" else None
+    return _prepare(cfg, model, dtype, parts, options)
+
+
+def _prepare(
+    cfg: Config, model: nn.Module, dtype: torch.dtype, parts: list[str] | None, options: Options
+) -> nn.Module:
+    num_frames = build_clip_options(cfg, training=False).num_frames
+    example = example_clips(num_frames, cfg.data.crop_wh, device=options.device)
+    return prepare_for_inference(model, example, dtype, parts)
 
 
 @torch.inference_mode()

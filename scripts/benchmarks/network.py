@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from benchmarks.measure import Options, Row, Table, side_by_side, speed_columns
 from dcpose.build.model import build_model
 from dcpose.config.loading import load_config
+from dcpose.deploy.bf16_branches import low_precision_parts
 from dcpose.deploy.cuda_graphs import GraphedNetwork
 from dcpose.deploy.fast import prepare_for_inference
 from dcpose.models.interface import TemporalModel
@@ -103,16 +104,19 @@ def _variants(
 ) -> dict[str, tuple[Forward, str]]:
     """Return what to run and its number format; the reference first."""
     last = frames.movedim(2, -1).contiguous().movedim(-1, 2)  # as a batch comes out of the loader
-    fast = {dtype: prepare_for_inference(model, dtype) for dtype in (torch.float32, torch.bfloat16)}
-    mixed = prepare_for_inference(model, torch.bfloat16, robust_parts_alone=True)
+    example = frames[:2], gaps[:2]
+    dtypes = torch.float32, torch.bfloat16
+    fast = {dtype: prepare_for_inference(model, example, dtype) for dtype in dtypes}
+    parts = low_precision_parts(model)
+    branches = prepare_for_inference(model, example, torch.bfloat16, parts)
     variants: dict[str, tuple[Forward, str]] = {
         "reference: eager, fp32, channels first": (partial(model, frames, gaps), "fp32"),
         "fast, fp32": (partial(fast[torch.float32], last, gaps), "fp32"),
-        "fast, mixed": (partial(mixed, last, gaps), "fp32"),
+        "fast, bf16_branches": (partial(branches, last, gaps), "fp32"),
         "fast, bf16": (partial(fast[torch.bfloat16], last, gaps), "bf16"),
     }
     if device.type == "cuda":
-        half = prepare_for_inference(model, torch.float16)
+        half = prepare_for_inference(model, example, torch.float16)
         graphed = GraphedNetwork(copy.deepcopy(fast[torch.bfloat16]))
         compiled = torch.compile(copy.deepcopy(fast[torch.bfloat16]))
         variants |= {

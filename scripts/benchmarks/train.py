@@ -39,7 +39,7 @@ def measure_train(options: Options) -> list[Table]:
     last = frames.movedim(2, -1).contiguous().movedim(-1, 2)  # as a batch comes out of the loader
     dtype = resolve_precision("auto", device)
     fast = copy.deepcopy(model)
-    prepared = prepare_for_inference(fast.image_encoder(), dtype)
+    prepared = prepare_for_inference(fast.image_encoder(), [frames[:1, 0]], dtype)
     encoder = FrozenEncoder(lambda: prepared, dtype)
     steps: dict[str, Step] = {
         "reference: eager, fp32, channels first, loss read": _step(

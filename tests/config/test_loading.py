@@ -142,7 +142,7 @@ def test_config_is_immutable(config_file):
         ),
         (
             "test={precision: mixed, fast: false}",
-            "mixed needs test.fast=true and an HRNet backbone, found test.fast=false",
+            "bf16_branches needs test.fast=true and an HRNet backbone, found test.fast=false",
         ),
     ],
 )
@@ -243,8 +243,13 @@ def _repeated(values, parent, cfg, prefix=""):
             yield f"{prefix}{key}"
 
 
-def test_mixed_precision_needs_an_hrnet(config_file):
-    overrides = ["test.precision=mixed", "model.backbone={name: simple_baseline}"]
+def test_mixed_is_an_old_name(config_file):
+    cfg = load_config(config_file, ["test.precision=mixed"])
+    assert cfg.test.precision == "bf16_branches"
+
+
+def test_bf16_branches_need_an_hrnet(config_file):
+    overrides = ["test.precision=bf16_branches", "model.backbone={name: simple_baseline}"]
     with pytest.raises(ConfigError, match=r"found test\.fast=true and .*name=simple_baseline"):
         load_config(config_file, overrides)
 

@@ -27,21 +27,25 @@ class Recorder:
         return lambda: output.copy_(network(*inputs))
 
 
-def clips(count, seed=0):
+def clips(count, seed=0, num_frames=3):
     generator = torch.Generator().manual_seed(seed)
-    return torch.randn(count, 3, 3, 8, 8, generator=generator), torch.ones(count, 2)
+    frames = torch.randn(count, num_frames, 3, 8, 8, generator=generator)
+    return frames, torch.ones(count, num_frames - 1)
 
 
+@pytest.mark.parametrize("num_frames", [1, 3, 5])
 @torch.inference_mode()
-def test_any_number_of_clips():
+def test_any_number_of_clips(num_frames):
     recorder = Recorder()
     graphed = GraphedNetwork(Mean(), sizes=(1, 2, 4), recorder=recorder)
-    first = graphed(*clips(3))
+    first = graphed(*clips(3, 0, num_frames))
     assert recorder.sizes == [4]
-    torch.testing.assert_close(first, Mean()(*clips(3)))
+    torch.testing.assert_close(first, Mean()(*clips(3, 0, num_frames)))
     kept = first.clone()
     for count in (4, 1, 9, 2):  # 9 is cut into 4, 4, 1
-        torch.testing.assert_close(graphed(*clips(count, 1)), Mean()(*clips(count, 1)))
+        torch.testing.assert_close(
+            graphed(*clips(count, 1, num_frames)), Mean()(*clips(count, 1, num_frames))
+        )
     assert recorder.sizes == [4, 1, 2]
     assert torch.equal(first, kept)  # later calls do not write to what was returned
 

@@ -4,9 +4,11 @@ import pytest
 import torch
 from torch import nn
 
-from dcpose.deploy.fast import fold_batch_norms, prepare_for_inference
+from dcpose.deploy import fast as fast_module
+from dcpose.deploy.fast import prepare_for_inference
 from dcpose.models.backbones.hrnet import HRNet
 from dcpose.models.backbones.simple_baseline import SimpleBaseline
+from dcpose.models.interface import Backbone
 from dcpose.models.posewarper import HeatmapWarper, PoseWarper
 from dcpose.models.single_frame import SingleFrame
 
@@ -26,7 +28,30 @@ def relative(a, b):
     return float((a - b).abs().max() / b.abs().max())
 
 
-@pytest.fixture(params=["dcpose", "dcpose_sigmoid", "single_frame", "posewarper", "resnet"])
+class Tokens(Backbone):
+    """Patches, LayerNorm, Linear, attention; a parameter and a buffer of its own."""
+
+    stride, side_multiple, feature_channels = 4, 4, 8
+
+    def __init__(self):
+        super().__init__()
+        self.patches = nn.Conv2d(3, 8, 4, stride=4)
+        self.place = nn.Parameter(torch.zeros(1, 8, 1, 1))
+        self.register_buffer("scale", torch.ones(8))
+        self.norm, self.qkv, self.last = nn.LayerNorm(8), nn.Linear(8, 24), nn.Conv2d(8, 3, 1)
+
+    def features(self, images):
+        maps = self.patches(images) + self.place
+        tokens = self.norm(maps.flatten(2).transpose(1, 2)) * self.scale
+        queries, keys, values = self.qkv(tokens).chunk(3, dim=-1)
+        seen = nn.functional.scaled_dot_product_attention(queries, keys, values)
+        return (tokens + seen).transpose(1, 2).unflatten(2, maps.shape[2:])
+
+    def head(self, features):
+        return self.last(features)
+
+
+@pytest.fixture(params=["dcpose", "dcpose_sigmoid", "single_frame", "posewarper", "resnet", "vit"])
 def network(request, small_dcpose, formula_weights):
     if request.param.startswith("dcpose"):
         model = small_dcpose()
@@ -35,85 +60,95 @@ def network(request, small_dcpose, formula_weights):
         model = SingleFrame(hrnet())
     elif request.param == "posewarper":
         model = PoseWarper(hrnet(), HeatmapWarper(3, 2, 8, (1, 2)))
-    else:
+    elif request.param == "resnet":
         model = SingleFrame(SimpleBaseline(18, 3, 8))
+    else:
+        model = SingleFrame(Tokens())
     return lively(model, formula_weights)
 
 
-@torch.inference_mode()
-def test_the_same_heatmaps(network, clips):
+@pytest.fixture
+def inputs(network, clips):
+    """Two clips as the network wants them."""
     frames, gaps = clips
-    frames = frames[:, :2] if isinstance(network, PoseWarper) else frames
+    return (frames[:, :2] if isinstance(network, PoseWarper) else frames), gaps
+
+
+@torch.inference_mode()
+def test_the_same_heatmaps(network, inputs):
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-    fast = prepare_for_inference(network)
+    norms = sum(isinstance(module, nn.BatchNorm2d) for module in network.modules())
+    fast = prepare_for_inference(network, inputs)
     assert not any(isinstance(module, nn.BatchNorm2d) for module in fast.modules())
-    expected, heatmaps = network(frames, gaps), fast(frames, gaps)
+    expected, heatmaps = network(*inputs), fast(*inputs)
     assert heatmaps.shape == expected.shape
     assert relative(heatmaps, expected) < 1e-4
     after = network.state_dict()  # the original still trains
     assert before.keys() == after.keys()
     assert all(torch.equal(before[name], after[name]) for name in before)
-    assert any(isinstance(module, nn.BatchNorm2d) for module in network.modules())
+    assert norms == sum(isinstance(module, nn.BatchNorm2d) for module in network.modules())
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 @torch.inference_mode()
-def test_half_precision_stays_out_of_sampling(small_dcpose, clips, formula_weights):
-    model = lively(small_dcpose(), formula_weights)
-    fast = prepare_for_inference(model, torch.bfloat16)
-    kinds = {name: parameter.dtype for name, parameter in fast.named_parameters()}
-    assert {k for n, k in kinds.items() if "deform_convs" in n} == {torch.float32}
-    assert {k for n, k in kinds.items() if "deform_convs" not in n} == {torch.bfloat16}
-    heatmaps = fast(*clips)
+def test_half_precision_of_every_layer_but_sampling(network, inputs, dtype):
+    fast = prepare_for_inference(network, inputs, dtype)
+    for name, parameter in fast.named_parameters():
+        assert parameter.dtype == (torch.float32 if "deform_convs" in name else dtype), name
+    floats = [buffer for buffer in fast.buffers() if buffer.is_floating_point()]
+    assert all(buffer.dtype == dtype for buffer in floats)
+    heatmaps = fast(*inputs)
     assert heatmaps.dtype == torch.float32
-    assert 0 < relative(heatmaps, model(*clips)) < 0.05  # 8 bits, 20 layers
+    assert 0 < relative(heatmaps, network(*inputs)) < 0.05  # 8 bits, 20 layers
 
 
-@torch.inference_mode()
-def test_robust_parts_alone(small_dcpose, clips, formula_weights):
+class Swapped(nn.Module):
+    """A convolution and a norm that stand one behind the other, but are not called so."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.norm = nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3)
+        self.norm.running_mean.fill_(2)
+        self.norm.running_var.fill_(3)
+
+    def forward(self, x):
+        return self.conv(self.norm(x).relu())
+
+
+def test_a_copy_that_computes_something_else_is_refused():
+    images = torch.randn(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    with pytest.raises(ValueError, match=r"computes something else: .* set test.fast=false"):
+        prepare_for_inference(Swapped().eval(), [images])
+    with pytest.raises(ValueError, match="computes something else"):
+        prepare_for_inference(Swapped().eval(), [images], torch.bfloat16)
+
+
+def test_numbers_too_large_for_half_precision_are_refused():
+    network = nn.Conv2d(3, 1, 1).eval().requires_grad_(False)
+    network.weight.fill_(1e6)
+    images = torch.rand(2, 3, 4, 4)
+    with pytest.raises(ValueError, match=r"NaN or infinite heatmaps in torch\.float16"):
+        prepare_for_inference(network, [images], torch.float16)
+    prepare_for_inference(network, [images], torch.bfloat16)
+
+
+def test_the_proof_sees_a_difference_of_a_hundredth(monkeypatch, small_dcpose, formula_weights):
     model = lively(small_dcpose(), formula_weights)
-    fast = prepare_for_inference(model, torch.bfloat16, robust_parts_alone=True)
-    half = {n for n, p in fast.named_parameters() if p.dtype == torch.bfloat16}
-    chains = [f"stage{2 + k}.0.branches.{i}" for k in range(2) for i in range(2 + k)]
-    parts = tuple(f"network.backbone.{chain}." for chain in [*chains, "stage4.0.branches.3"])
-    in_parts = {n for n, _ in fast.named_parameters() if n.startswith(parts)}
-    assert half == in_parts
-    assert all(any(name.startswith(part) for name in half) for part in parts)
-    everywhere = prepare_for_inference(model, torch.bfloat16)
-    heatmaps, expected = fast(*clips), model(*clips)
-    assert heatmaps.dtype == torch.float32
-    assert 0 < relative(heatmaps, expected) < relative(everywhere(*clips), expected)
-    with pytest.raises(ValueError, match="mixed is for HRNet backbones"):
-        prepare_for_inference(SimpleBaseline(18, 3, 8).eval(), robust_parts_alone=True)
+    frames = torch.randn(2, 3, 3, 64, 64), torch.ones(2, 2)
 
+    def spoil(network):
+        network.backbone.final_layer.bias += 0.05
 
-@torch.inference_mode()
-def test_shortcuts_of_robust_parts_stay_in_float32(small_dcpose, formula_weights):
-    """Of blocks whose convolutions add nothing, what is given comes out to the last bit."""
-    backbone = lively(small_dcpose(), formula_weights).backbone
-    chain = backbone.stage4[0].branches[3]
-    for parameter in chain.parameters():
-        parameter.zero_()
-    fast = prepare_for_inference(backbone, torch.bfloat16, robust_parts_alone=True)
-    x = torch.rand(1, 32, 2, 3, generator=torch.Generator().manual_seed(0))
-    assert torch.equal(fast.network.stage4[0].branches[3](x), x)
-
-
-def test_one_convolution_per_dilation(small_dcpose, clips):
-    calls = []
-    fast = prepare_for_inference(small_dcpose(dilations=(1, 2, 3)).eval())
-    for module in fast.network.pcn.modules():
-        if isinstance(module, nn.Conv2d):
-            module.register_forward_hook(lambda conv, args, out: calls.append(out.shape[1]))
-    fast(*(x[:1] for x in clips))
-    assert calls == [3 * 9 * 3] * 3  # (dy, dx, mask) of 9 taps of 3 joints
+    monkeypatch.setattr(fast_module, "fuse", spoil)
+    with pytest.raises(ValueError, match="computes something else"):
+        prepare_for_inference(model, frames)
 
 
 @pytest.mark.same_bits
 @torch.inference_mode()
-def test_clips_do_not_see_each_other(network, clips):
-    fast = prepare_for_inference(network)
-    frames, gaps = clips
-    frames = frames[:, :2] if isinstance(network, PoseWarper) else frames
+def test_clips_do_not_see_each_other(network, inputs):
+    fast = prepare_for_inference(network, inputs)
+    frames, gaps = inputs
     alone = torch.cat([fast(frames[i : i + 1], gaps[i : i + 1]) for i in range(2)])
     before = torch.get_num_threads()
     for threads in (1, 3):
@@ -125,17 +160,12 @@ def test_clips_do_not_see_each_other(network, clips):
         assert torch.equal(together, alone)
 
 
-def test_training_mode_is_refused(small_dcpose):
+def test_training_mode_is_refused(small_dcpose, clips):
     with pytest.raises(ValueError, match=r"eval\(\)"):
-        prepare_for_inference(small_dcpose().train())
-
-
-def test_a_lonely_batch_norm_is_refused():
-    with pytest.raises(ValueError, match=r"Sequential\.1 follows no convolution"):
-        fold_batch_norms(nn.Sequential(nn.ReLU(), nn.BatchNorm2d(2)).eval())
+        prepare_for_inference(small_dcpose().train(), clips)
 
 
 @torch.inference_mode()
 def test_no_clips_are_fine(small_dcpose, clips):
-    fast = prepare_for_inference(small_dcpose().eval())
+    fast = prepare_for_inference(small_dcpose().eval(), clips)
     assert fast(*(x[:0] for x in clips)).shape == (0, 3, 16, 24)

@@ -143,11 +143,6 @@ class HRNet(Backbone):
         self.transition3 = Transition(widths[:3], widths)
         self.stage4 = _stage(widths, modules[2], blocks, num_outputs=1)
         self.final_layer = nn.Conv2d(width, num_joints, 1)
-        self.robust_parts = (
-            *(f"stage2.{module}.branches.{i}" for module in range(modules[0]) for i in range(2)),
-            *(f"stage3.0.branches.{i}" for i in range(3)),
-            *(f"stage4.{module}.branches.3" for module in range(modules[2])),
-        )
 
     def features(self, images: Tensor) -> Tensor:
         """Return what the finest branch ends with, (N, width, H / 4, W / 4); see `Backbone`."""

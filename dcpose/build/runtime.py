@@ -1,0 +1,103 @@
+"""Weights become what finds heatmaps: a model, or an exported network in its runtime."""
+
+import hashlib
+import json
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from dcpose.build.data import build_clip_options, build_skeleton
+from dcpose.build.export import ExportOptions, export_model
+from dcpose.build.model import build_model
+from dcpose.config.layers import Layer, read_overrides
+from dcpose.config.loading import config_to_dict, parse_config
+from dcpose.config.schema import Config
+from dcpose.deploy.exported import ENDINGS, card_path, kind_of, read_card
+from dcpose.deploy.runtimes import ExportedNetwork
+from dcpose.files.cache_dir import default_cache_dir
+from dcpose.models.interface import TemporalModel
+from dcpose.weights.loading import ReadWeights
+from dcpose.weights.reading import weights_hash
+
+_log = logging.getLogger(__name__)
+
+Network = TemporalModel | ExportedNetwork
+
+
+def build_network(cfg: Config, weights: str | Path | ReadWeights, device: torch.device) -> Network:
+    """Build what a config and weights give, in eval mode on a device.
+
+    An exported file runs in the runtime that it is for. Other weights run in torch, or, where
+    `test.runtime` names another one, are exported once into the user's cache.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if weights do not fit, a runtime is missing, providers are named for another
+            one than ONNX's, or a file was exported for something else than the config asks for.
+    """
+    path = weights.path if isinstance(weights, ReadWeights) else Path(weights)
+    kind = kind_of(path) or cfg.test.runtime
+    if cfg.test.providers is not None and kind != "onnx":
+        raise ValueError(
+            f"test.providers: {', '.join(cfg.test.providers)} are of ONNX Runtime, but the network "
+            f"runs in {kind}; set test.runtime=onnx, or test.providers=null"
+        )
+    if kind_of(path) is not None:
+        return _load(cfg, path, device)
+    model = build_model(cfg, weights)
+    if cfg.test.runtime == "torch":
+        return model.to(device)
+    return _load(cfg, _exported_once(cfg, model, path), device)
+
+
+def config_of_exported(path: Path, overrides: Sequence[str] = ()) -> Config:
+    """Return the config that is in the card of an exported file; see `load_config`.
+
+    Raises:
+        FileNotFoundError: if the file or its card is not there.
+        ValueError: if the card cannot be used.
+    """
+    card = read_card(path)
+    return parse_config([Layer(str(card_path(path)), card.config), read_overrides(overrides)])
+
+
+def _load(cfg: Config, path: Path, device: torch.device) -> ExportedNetwork:
+    card = read_card(path)
+    if cfg.test.runtime not in ("torch", card.kind):
+        raise ValueError(
+            f"test.runtime: found {cfg.test.runtime}, expected {card.kind}, for which {path} was "
+            "exported"
+        )
+    for key, found, expected in (
+        ("data.crop_wh", list(cfg.data.crop_wh), list(card.crop_wh)),
+        ("frames of a clip", build_clip_options(cfg, training=False).frames, card.frames),
+        ("joints of the skeleton", tuple(build_skeleton(cfg).joint_names), card.joints),
+    ):
+        if found != expected:
+            raise ValueError(
+                f"{key}: found {found}, expected {expected}, for which {path} was exported; "
+                "export the weights again with tools/export.py"
+            )
+    return ExportedNetwork(path, device.type, providers=cfg.test.providers)
+
+
+def _exported_once(cfg: Config, model: TemporalModel, weights: Path) -> Path:
+    runtime = cfg.test.runtime
+    if cfg.test.precision not in ("auto", "fp32", "fp16"):
+        raise ValueError(
+            f"test.precision: found {cfg.test.precision}, expected auto, fp32 or fp16 with "
+            f"test.runtime={runtime}"
+        )
+    options = ExportOptions(runtime, "fp16" if cfg.test.precision == "fp16" else "fp32")
+    settings = config_to_dict(cfg)
+    what = [weights_hash(weights), settings["model"], settings["data"]["crop_wh"], str(options)]
+    name = hashlib.sha256(json.dumps(what).encode()).hexdigest()[:16]
+    ending = next(ending for ending, kind in ENDINGS.items() if kind == runtime)
+    path = default_cache_dir() / "exported" / f"{name}{ending}"
+    if not (path.is_file() and card_path(path).is_file()):
+        _log.info("exporting %s for %s, once, to %s", weights, runtime, path)
+        card = export_model(cfg, model, weights, path, options)
+        _log.info("%s", card.parity.line() if card.parity else "")
+    return path
