@@ -129,9 +129,9 @@ def test_config_is_immutable(config_file):
         ),
         (
             "model.backbone.name=resnet",
-            "model.backbone.name: found 'resnet', expected 'hrnet' or 'simple_baseline'",
+            "model.backbone.name: found 'resnet', expected 'hrnet', 'simple_baseline', ",
         ),
-        ("model.backbone.name=[x]", "model.backbone.name: found ['x'], expected 'hrnet' or"),
+        ("model.backbone.name=[x]", "model.backbone.name: found ['x'], expected 'hrnet', "),
         (
             "model.backbone={name: simple_baseline, depth: 51}",
             "model.backbone.depth: found 51, expected 18, 34, 50, 101 or 152",
