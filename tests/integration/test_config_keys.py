@@ -1,10 +1,14 @@
 """Every config key changes something: training, validation or test reads it."""
 
+import contextlib
+import importlib.util
+
 import pytest
 import torch
 
 from dcpose import build_model, load_config
 from dcpose.build.data import build_clip_options
+from dcpose.build.model import build_model_to_train
 from dcpose.config.messages import leaf_keys, sections_of
 from dcpose.config.schema import Config
 from dcpose.config.section import Section
@@ -13,6 +17,7 @@ from dcpose.jobs.train import train
 from dcpose.jobs.validate import validate
 
 CPU = torch.device("cpu")
+TIMM = "{name: timm, model: test_resnet, neck: {channels: 8}, frozen: false}"
 
 
 @pytest.fixture
@@ -56,10 +61,15 @@ def test_every_key_is_read(tiny_cfg, run_here, read_keys):
         validate(cfg, CPU, weights, run_here / f"val{number}")
         make_submission(cfg, CPU, weights, run_here / f"test{number}", "posetrack18")
     build_model(load_config(tiny_cfg, ["model.backbone={name: simple_baseline, depth: 18}"]))
+    build_model(load_config(tiny_cfg, ["model.backbone={name: efficientnet_lite}"]))
+    with contextlib.suppress(ValueError):  # timm is an extra
+        build_model_to_train(load_config(tiny_cfg, [f"model.backbone={TIMM}"]))
     posewarper = load_config(tiny_cfg, ["model.name=posewarper", "model.warper.blocks=1"])
     build_model(posewarper)
     build_clip_options(posewarper, training=True)
     unread = [key for key in leaf_keys(Config) if not homes_of(key) & read_keys]
+    if importlib.util.find_spec("timm") is None:
+        unread.remove("model.backbone.pretrained")  # read once the network is there
     assert not unread, f"nothing reads {', '.join(unread)}; use them or drop them"
 
 
