@@ -11,10 +11,11 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+from dcpose.engine.devices import needs_proof, prove_device
 from dcpose.engine.precision import autocast
 from dcpose.heatmap import decode, heatmap_to_image
 from dcpose.skeleton import Skeleton
-from dcpose.structures import ClipBatch, PosePrediction
+from dcpose.structures import WITHOUT_FLOAT64, ClipBatch, PosePrediction
 from dcpose.threads import one_thread_each
 
 
@@ -28,10 +29,11 @@ def predict(
 ) -> Iterator[PosePrediction]:
     """Run a model over clips and yield one pose per clip, in the order of the clips.
 
-    Decoding happens on the device, and one small tensor per batch comes back. On CUDA one batch is
-    computed while the poses of the one before are handed out. On a CPU every clip is computed by
-    itself, by one thread: its pose depends neither on the other clips nor on the number of threads,
-    to the last bit and on any processor (`dcpose.threads`).
+    Decoding happens on the device, and one small tensor per batch comes back. On a GPU one batch
+    is computed while the poses of the one before are handed out; mps has to agree with the CPU on
+    the first clip (`prove_device`). On a CPU every clip is computed by itself, by one thread: its
+    pose depends neither on the other clips nor on the number of threads, to the last bit and on any
+    processor (`dcpose.threads`).
 
     Args:
         model: in eval mode, on `device`; (frames (B, F, 3, H, W) normalised, gaps (B, F - 1))
@@ -43,18 +45,32 @@ def predict(
         stride: crop pixels to a heatmap pixel.
 
     Raises:
-        ValueError: if the model is in training mode, gives heatmaps of another size, or NaN.
+        ValueError: if the model is in training mode, gives heatmaps of another size or
+            NaN; or if the device does not compute what the CPU does.
     """
     if model.training:
         raise ValueError("the model is in training mode, call model.eval() before predicting")
     compute = partial(_compute, model, stride=stride, dtype=dtype, flip=flip)
-    if device.type == "cuda":
-        yield from _predict_on_cuda(compute, batches, device)
-    else:
+    if device.type == "cpu":
         yield from _predict_on_cpu(compute, batches)
+        return
+    if needs_proof(device):
+        batches = _proved(model, batches, device)
+    yield from _predict_on_gpu(compute, batches, device)
 
 
-def _predict_on_cuda(
+def _proved(
+    model: nn.Module, batches: Iterable[ClipBatch], device: torch.device
+) -> Iterator[ClipBatch]:
+    """Pass batches on, after the device has computed the first clip as the CPU does."""
+    for number, batch in enumerate(batches):
+        if number == 0:
+            first = batch.rows(slice(0, 1))
+            prove_device(model, first.network_input(), first.gaps, device)
+        yield batch
+
+
+def _predict_on_gpu(
     compute: Callable[[ClipBatch], Tensor], batches: Iterable[ClipBatch], device: torch.device
 ) -> Iterator[PosePrediction]:
     under_way: deque[_Pending] = deque()
@@ -104,7 +120,10 @@ class _Pending:
 def _compute(
     model: nn.Module, batch: ClipBatch, *, stride: int, dtype: torch.dtype, flip: Skeleton | None
 ) -> Tensor:
-    """Return (B, J, 3) float64 x, y in image pixels and score, on the batch's device."""
+    """Return (B, J, 3) float64 x, y in image pixels and score.
+
+    They are on the batch's device, or on the CPU if that has no float64.
+    """
     frames = batch.network_input()
     with autocast(frames.device, dtype):
         if flip is None:
@@ -117,6 +136,8 @@ def _compute(
             f"heatmaps are {tuple(heatmaps.shape)} for frames {tuple(frames.shape)}, expected "
             f"(B, J, {expected[0]}, {expected[1]})"
         )
+    if heatmaps.device.type in WITHOUT_FLOAT64:
+        heatmaps = heatmaps.cpu()
     joints, scores = decode(heatmaps)
     joints = heatmap_to_image(joints, batch.crop_to_image, stride)
     return torch.cat([joints, scores.double()[..., None]], dim=-1)

@@ -6,7 +6,6 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from dcpose.build.data import build_clip_options, build_skeleton
 from dcpose.build.inference import build_predictor
@@ -15,6 +14,7 @@ from dcpose.build.weights import config_of_card, config_of_weights
 from dcpose.config.loading import load_config
 from dcpose.config.schema import Config
 from dcpose.detection.detectors import PersonDetector, make_detector
+from dcpose.engine.devices import choose_device
 from dcpose.estimator.frame_result import FrameResult
 from dcpose.estimator.live_poses import Boxes, BoxesOf, LivePoses, TrackingOptions
 from dcpose.estimator.stopwatch import Stopwatch
@@ -38,7 +38,7 @@ class PoseEstimator:
         cfg_or_card: a config, its file, or the card of converted weights; None takes the config
             that our own checkpoints carry, or what other weights tell.
         weights: our own checkpoint, or a file in a released layout; None takes a card's.
-        device: "cpu", "cuda", or "auto", which takes cuda where there is one.
+        device: "cpu", "cuda", "mps", or "auto", see `choose_device`.
         detector: finds people where no boxes are given: "torchvision", "hog", "whole-frame", or
             a function from an (H, W, 3) uint8 RGB image to (N, 4) boxes left, top, width, height
             and (N,) scores.
@@ -65,9 +65,7 @@ class PoseEstimator:
         stopwatch: Stopwatch | None = None,
     ) -> None:
         self.config, found = _config_and_weights(cfg_or_card, weights, overrides)
-        if device == "auto":
-            device = "cuda" if torch.cuda.is_available() else "cpu"
-        self.device = torch.device(device)
+        self.device = choose_device(device)
         self.skeleton: Skeleton = build_skeleton(self.config)
         if isinstance(detector, str):
             make = partial(
