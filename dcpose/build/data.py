@@ -5,6 +5,7 @@ from pathlib import Path
 from dcpose.build.datasets import DATASETS, per_video_files
 from dcpose.build.tables import METHODS
 from dcpose.config.schema import Config, Split
+from dcpose.config.shipped import find_config
 from dcpose.data.augment import Augmentation
 from dcpose.data.clip import ClipOptions
 from dcpose.formats.detections import describe_detector, read_detections
@@ -37,7 +38,7 @@ def build_skeleton(cfg: Config) -> Skeleton:
         ValueError: if the file cannot be used, or the model has another number of joints.
     """
     file = cfg.data.skeleton
-    skeleton = POSETRACK if file is None else read_skeleton(Path(file))
+    skeleton = POSETRACK if file is None else read_skeleton(find_config(file))
     if cfg.model.num_joints != skeleton.num_joints:
         raise ValueError(
             f"model.num_joints: found {cfg.model.num_joints}, expected {skeleton.num_joints}, the "

@@ -12,17 +12,14 @@ import cv2
 import numpy as np
 import pytest
 
+from dcpose.jobs.commands import infer
+
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "video"))
 from video_clips import write_video
 
 
-@pytest.fixture(scope="session")
-def infer(load_command):
-    return load_command("tools/infer.py")
-
-
 @pytest.fixture
-def run(infer, tiny_cfg, tiny_weights, capsys):
+def run(tiny_cfg, tiny_weights, capsys):
     """Function arguments -> lines printed, after success."""
 
     def call(*arguments, code=0):
@@ -102,7 +99,7 @@ def test_tracks_and_profile(run, run_here):
     assert [person["track_id"] for person in content["annotations"]] == [0] * 5
 
 
-def test_cut_short_video_is_worked_on_as_far_as_it_goes(infer, refused, base, run_here, capsys):
+def test_cut_short_video_is_worked_on_as_far_as_it_goes(refused, base, run_here, capsys):
     whole = write_video(run_here / "whole.mp4", num_frames=40, movflags="faststart")
     cut = run_here / "cut.mp4"
     cut.write_bytes(whole.read_bytes()[: whole.stat().st_size * 3 // 4])
@@ -113,7 +110,7 @@ def test_cut_short_video_is_worked_on_as_far_as_it_goes(infer, refused, base, ru
     assert len(json.loads(Path("out/cut.json").read_text())["images"]) == count
 
 
-def test_interrupt_leaves_whole_files(infer, run, run_here, monkeypatch):
+def test_interrupt_leaves_whole_files(run, run_here, monkeypatch):
     path = write_video(run_here / "clip.mp4", num_frames=20)
     drawn = []
 
