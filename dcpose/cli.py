@@ -154,7 +154,7 @@ def require_weights(weights: str | None) -> str:
     """
     if weights is None:
         raise ValueError(
-            "--weights is missing: name a checkpoint (runs/.../checkpoints/best.pt) or a released "
-            "DCPose file"
+            "--weights is missing: name a checkpoint (runs/.../checkpoints/best.pt), a released "
+            "file, or one of `dcpose convert --list`"
         )
     return weights

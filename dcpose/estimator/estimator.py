@@ -21,6 +21,7 @@ from dcpose.estimator.stopwatch import Stopwatch
 from dcpose.skeleton import Skeleton
 from dcpose.video.opening import open_source
 from dcpose.video.source import FrameSource, VideoFrame
+from dcpose.weights.hub import local_weights
 from dcpose.weights.loading import ReadWeights
 
 
@@ -37,7 +38,8 @@ class PoseEstimator:
     Args:
         cfg_or_card: a config, its file, or the card of converted weights; None takes the config
             that our own checkpoints carry, or what other weights tell.
-        weights: our own checkpoint, or a file in a released layout; None takes a card's.
+        weights: our own checkpoint, a file in a released layout, or where to fetch one (see
+            `local_weights`); None takes a card's.
         device: "cpu", "cuda", "mps", or "auto", see `choose_device`.
         detector: finds people where no boxes are given: "torchvision", "hog", "whole-frame", or
             a function from an (H, W, 3) uint8 RGB image to (N, 4) boxes left, top, width, height
@@ -171,19 +173,19 @@ def _config_and_weights(
 ) -> tuple[Config, Path | ReadWeights]:
     if isinstance(cfg_or_card, str | Path) and Path(cfg_or_card).suffix == ".json":
         config, beside = config_of_card(Path(cfg_or_card), overrides)
-        return config, beside if weights is None else Path(weights)
+        return config, beside if weights is None else local_weights(weights)
     if weights is None:
         raise ValueError(
-            "weights: give a checkpoint (runs/.../checkpoints/best.pt) or a released file; see "
-            "the README, Data and weights"
+            "weights: give a checkpoint (runs/.../checkpoints/best.pt), a released file, or a name "
+            "of `dcpose convert --list`"
         )
     if cfg_or_card is None:
-        return config_of_weights(Path(weights), overrides)
+        return config_of_weights(weights, overrides)
     if isinstance(cfg_or_card, Config):
         if overrides:
             raise ValueError("overrides go with the file of a config; change the Config itself")
-        return cfg_or_card, Path(weights)
-    return load_config(cfg_or_card, overrides), Path(weights)
+        return cfg_or_card, local_weights(weights)
+    return load_config(cfg_or_card, overrides), local_weights(weights)
 
 
 def _above(detector: PersonDetector, min_score: float) -> PersonDetector:

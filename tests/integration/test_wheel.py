@@ -87,7 +87,7 @@ def test_the_wheel_has_everything_and_nothing_else(dist):
     configs = {f"dcpose/{path.relative_to(REPOSITORY).as_posix()}"
                for path in (REPOSITORY / "configs").rglob("*.yaml")}  # fmt: skip
     assert configs <= names
-    assert {"dcpose/py.typed", "dcpose/report/page.html.jinja"} <= names
+    assert {"dcpose/py.typed", "dcpose/report/page.html.jinja", "dcpose/weights/zoo.yaml"} <= names
     assert {name.split("/")[0].split("-")[0] for name in names} == {"dcpose"}
     modules = {path.relative_to(REPOSITORY).as_posix()
                for path in (REPOSITORY / "dcpose").rglob("*.py")}  # fmt: skip

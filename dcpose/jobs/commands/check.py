@@ -22,7 +22,6 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from dcpose.check.cache import default_cache_dir
 from dcpose.check.findings import CODES
 from dcpose.check.layout import SplitFiles
 from dcpose.check.run import CheckOptions, check_data_set
@@ -31,6 +30,7 @@ from dcpose.config.loading import load_config
 from dcpose.config.schema import Config
 from dcpose.config.shipped import find_config
 from dcpose.data.frames import FrameError, read_frame
+from dcpose.files.cache_dir import default_cache_dir
 from dcpose.files.writing import write_text
 from dcpose.formats.posetrack.records import VideoAnnotation, read_annotations, read_video
 from dcpose.formats.skeleton_yaml import read_skeleton

@@ -1,7 +1,8 @@
-"""Convert weights of other projects to safetensors, and say what a file of weights is.
+"""Convert weights of other projects to safetensors, say what a file is, list what can be fetched.
 
 dcpose convert --from auto|dcpose|hrnet|mmpose|... SRC DST
 dcpose convert --inspect FILE
+dcpose convert --list
 
 Converting is never needed: `--weights` and `model.backbone.weights` read all these files as they
 are. It gives a file that cannot hold code, with one kind of names, and DST's card, a JSON file
@@ -26,9 +27,11 @@ from dcpose.cli import reports_user_errors
 from dcpose.config.loading import load_config
 from dcpose.config.shipped import shipped_configs
 from dcpose.files.writing import replacing, write_text
+from dcpose.weights.hub import local_weights
 from dcpose.weights.layouts import Source
 from dcpose.weights.loading import WITHOUT
 from dcpose.weights.reading import check_hash, sha256_of
+from dcpose.weights.zoo import zoo_text
 
 CARD_FORMAT = "dcpose-weights-card-1"
 EXIT_PROBLEM = 1
@@ -47,12 +50,15 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         help="what SRC must be; auto (default) takes any layout that is known",
     )
     parser.add_argument("--sha256", help="SHA-256 that the file must have, or its first digits")
-    parser.add_argument("--inspect", type=Path, metavar="FILE", help="only tell what FILE is")
-    parser.add_argument("src", nargs="?", type=Path, metavar="SRC", help="file to convert")
+    parser.add_argument("--inspect", metavar="FILE", help="only tell what FILE is")
+    parser.add_argument(
+        "--list", action="store_true", help="only tell what others published, where, on what terms"
+    )
+    parser.add_argument("src", nargs="?", metavar="SRC", help="file to convert, or where it is")
     parser.add_argument("dst", nargs="?", type=Path, metavar="DST", help="NAME.safetensors")
     arguments = parser.parse_args(argv)
-    if arguments.inspect is None and arguments.dst is None:
-        parser.error("expected SRC and DST, or --inspect FILE")
+    if arguments.inspect is None and arguments.dst is None and not arguments.list:
+        parser.error("expected SRC and DST, --inspect FILE or --list")
     if arguments.inspect is not None and arguments.src is not None:
         parser.error("--inspect FILE writes nothing, so it takes no SRC and DST")
     return arguments
@@ -62,11 +68,15 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> int:
     """Return 0; 1 if an inspected file would not load; 2 after one line that says what is wrong."""
     arguments = parse_arguments(argv)
+    if arguments.list:
+        print(zoo_text())
+        return 0
     if arguments.inspect is not None:
-        inspection = inspect_weights(arguments.inspect)
-        print(describe(inspection, check_hash(arguments.inspect, arguments.sha256)))
+        file = local_weights(arguments.inspect)
+        inspection = inspect_weights(file)
+        print(describe(inspection, check_hash(file, arguments.sha256)))
         return EXIT_PROBLEM if inspection.problem else 0
-    card = convert(arguments.src, arguments.dst, arguments.source, arguments.sha256)
+    card = convert(local_weights(arguments.src), arguments.dst, arguments.source, arguments.sha256)
     print(f"{arguments.dst}: {card['tensors']} tensors, from {card['source']['layout']}")
     print(f"{card_path(arguments.dst)}: {card['licence']}")
     return 0

@@ -24,9 +24,8 @@ FRAMES_AT_ONCE = 8
 """Of files, frames whose people go through the network together; cameras go frame by frame."""
 NO_WEIGHTS = (
     "--weights is missing: give a checkpoint of a training (runs/.../checkpoints/best.pt; "
-    "scripts/quickstart.sh makes one in minutes, for rendered people), released DCPose, PoseWarper "
-    "or SimpleBaseline weights, or the HRNet of a single-frame model; README.md, Data and weights, "
-    "says where to get them"
+    "scripts/quickstart.sh makes one in minutes, for rendered people), a released file, or a name "
+    "of `dcpose convert --list`, such as hrnet_w48_posetrack18, which is fetched once"
 )
 
 

@@ -7,6 +7,7 @@ from dcpose.cli import config_parser, reports_user_errors, require_weights
 from dcpose.config.loading import load_config
 from dcpose.engine.distributed import process_group
 from dcpose.jobs.test import make_submission
+from dcpose.weights.hub import local_weights
 
 
 @reports_user_errors
@@ -24,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     args = parser.parse_intermixed_args(argv)
     cfg = load_config(args.cfg, args.overrides)
-    weights = require_weights(args.weights)
+    weights = str(local_weights(require_weights(args.weights)))
     with process_group(args.device) as device:
         zip_path = make_submission(cfg, device, weights, args.out, args.format)
     if zip_path is not None:

@@ -8,6 +8,7 @@ from dcpose.config.loading import load_config
 from dcpose.engine.distributed import process_group
 from dcpose.jobs.validate import validate
 from dcpose.report.results import text
+from dcpose.weights.hub import local_weights
 
 
 @reports_user_errors
@@ -19,7 +20,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     args = parser.parse_intermixed_args(argv)
     cfg = load_config(args.cfg, args.overrides)
-    weights = require_weights(args.weights)
+    weights = str(local_weights(require_weights(args.weights)))
     with process_group(args.device) as device:
         measured = validate(cfg, device, weights, args.run_dir)
     if measured is not None:
