@@ -60,6 +60,7 @@ setup(
     packages=find_packages(include=["dcpose", "dcpose.*"]),
     package_data={
         "dcpose": ["py.typed"],
+        "dcpose.estimator": ["*.html"],
         "dcpose.report": ["*.jinja"],
         "dcpose.weights": ["*.yaml"],
     },

@@ -87,7 +87,8 @@ def test_the_wheel_has_everything_and_nothing_else(dist):
     configs = {f"dcpose/{path.relative_to(REPOSITORY).as_posix()}"
                for path in (REPOSITORY / "configs").rglob("*.yaml")}  # fmt: skip
     assert configs <= names
-    assert {"dcpose/py.typed", "dcpose/report/page.html.jinja", "dcpose/weights/zoo.yaml"} <= names
+    assert {"dcpose/py.typed", "dcpose/estimator/html_page.html"} <= names
+    assert {"dcpose/report/page.html.jinja", "dcpose/weights/zoo.yaml"} <= names
     assert {name.split("/")[0].split("-")[0] for name in names} == {"dcpose"}
     modules = {path.relative_to(REPOSITORY).as_posix()
                for path in (REPOSITORY / "dcpose").rglob("*.py")}  # fmt: skip
@@ -129,7 +130,10 @@ def test_poses_of_a_video(run, tiny_cfg, tiny_weights, tmp_path):
     for number in range(3):
         cv2.imwrite(str(tmp_path / f"frames/{number}.png"), np.full((48, 64, 3), 90, np.uint8))
     network = ["--cfg", tiny_cfg, "--weights", tiny_weights, "--device", "cpu"]
-    out = run("infer", "frames", *network, "--detector", "whole-frame", "--out", "out", "--draw")
+    out = run(
+        "infer", "frames", *network, "--detector", "whole-frame", "--out", "out", "--draw", "--html"
+    )
     assert "3 frames, 3 people" in out
     assert (tmp_path / "out/frames.json").stat().st_size > 0
     assert (tmp_path / "out/frames.mp4").stat().st_size > 0
+    assert (tmp_path / "out/frames.html").stat().st_size > 0

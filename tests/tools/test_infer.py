@@ -171,3 +171,11 @@ def test_real_clips(run, shared_dir, name):
     assert len(content["images"]) == facts(path)[0]
     assert len(content["annotations"]) > 3
     assert facts(path)[2] in (Fraction(5), Fraction(30))
+
+
+def test_the_page_of_a_video(run, run_here):
+    write_video("clip.mp4", num_frames=3)
+    lines = run("clip.mp4", "--detector", "whole-frame", "--html", "--json")
+    assert lines[-2:] == [str(Path("out/clip.json")), str(Path("out/clip.html"))]
+    assert 'id="poses"' in Path("out/clip.html").read_text(encoding="utf-8")
+    assert sorted(path.name for path in Path("out").iterdir()) == ["clip.html", "clip.json"]

@@ -1,7 +1,7 @@
 """Find the poses in a video: dcpose infer VIDEO --weights W [--draw] [overrides].
 
-Writes <name>.json (PoseTrack 2018 form) and, unless --json is given alone, <name>.mp4 with the
-poses drawn.
+Writes <name>.json (PoseTrack 2018 form), unless --json is given alone <name>.mp4 with the poses
+drawn, and with --html a page that plays the video with its poses, scores and people.
 """
 
 import argparse
@@ -61,6 +61,9 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     output.add_argument("--out", type=Path, default=Path("runs/infer"), help="folder (%(default)s)")
     output.add_argument("--draw", action="store_true", help="write both files (as without --json)")
     output.add_argument("--json", action="store_true", help="write no video")
+    output.add_argument(
+        "--html", action="store_true", help="write a page to look at the video and its poses"
+    )
     output.add_argument("--rate", type=Fraction, default=DEFAULT_IMAGE_RATE, help="of images, fps")
     output.add_argument("--profile", action="store_true", help="say where the time goes")
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="config overrides")
@@ -112,6 +115,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         test.joint_score,
         draw=None if args.json and not args.draw else draw_result,
         stopwatch=stopwatch,
+        page=args.html,
     )
     print(outcome.line(source.name))
     if args.profile:
