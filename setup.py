@@ -1,17 +1,68 @@
 """Packaging of dcpose; the tested versions are pinned in requirements.txt."""
 
+import ast
+import shutil
+from pathlib import Path
+
 from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
+
+HERE = Path(__file__).resolve().parent
+
+
+class BuildWithConfigs(build_py):
+    """Put configs/, which lies beside the package in a checkout, into the package of a wheel."""
+
+    def run(self) -> None:
+        """Copy modules, data, and then the configs."""
+        super().run()
+        if not self.editable_mode:
+            inside = Path(self.build_lib) / "dcpose" / "configs"
+            shutil.copytree(HERE / "configs", inside, dirs_exist_ok=True)
+
+
+def version() -> str:
+    """Read `__version__` without importing the package."""
+    tree = ast.parse((HERE / "dcpose" / "__init__.py").read_text(encoding="utf-8"))
+    return next(
+        ast.literal_eval(node.value)
+        for node in tree.body
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "__version__"
+    )
+
 
 setup(
     name="dcpose",
-    version="0.1.0",
+    version=version(),
     description="Multi-frame human pose estimation in video (DCPose, CVPR 2021)",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    author="the dcpose maintainers",
+    keywords="human pose estimation, video, PoseTrack, DCPose, HRNet, PyTorch",
+    classifiers=[
+        "Development Status :: 4 - Beta",
+        "Intended Audience :: Science/Research",
+        "Intended Audience :: Developers",
+        "Operating System :: POSIX :: Linux",
+        "Operating System :: MacOS",
+        "Operating System :: Microsoft :: Windows",
+        *(f"Programming Language :: Python :: 3.{minor}" for minor in range(10, 15)),
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+        "Topic :: Scientific/Engineering :: Image Recognition",
+        "Topic :: Multimedia :: Video",
+        "Typing :: Typed",
+    ],
+    cmdclass={"build_py": BuildWithConfigs},
+    entry_points={"console_scripts": ["dcpose=dcpose.cli:main"]},
     license="Apache-2.0",
     license_files=["LICENSE"],
     python_requires=">=3.10",
     packages=find_packages(include=["dcpose", "dcpose.*"]),
     package_data={
+        "dcpose": ["py.typed"],
+        "dcpose.estimator": ["*.html"],
         "dcpose.report": ["*.jinja"],
+        "dcpose.weights": ["*.yaml"],
         "dcpose.weights.packaged": ["*.json", "*.safetensors"],
     },
     install_requires=[
@@ -30,6 +81,8 @@ setup(
         "pydantic>=2.10",
         "PyYAML>=6.0",
         "safetensors>=0.4",
+        # one process fetches weights while others wait; torch brings it, too
+        "filelock>=3.20.3",
         "tensorboard>=2.18",
         "tqdm>=4.66.3",  # CVE-2024-34062
     ],
@@ -55,6 +108,8 @@ setup(
         "labels": ["sleap-io>=0.9"],
         # tables of poses as parquet
         "parquet": ["pyarrow>=17"],
+        # weights from the Hugging Face hub by hf:OWNER/REPO
+        "hub": ["huggingface_hub>=0.30"],
         # MOTA and IDF1 of tracks
         "mota": ["motmetrics>=1.4"],
         # the HTML page of scripts/report.py, the chart of scripts/ablate.py

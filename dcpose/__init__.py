@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from dcpose.config.schema import Config
     from dcpose.estimator.estimator import PoseEstimator
 
-__all__ = ["Config", "PoseEstimator", "build_model", "load_config"]
+__version__ = "0.1.0"
+
+__all__ = ["Config", "PoseEstimator", "__version__", "build_model", "load_config"]
 
 _HOME_OF = {
     "Config": "dcpose.config.schema",

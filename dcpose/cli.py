@@ -1,15 +1,43 @@
-"""What every command line in tools/ and scripts/ shares: arguments, and errors in one line."""
+"""The command `dcpose`, and what every command line shares: arguments, and errors in one line.
+
+Nothing heavy is imported here: `dcpose --help` answers before torch could be loaded.
+"""
 
 import argparse
 import functools
+import importlib
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+import dcpose
+
+COMMANDS = {
+    "train": ("train", "train a model, or resume a run"),
+    "val": ("val", "predict the val split and measure AP"),
+    "test": ("test", "predict the test split and write leaderboard files"),
+    "infer": ("infer", "find the poses in a video, a folder of images or a camera"),
+    "check": ("check", "tell what is wrong with a data set"),
+    "convert": ("convert_weights", "convert or inspect weights, or list those that can be fetched"),
+    "convert-annotations": ("convert_annotations", "PoseTrack 2017, 2018 and COCO forms"),
+    "detect": ("detect", "find the people of a data set or a folder"),
+    "evaluate": ("evaluate", "measure AP of predictions files"),
+    "report": ("report", "make one HTML page of runs"),
+    "synthetic": ("synthetic", "render videos with annotations"),
+    "check-install": ("check_install", "print versions, devices, codecs and extras"),
+}
+"""Name: module in `dcpose.jobs.commands`, what it does."""
+
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130
 TRACEBACK_SWITCH = "DCPOSE_TRACEBACK"
+
+WEIGHTS_HELP = (
+    "our own checkpoint, weights as their authors released them, a name of `dcpose convert "
+    "--list`, hf:OWNER/REPO[/FILE], or an https address"
+)
 
 
 class Command(Protocol):
@@ -49,20 +77,68 @@ def _with_home(argument: str) -> str:
     return f"{option}{equals}{os.path.expanduser(path)}"
 
 
+@reports_user_errors
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run `dcpose COMMAND ...` and return its exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:<{width}}  {text}" for name, (_, text) in COMMANDS.items()]
+    parser = argparse.ArgumentParser(
+        prog="dcpose",
+        usage="dcpose COMMAND ...",
+        description="Multi-frame human pose estimation in video.",
+        epilog="\n".join(["commands (`dcpose COMMAND --help` tells about one):", *lines]),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"dcpose {dcpose.__version__}")
+    parser.add_argument("command", choices=COMMANDS, metavar="COMMAND", help="see below")
+    name = parser.parse_args(arguments[:1]).command
+    if argv is None:
+        sys.argv[0] = f"dcpose {name}"  # what the help of the command calls itself
+    return _load(name)(arguments[1:])
+
+
+def _load(name: str) -> Command:
+    """Import one command; what it needs and is not installed is named with its way out."""
+    module = COMMANDS[name][0]
+    try:
+        command: Command = importlib.import_module(f"dcpose.jobs.commands.{module}").main
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.split(".")[0] == "dcpose":
+            raise
+        raise ValueError(
+            f"dcpose {name} needs the package {error.name}, which is not installed; run "
+            f"pip install {_requirement(error.name)}"
+        ) from None
+    return command
+
+
+def _requirement(package: str) -> str:
+    """Return what pip should install for a package: the extra of ours that has it, or itself."""
+    from importlib import metadata
+
+    try:
+        requirements = metadata.requires("dcpose") or []
+    except metadata.PackageNotFoundError:  # a checkout that is not installed
+        return package
+    for line in requirements:
+        extra = re.match(rf"{re.escape(package)}\b.*extra == .(\w+).", line, re.IGNORECASE)
+        if extra and extra[1] != "dev":
+            return f"'dcpose[{extra[1]}]'"
+    return package
+
+
 def config_parser(description: str) -> argparse.ArgumentParser:
     """Return a parser with what all tools take: --cfg, --weights, --device and overrides."""
     parser = argparse.ArgumentParser(
         description=description,
         epilog="Overrides are config keys: train.epochs=3, or train.epochs 3. Values are YAML.",
     )
-    parser.add_argument("--cfg", required=True, help="config file (YAML)")
     parser.add_argument(
-        "--weights",
-        help="our own checkpoint, or weights of DCPose, HRNet ... as their authors released them",
+        "--cfg", required=True, help="config (YAML), or a shipped one: posetrack18/dcpose_hrnet_w48"
     )
-    parser.add_argument(
-        "--device", choices=("cpu", "cuda"), help="default: cuda where there is one"
-    )
+    parser.add_argument("--weights", help=WEIGHTS_HELP)
+    add_device(parser)
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="config overrides")
     return parser
 
@@ -82,6 +158,16 @@ def leading_choices(
     return list(values[:count]), overrides
 
 
+def add_device(parser: argparse.ArgumentParser) -> None:
+    """Add --device."""
+    parser.add_argument(
+        "--device",
+        choices=("auto", "cpu", "cuda", "mps"),
+        default="auto",
+        help="auto (default) takes cuda, else mps, else cpu",
+    )
+
+
 def require_weights(weights: str | None) -> str:
     """Return the --weights option, or say what it should name.
 
@@ -90,7 +176,7 @@ def require_weights(weights: str | None) -> str:
     """
     if weights is None:
         raise ValueError(
-            "--weights is missing: name a checkpoint (runs/.../checkpoints/best.pt) or a released "
-            "DCPose file"
+            "--weights is missing: name a checkpoint (runs/.../checkpoints/best.pt), a released "
+            "file, or one of `dcpose convert --list`"
         )
     return weights

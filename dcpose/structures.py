@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+WITHOUT_FLOAT64 = frozenset({"mps"})
+"""Types of devices that cannot hold float64: such tensors stay on the CPU."""
+
 IMAGE_MEAN = (0.485, 0.456, 0.406)
 """Mean of RGB values in [0, 1] (ImageNet), what all published pose weights expect."""
 IMAGE_STD = (0.229, 0.224, 0.225)
@@ -145,8 +148,19 @@ class ClipBatch:
         return replace(self._map(lambda tensor: tensor[rows]), people=self.people[rows])
 
     def to(self, device: torch.device | str) -> ClipBatch:
-        """Return the batch with its tensors on `device`; pinned memory is copied asynchronously."""
-        return self._map(lambda tensor: tensor.to(device, non_blocking=True))
+        """Return the batch with its tensors on `device`; pinned memory is copied asynchronously.
+
+        Float64 stays where it is if the device has none (`WITHOUT_FLOAT64`).
+        """
+        import torch
+
+        lacks = torch.device(device).type in WITHOUT_FLOAT64
+
+        def move(tensor: Tensor) -> Tensor:
+            stays = lacks and tensor.dtype == torch.float64
+            return tensor if stays else tensor.to(device, non_blocking=True)
+
+        return self._map(move)
 
     def pin_memory(self) -> ClipBatch:
         """Return the batch in page-locked memory; the DataLoader calls this."""

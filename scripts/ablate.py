@@ -26,10 +26,9 @@ import torch
 import yaml
 
 from dcpose.build.model import count_trainable
-from dcpose.cli import reports_user_errors
+from dcpose.cli import add_device, reports_user_errors
 from dcpose.config.loading import config_to_dict, load_config
 from dcpose.config.schema import Config
-from dcpose.engine.devices import default_device
 from dcpose.engine.distributed import process_group
 from dcpose.engine.run.checkpoint import config_differences
 from dcpose.files.writing import write_text
@@ -82,7 +81,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--out", type=Path, default=Path("runs/ablations"), help="default: %(default)s"
     )
-    parser.add_argument("--device", choices=("cpu", "cuda"), help="default: cuda if there is one")
+    add_device(parser)
     parser.add_argument(
         "--share-backbone",
         action="store_true",
@@ -97,7 +96,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(listing(trials))
         return 0
     args.out.mkdir(parents=True, exist_ok=True)
-    with process_group(args.device or default_device()) as device:
+    with process_group(args.device) as device:
         to_do = [trial for trial in trials if not trial.results.exists()]
         for group in groups_that_share(to_do) if args.share_backbone else [[t] for t in to_do]:
             train_group(group, device, args.out)

@@ -15,8 +15,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
-
 from benchmarks.agreement import measure_agreement
 from benchmarks.data import measure_data
 from benchmarks.data_index import measure_data_index
@@ -30,8 +28,8 @@ from benchmarks.report import describe_results, write_results
 from benchmarks.share_backbone import measure_share_backbone
 from benchmarks.train import measure_train
 from benchmarks.video import measure_video
-from dcpose.cli import reports_user_errors
-from dcpose.engine.devices import default_device
+from dcpose.cli import add_device, reports_user_errors
+from dcpose.engine.devices import choose_device
 
 SUITES: dict[str, Suite] = {
     "data": measure_data,
@@ -52,18 +50,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run suites, print their tables, and write them where asked."""
     parser = argparse.ArgumentParser(description="measure speed and memory")
     parser.add_argument("--suite", choices=[*SUITES, "all"], required=True)
-    parser.add_argument("--device", choices=["cpu", "cuda"], default=default_device())
+    add_device(parser)
     parser.add_argument("--runs", type=int, default=5, help="measured runs of each variant")
     parser.add_argument("--out", type=Path, help="folder for <suite>_<device>.md and .json")
     parser.add_argument("--run", type=Path, help="folder of a training run, for suite agreement")
     parser.add_argument("--smoke", action="store_true", help="tiny sizes, meaningless figures")
     arguments = parser.parse_args(argv)
-    if arguments.device == "cuda" and not torch.cuda.is_available():
-        raise ValueError("device is cuda, but torch sees no CUDA device; use --device cpu")
     if arguments.runs < 1:
         raise ValueError(f"--runs must be at least 1, got {arguments.runs}")
 
-    device = torch.device(arguments.device)
+    device = choose_device(arguments.device)
     roofline = measure_roofline(device, arguments.smoke)
     options = Options(device, roofline, arguments.smoke, arguments.runs, arguments.run)
     words = ["python", "scripts/benchmark.py", *(sys.argv[1:] if argv is None else argv)]
@@ -76,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         tables = SUITES[name](options)
         print(f"## {name}\n\n{describe_results(command, machine, tables)}")
         if arguments.out is not None:
-            file = f"{name}_{arguments.device}"
+            file = f"{name}_{device.type}"
             write_results(arguments.out, file, command, machine, tables)
     return 0
 

@@ -19,6 +19,7 @@ from dcpose.build.inference import build_stream
 from dcpose.build.model import build_model
 from dcpose.cli import config_parser, reports_user_errors, require_weights
 from dcpose.config.loading import load_config
+from dcpose.engine.devices import choose_device
 from dcpose.formats.posetrack.records import VideoAnnotation
 from dcpose.geometry import apply_affine, invert_affine
 from dcpose.heatmap import decode
@@ -50,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     videos, people = read_people(cfg, "val")
     video, person = choose_person(videos, people, args.video, args.frame, args.person)
     batch = next(iter(build_stream(cfg, [video], {video.name: [person]})))
-    device = torch.device(args.device or "cpu")
+    device = choose_device(args.device)
     stages = stages_of(model.to(device), batch, joint)
     heading = f"{args.joint} in {person.video}, frame {person.frame}"
     sheet = stages_sheet(stages, heading)

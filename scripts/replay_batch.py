@@ -14,14 +14,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from dcpose.build.model import build_model
 from dcpose.build.training import build_target_encoder
-from dcpose.cli import reports_user_errors
+from dcpose.cli import add_device, reports_user_errors
 from dcpose.config.loading import config_from_dict
-from dcpose.engine.devices import default_device
+from dcpose.engine.devices import choose_device
 from dcpose.engine.faults.finite import gradient_norm
 from dcpose.engine.precision import resolve_precision
 from dcpose.engine.run.checkpoint import load_model_state
@@ -35,12 +34,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("step", type=Path, help="file in RUN_DIR/nonfinite")
-    parser.add_argument("--device", choices=("cpu", "cuda"), default=default_device())
+    add_device(parser)
     parser.add_argument("--precision", choices=("fp32", "bf16", "fp16"), help="default: the run's")
     args = parser.parse_args(argv)
     saved = load_step(args.step)
     cfg = config_from_dict(saved.config, str(args.step))
-    device = torch.device(args.device)
+    device = choose_device(args.device)
     model = build_model(cfg)
     load_model_state(model, saved.model, str(args.step))
     dtype = resolve_precision(args.precision or cfg.train.precision, device)

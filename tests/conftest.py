@@ -18,7 +18,12 @@ from hypothesis import settings
 settings.register_profile("any machine", deadline=None)
 settings.load_profile("any machine")
 
-pytest_plugins = ["fixtures.data_folder", "fixtures.networks", "fixtures.posetrack_files"]
+pytest_plugins = [
+    "fixtures.data_folder",
+    "fixtures.misbehaving_server",
+    "fixtures.networks",
+    "fixtures.posetrack_files",
+]
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SAMPLE = REPOSITORY / "datasets" / "sample"

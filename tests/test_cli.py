@@ -1,7 +1,14 @@
-"""What all command lines share: overrides among options, and errors in one line."""
+"""The command `dcpose`, and what all command lines share: overrides, errors in one line."""
+
+import importlib
+import subprocess
+import sys
+from importlib import metadata
 
 import pytest
 
+import dcpose
+from dcpose import cli
 from dcpose.cli import config_parser, reports_user_errors, require_weights
 
 
@@ -103,3 +110,75 @@ def test_weights_are_required():
     assert require_weights("best.pt") == "best.pt"
     with pytest.raises(ValueError, match=r"--weights is missing: name a checkpoint"):
         require_weights(None)
+
+
+def test_the_command_lists_all_commands_without_torch(capsys):
+    code = (
+        "import sys; from dcpose.cli import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit as end: print(end.code, 'torch' in sys.modules, 'numpy' in sys.modules)"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout
+    assert out.splitlines()[-1] == "0 False False"
+    assert all(f"\n  {name} " in out for name in cli.COMMANDS)
+
+
+@pytest.mark.parametrize(("module", "text"), cli.COMMANDS.values(), ids=lambda value: value[:15])
+def test_every_command_has_a_main_and_help(module, text, capsys):
+    command = importlib.import_module(f"dcpose.jobs.commands.{module}")
+    with pytest.raises(SystemExit) as exit_:
+        command.main(["--help"])
+    assert exit_.value.code == 0
+    assert "usage:" in capsys.readouterr().out
+    assert 10 < len(text) < 70
+
+
+def test_arguments_reach_the_command(tmp_path, capsys):
+    assert cli.main(["evaluate", "--annotations", str(tmp_path), "--predictions", "absent"]) == 2
+    assert capsys.readouterr().err.startswith("error: ")
+
+
+@pytest.mark.parametrize("arguments", [[], ["trian"], ["--cfg", "a.yaml"]])
+def test_unknown_commands_exit_with_2(arguments, capsys):
+    with pytest.raises(SystemExit) as exit_:
+        cli.main(arguments)
+    assert exit_.value.code == 2
+    assert "usage: dcpose COMMAND" in capsys.readouterr().err
+
+
+def test_version(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["--version"])
+    assert capsys.readouterr().out == f"dcpose {dcpose.__version__}\n"
+
+
+def test_a_package_that_is_missing_is_named_with_its_extra(capsys, monkeypatch):
+    requirements = ["torch>=2", 'jinja2>=3.1; extra == "report"', 'jinja2; extra == "dev"']
+    monkeypatch.setattr(metadata, "requires", lambda name: requirements)
+
+    def import_module(name):
+        raise ModuleNotFoundError("No module named 'jinja2'", name="jinja2")
+
+    monkeypatch.setattr(importlib, "import_module", import_module)
+    assert cli.main(["report", "run"]) == 2
+    assert capsys.readouterr().err == (
+        "error: dcpose report needs the package jinja2, which is not installed; run "
+        "pip install 'dcpose[report]'\n"
+    )
+
+
+@pytest.mark.parametrize("missing", [False, True])
+def test_requirement_without_metadata(missing, monkeypatch):
+    def requires(name):
+        if missing:
+            raise metadata.PackageNotFoundError(name)
+        return ["torch>=2"]
+
+    monkeypatch.setattr(metadata, "requires", requires)
+    assert cli._requirement("somelib") == "somelib"
+
+
+def test_a_bug_in_an_import_is_not_hidden(monkeypatch):
+    monkeypatch.setitem(cli.COMMANDS, "broken", ("no_such_module", ""))
+    with pytest.raises(ModuleNotFoundError, match="no_such_module"):
+        cli.main(["broken"])

@@ -5,6 +5,7 @@ from pathlib import Path
 from dcpose.build.datasets import DATASETS
 from dcpose.build.tables import METHODS
 from dcpose.config.schema import Config, Split
+from dcpose.config.shipped import find_config
 from dcpose.data.appearance import Appearance
 from dcpose.data.augment import Augmentation
 from dcpose.data.clip import ClipOptions
@@ -42,7 +43,7 @@ def build_skeleton(cfg: Config) -> Skeleton:
     """
     file = cfg.data.skeleton
     own = DATASETS[cfg.data.layout].skeleton
-    skeleton = own if file is None else read_skeleton(Path(file))
+    skeleton = own if file is None else read_skeleton(find_config(file))
     if cfg.model.num_joints != skeleton.num_joints:
         raise ValueError(
             f"model.num_joints: found {cfg.model.num_joints}, expected {skeleton.num_joints}, the "

@@ -11,6 +11,7 @@ from dcpose.config.models import TimmConfig
 from dcpose.config.schema import Config
 from dcpose.models.backbones.timm_features import TimmBackbone
 from dcpose.models.interface import TemporalModel
+from dcpose.weights.hub import local_weights
 from dcpose.weights.loading import ReadWeights, load_backbone_weights, load_weights
 
 _log = logging.getLogger(__name__)
@@ -21,8 +22,9 @@ def build_model(cfg: Config, weights: str | Path | ReadWeights | None = None) ->
 
     Args:
         cfg: see `load_config`.
-        weights: our own checkpoint, or a file in a released layout; every parameter must be in
-            it. None initialises as the paper does, from the seed of the config.
+        weights: our own checkpoint, or a file in a released layout, or where to fetch one (see
+            `local_weights`); every parameter must be in it. None initialises as the paper does,
+            from the seed of the config.
 
     Returns:
         The model in eval mode on the CPU; call it with frames (B, F, 3, H, W), normalised RGB
@@ -40,7 +42,8 @@ def build_model(cfg: Config, weights: str | Path | ReadWeights | None = None) ->
     model.backbone.init(generator)
     model.init_head(generator)
     if weights is not None:
-        _log.info("weights: %s", load_weights(model, weights))
+        found = weights if isinstance(weights, ReadWeights) else local_weights(weights)
+        _log.info("weights: %s", load_weights(model, found))
     return model.eval()
 
 
@@ -58,7 +61,7 @@ def build_model_to_train(cfg: Config, weights: str | Path | None = None) -> Temp
         return build_model(cfg, weights)
     model = build_model(cfg)
     if cfg.model.backbone.weights is not None:
-        report = load_backbone_weights(model.backbone, cfg.model.backbone.weights)
+        report = load_backbone_weights(model.backbone, local_weights(cfg.model.backbone.weights))
         _log.info("backbone weights: %s", report)
     elif isinstance(cfg.model.backbone, TimmConfig) and cfg.model.backbone.pretrained:
         cast(TimmBackbone, model.backbone).load_pretrained()

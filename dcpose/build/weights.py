@@ -10,9 +10,10 @@ from torch import Tensor
 
 from dcpose.build.model import build_without_memory
 from dcpose.config.layers import Layer, read_overrides
-from dcpose.config.loading import parse_config
+from dcpose.config.loading import load_config, parse_config
 from dcpose.config.schema import Config
 from dcpose.models.interface import TemporalModel
+from dcpose.weights.hub import local_weights, zoo_entry
 from dcpose.weights.layouts.layout import Layout
 from dcpose.weights.loading import COUNTER, ReadWeights, check_fit, read_named_weights
 from dcpose.weights.recognise import config_of, settings_of, unknown_of
@@ -94,14 +95,16 @@ def network_of(config: dict[str, Any]) -> TemporalModel:
     return build_without_memory(parse_config([Layer("weights", _sections(config))]))
 
 
-def config_of_weights(path: Path, overrides: Sequence[str] = ()) -> tuple[Config, ReadWeights]:
+def config_of_weights(
+    weights: str | Path, overrides: Sequence[str] = ()
+) -> tuple[Config, ReadWeights]:
     """Return the config of our own checkpoint, or what the names and shapes of other weights tell.
 
-    Of weights that are no checkpoint only the network is known; crop size and all else are those
-    of the paper unless overridden.
+    Of weights that are neither a checkpoint nor in the zoo only the network is known; crop size
+    and all else are those of the paper unless overridden.
 
     Args:
-        path: file of weights.
+        weights: a file, or where to fetch one, see `local_weights`.
         overrides: see `load_config`.
 
     Returns:
@@ -109,11 +112,14 @@ def config_of_weights(path: Path, overrides: Sequence[str] = ()) -> tuple[Config
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if the file cannot be read, or its layout is unknown.
+        ValueError: if the file cannot be had or read, or its layout is unknown.
     """
-    weights = read_named_weights(path)
-    values = weights.config or _sections(config_of(settings_of(weights.named.state)))
-    return parse_config([Layer(str(path), values), read_overrides(overrides)]), weights
+    entry, path = zoo_entry(weights), local_weights(weights)
+    found = read_named_weights(path)
+    if entry is not None and entry.config_name is not None:
+        return load_config(entry.config_name, [*entry.overrides, *overrides]), found
+    values = found.config or _sections(config_of(settings_of(found.named.state)))
+    return parse_config([Layer(str(path), values), read_overrides(overrides)]), found
 
 
 def config_of_card(path: Path, overrides: Sequence[str] = ()) -> tuple[Config, Path]:

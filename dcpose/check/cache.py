@@ -22,12 +22,6 @@ VERSION = 5
 """Goes up when facts gain or change meaning, so that older ones are found out anew."""
 
 
-def default_cache_dir() -> Path:
-    """Return the folder for caches of the current user: $XDG_CACHE_HOME/dcpose or the like."""
-    home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    return Path(home) / "dcpose"
-
-
 def cache_name(prefix: str, *parts: str) -> str:
     """Return a file name without suffix that differs for different parts."""
     digest = hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()

@@ -13,7 +13,7 @@ from dcpose.config.messages import ConfigError, describe_problems, leaf_keys
 from dcpose.config.models import BackboneSection, ModelSection
 from dcpose.config.schema import Config, DataSection
 from dcpose.config.section import Choice, Section
-from dcpose.files.reading import named_path
+from dcpose.config.shipped import find_config
 
 FAMILIES: dict[str, type[Choice]] = {
     "data": DataSection,
@@ -33,7 +33,8 @@ def load_config(
     """Read a config file, its parents and overrides.
 
     Args:
-        path: YAML file; `base:` inside it names its parent, relative to the file.
+        path: YAML file, or the name of a shipped one, such as `posetrack18/dcpose_hrnet_w48`;
+            `base:` inside it names its parent, relative to the file.
         overrides: `key=value` tokens, or `key`, `value` pairs of tokens, mixed freely.
         on: config that takes the place of the parents in other folders, so that what the files of
             one folder say, such as the rows of an ablation, is applied to it.
@@ -42,11 +43,12 @@ def load_config(
         ConfigError: (a ValueError) one line for each problem: missing file, bad YAML, cycle of
             `base:`, unknown key with the nearest valid names, wrong type or value.
     """
-    layers = read_layers(named_path(path))
+    path = find_config(path)
+    layers = read_layers(path)
     if on is not None:
-        folder = Path(path).parent.resolve()
+        folder = path.parent.resolve()
         own = [layer for layer in layers if Path(layer.origin).parent.resolve() == folder]
-        layers = [*read_layers(named_path(on)), *own]
+        layers = [*read_layers(find_config(on)), *own]
     return parse_config([*layers, read_overrides(overrides)])
 
 

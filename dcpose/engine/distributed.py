@@ -13,6 +13,8 @@ import torch
 from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from dcpose.engine.devices import choose_device
+
 T = TypeVar("T")
 
 TIMEOUT_S = 1800
@@ -26,22 +28,23 @@ def process_group(
     """Join the processes that torchrun started, and leave them at the end.
 
     Args:
-        device: `cuda` or `cpu` as the user asked for; under torchrun, process n of a machine gets
-            GPU n.
+        device: as the user asked for, see `choose_device`; under torchrun, process n of a machine
+            gets GPU n.
         timeout_s: how long a process waits for another one before it raises.
 
     Yields:
         The device of this process.
 
     Raises:
-        ValueError: if CUDA is asked for and absent, or there are more processes than GPUs.
+        ValueError: if the device is absent or cannot be shared, or there are more processes than
+            GPUs.
     """
-    device = torch.device(device)
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise ValueError("device is cuda, but torch sees no CUDA device; use --device cpu")
+    device = choose_device(device)
     if "WORLD_SIZE" not in os.environ:
         yield device
         return
+    if device.type == "mps":
+        raise ValueError("torchrun works with cuda and cpu; use --device cpu")
     timeout = timedelta(seconds=timeout_s)
     if device.type == "cuda":
         device = _own_gpu()

@@ -12,11 +12,12 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from dcpose.engine.devices import needs_proof, prove_device
 from dcpose.engine.precision import autocast
 from dcpose.geometry import Affine, cell_wh
 from dcpose.heatmap import decode, decode_dark, heatmap_to_image
 from dcpose.skeleton import Skeleton
-from dcpose.structures import ClipBatch, PosePrediction
+from dcpose.structures import WITHOUT_FLOAT64, ClipBatch, PosePrediction
 from dcpose.threads import one_thread_each
 
 Decoding = Literal["quarter", "dark"]
@@ -34,10 +35,11 @@ def predict(
 ) -> Iterator[PosePrediction]:
     """Run a model over clips and yield one pose per clip, in the order of the clips.
 
-    Decoding happens on the device, and one small tensor per batch comes back. On CUDA one batch is
-    computed while the poses of the one before are handed out. On a CPU every clip is computed by
-    itself, by one thread: its pose depends neither on the other clips nor on the number of threads,
-    to the last bit and on any processor (`dcpose.threads`).
+    Decoding happens on the device, and one small tensor per batch comes back. On a GPU one batch
+    is computed while the poses of the one before are handed out; mps has to agree with the CPU on
+    the first clip (`prove_device`). On a CPU every clip is computed by itself, by one thread: its
+    pose depends neither on the other clips nor on the number of threads, to the last bit and on any
+    processor (`dcpose.threads`).
 
     Args:
         model: in eval mode, on `device`; (frames (B, F, 3, H, W) normalised, gaps (B, F - 1))
@@ -51,19 +53,33 @@ def predict(
         decoding: how joints are read off heatmaps: `heatmap.decode` or `heatmap.decode_dark`.
 
     Raises:
-        ValueError: if the model is in training mode, gives heatmaps of another size, or NaN.
+        ValueError: if the model is in training mode, gives heatmaps of another size or
+            NaN; or if the device does not compute what the CPU does.
     """
     if model.training:
         raise ValueError("the model is in training mode, call model.eval() before predicting")
     reading = _Reading(stride, affine, decode_dark if decoding == "dark" else decode)
     compute = partial(_compute, model, reading=reading, dtype=dtype, flip=flip)
-    if device.type == "cuda":
-        yield from _predict_on_cuda(compute, batches, device)
-    else:
+    if device.type == "cpu":
         yield from _predict_on_cpu(compute, batches)
+        return
+    if needs_proof(device):
+        batches = _proved(model, batches, device)
+    yield from _predict_on_gpu(compute, batches, device)
 
 
-def _predict_on_cuda(
+def _proved(
+    model: nn.Module, batches: Iterable[ClipBatch], device: torch.device
+) -> Iterator[ClipBatch]:
+    """Pass batches on, after the device has computed the first clip as the CPU does."""
+    for number, batch in enumerate(batches):
+        if number == 0:
+            first = batch.rows(slice(0, 1))
+            prove_device(model, first.network_input(), first.gaps, device)
+        yield batch
+
+
+def _predict_on_gpu(
     compute: Callable[[ClipBatch], Tensor], batches: Iterable[ClipBatch], device: torch.device
 ) -> Iterator[PosePrediction]:
     under_way: deque[_Pending] = deque()
@@ -126,7 +142,10 @@ def _compute(
     dtype: torch.dtype,
     flip: Skeleton | None,
 ) -> Tensor:
-    """Return (B, J, 3) float64 x, y in image pixels and score, on the batch's device."""
+    """Return (B, J, 3) float64 x, y in image pixels and score.
+
+    They are on the batch's device, or on the CPU if that has no float64.
+    """
     frames = batch.network_input()
     with autocast(frames.device, dtype):
         if flip is None:
@@ -139,8 +158,10 @@ def _compute(
             f"heatmaps are {tuple(heatmaps.shape)} for frames {tuple(frames.shape)}, expected "
             f"(B, J, {expected[0]}, {expected[1]})"
         )
-    joints, scores = reading.decode(heatmaps)
     crop_wh, heatmap_wh = (tuple(t.shape[:-3:-1]) for t in (frames, heatmaps))
+    if heatmaps.device.type in WITHOUT_FLOAT64:
+        heatmaps = heatmaps.cpu()
+    joints, scores = reading.decode(heatmaps)
     cell = cell_wh(crop_wh, heatmap_wh, reading.affine)
     joints = heatmap_to_image(joints, batch.crop_to_image, cell)
     return torch.cat([joints, scores.double()[..., None]], dim=-1)

@@ -5,7 +5,6 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from dcpose.build.data import build_clip_options, build_skeleton
 from dcpose.build.inference import build_predictor
@@ -15,6 +14,7 @@ from dcpose.config.loading import load_config
 from dcpose.config.schema import Config
 from dcpose.deploy.exported import kind_of
 from dcpose.detection.detectors import PersonDetector, make_detector
+from dcpose.engine.devices import choose_device
 from dcpose.estimator.frame_result import FrameResult
 from dcpose.estimator.live_poses import Boxes, BoxesOf, LivePoses, TrackingOptions
 from dcpose.estimator.stopwatch import Stopwatch
@@ -22,6 +22,7 @@ from dcpose.files.reading import named_path
 from dcpose.skeleton import Skeleton
 from dcpose.video.opening import open_source
 from dcpose.video.source import FrameSource, VideoFrame, frame_rate
+from dcpose.weights.hub import local_weights
 from dcpose.weights.loading import ReadWeights
 
 
@@ -38,9 +39,10 @@ class PoseEstimator:
     Args:
         cfg_or_card: a config, its file, or the card of converted weights; None takes the config
             that our own checkpoints carry, or what other weights tell.
-        weights: our own checkpoint, a file in a released layout, or an exported network (.onnx,
-            .xml, .pt2 with its .json beside it); None takes a card's.
-        device: "cpu", "cuda", or "auto", which takes cuda where there is one.
+        weights: our own checkpoint, a file in a released layout, where to fetch one (see
+            `local_weights`), or an exported network (.onnx, .xml, .pt2 with its .json beside it);
+            None takes a card's.
+        device: "cpu", "cuda", "mps", or "auto", see `choose_device`.
         detector: finds people where no boxes are given: "torchvision", "hog", "whole-frame", or
             a function from an (H, W, 3) uint8 RGB image to (N, 4) boxes left, top, width, height
             and (N,) scores.
@@ -67,9 +69,7 @@ class PoseEstimator:
         stopwatch: Stopwatch | None = None,
     ) -> None:
         self.config, found = _config_and_weights(cfg_or_card, weights, overrides)
-        if device == "auto":
-            device = "cuda" if torch.cuda.is_available() else "cpu"
-        self.device = torch.device(device)
+        self.device = choose_device(device)
         self.skeleton: Skeleton = build_skeleton(self.config)
         if isinstance(detector, str):
             make = partial(
@@ -175,21 +175,21 @@ def _config_and_weights(
 ) -> tuple[Config, Path | ReadWeights]:
     if isinstance(cfg_or_card, str | Path) and named_path(cfg_or_card).suffix == ".json":
         config, beside = config_of_card(named_path(cfg_or_card), overrides)
-        return config, beside if weights is None else named_path(weights)
+        return config, beside if weights is None else local_weights(weights)
     if weights is None:
         raise ValueError(
-            "weights: give a checkpoint (runs/.../checkpoints/best.pt) or a released file; see "
-            "the README, Data and weights"
+            "weights: give a checkpoint (runs/.../checkpoints/best.pt), a released file, or a name "
+            "of `dcpose convert --list`"
         )
     if cfg_or_card is None and kind_of(Path(weights)) is not None:
         return config_of_exported(Path(weights), overrides), Path(weights)
     if cfg_or_card is None:
-        return config_of_weights(named_path(weights), overrides)
+        return config_of_weights(weights, overrides)
     if isinstance(cfg_or_card, Config):
         if overrides:
             raise ValueError("overrides go with the file of a config; change the Config itself")
-        return cfg_or_card, named_path(weights)
-    return load_config(cfg_or_card, overrides), named_path(weights)
+        return cfg_or_card, local_weights(weights)
+    return load_config(cfg_or_card, overrides), local_weights(weights)
 
 
 def _above(detector: PersonDetector, min_score: float) -> PersonDetector:

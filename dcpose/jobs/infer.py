@@ -10,6 +10,7 @@ import numpy as np
 from dcpose.engine.faults.interruption import Interrupted, StopRequest
 from dcpose.engine.run.progress import with_progress
 from dcpose.estimator.frame_result import FrameResult
+from dcpose.estimator.html_page import HtmlPage
 from dcpose.estimator.posetrack_file import PoseTrackFile, read_origin
 from dcpose.estimator.stopwatch import Stopwatch
 from dcpose.formats.posetrack.predictions import JointScore
@@ -74,10 +75,11 @@ def infer(
     draw: Callable[[FrameResult], np.ndarray] | None,
     stopwatch: Stopwatch,
     drawn_later: bool = False,
+    page: bool = False,
 ) -> Outcome:
-    """Write `<name>.json` and, if it is drawn, `<name>.mp4`.
+    """Write `<name>.json`, if it is drawn `<name>.mp4`, and on request the page `<name>.html`.
 
-    Both hold what was done so far if the source breaks off or the user interrupts.
+    All hold what was done so far if the source breaks off or the user interrupts.
 
     Args:
         source: what a video that plays like it needs.
@@ -89,18 +91,21 @@ def infer(
         stopwatch: takes the time of drawing and encoding.
         drawn_later: a video of the same name will be written afterwards, so it may not replace
             what was made from another source.
+        page: write an `HtmlPage`, too.
 
     Raises:
         ValueError: if a file would replace the source, or what was made from another one.
     """
     out.mkdir(parents=True, exist_ok=True)
     files = [out / f"{source.name}.json"] + [video_file(source, out)] * (draw is not None)
+    files += [out / f"{source.name}.html"] * page
     _keep_others(source, [*files, *[video_file(source, out)] * drawn_later])
     stopped_by: VideoError | Interrupted | None = None
     with (
         StopRequest("the frame") as stop,
         PoseTrackFile(files[0], skeleton, joint_score, source.origin) as json_file,
         nullcontext() if draw is None else VideoWriter(files[1], source) as video,
+        HtmlPage(files[-1], source, skeleton) if page else nullcontext() as html_page,
     ):
         try:
             with stop.nothing_to_finish():
@@ -112,12 +117,17 @@ def infer(
                                 picture = draw(result)
                             with stopwatch.measure("encode"):
                                 video.write(picture, result.ticks, result.duration)
+                        if html_page is not None:
+                            with stopwatch.measure("page"):
+                                html_page.write(result)
         except (VideoError, Interrupted) as error:
             stopped_by = error
         seconds = stopwatch.elapsed
         json_file.close()
         if video is not None:
             video.close(complete=stopped_by is None)
+        if html_page is not None:
+            html_page.close(complete=stopped_by is None)
     return Outcome(
         json_file.num_frames,
         json_file.num_people,

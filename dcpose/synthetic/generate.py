@@ -176,7 +176,7 @@ def _check_folder(out: Path, parameters: dict[str, Any]) -> Summary | None:
 def _read_manifest(path: Path, keys: tuple[str, ...]) -> dict[str, Any]:
     """Read a manifest; ValueError if it is not one of this generator."""
     try:
-        content = json.loads(path.read_text())
+        content = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise ValueError(f"{path} is not JSON ({error}); remove its folder") from None
     if not isinstance(content, dict) or any(not isinstance(content.get(k), dict) for k in keys):

@@ -75,7 +75,7 @@ def read_weights(path: str | Path) -> WeightsFile:
     path = named_path(path)
     if not path.is_file():
         raise FileNotFoundError(f"no weights file at {path}")
-    _check_whole(path)
+    check_whole(path)
     metadata: Mapping[str, str] = {}
     notes: list[str] = []
     if path.suffix == ".safetensors":
@@ -114,12 +114,10 @@ def check_hash(path: str | Path, expected: str | None = None) -> str:
     """
     path = named_path(path)
     found = sha256_of(path)
-    in_name = _HASH_IN_NAME.search(path.name)
+    known, origin = hash_in_name(path), "its name"
     if expected is not None:
         known, origin = expected.lower(), "--sha256"
-    elif in_name is not None:
-        known, origin = in_name[1], "its name"
-    else:
+    if known is None:
         return found
     if not known or not found.startswith(known):
         raise ValueError(
@@ -129,7 +127,13 @@ def check_hash(path: str | Path, expected: str | None = None) -> str:
     return found
 
 
-def _check_whole(path: Path) -> None:
+def hash_in_name(path: Path) -> str | None:
+    """Return the first digits of the SHA-256 that a name like `resnet50-0676ba61.pth` carries."""
+    match = _HASH_IN_NAME.search(path.name)
+    return None if match is None else match[1]
+
+
+def check_whole(path: Path) -> None:
     """Check the head and the size of a file.
 
     Raises:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import statistics
 import tempfile
 import time
@@ -142,9 +141,17 @@ def _marked(results: Iterable[FrameResult], marks: list[Row], every: int) -> Ite
     for count, result in enumerate(results, start=1):
         yield result
         if count % every == 0:
-            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+            peak = _peak_memory_mb()
             seconds = time.perf_counter() - start
             marks.append({"frames": count, "peak_memory_mb": peak, "seconds": seconds})
+
+
+def _peak_memory_mb() -> float | None:
+    try:
+        import resource
+    except ModuleNotFoundError:  # Windows
+        return None
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def _grid(people: int, wh: tuple[int, int]) -> Boxes:

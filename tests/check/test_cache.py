@@ -4,9 +4,10 @@ import pytest
 
 from dcpose.check import frames as check_frames
 from dcpose.check import run as check
-from dcpose.check.cache import FactCache, default_cache_dir
+from dcpose.check.cache import FactCache
 from dcpose.check.layout import SplitFiles
 from dcpose.check.run import CheckOptions, check_data_set
+from dcpose.files.cache_dir import default_cache_dir
 
 
 def test_facts_are_valid_for_their_stamp_only(tmp_path):

@@ -8,7 +8,6 @@ import torch
 from dcpose import build_model, load_config
 from dcpose.build import data as build_data
 from dcpose.data import frames as frame_files
-from dcpose.engine.devices import default_device
 from dcpose.evaluation.evaluator import evaluate_folders
 from dcpose.jobs.predict import predict_split
 from dcpose.jobs.test import make_submission
@@ -147,7 +146,3 @@ def test_annotations_without_ears_are_a_perfect_prediction(fifteen_joints, sampl
     skeleton = build_data.build_skeleton(fifteen_joints)
     result = evaluate_folders(sample_dir / "annotations" / "val", run_here, skeleton)
     assert result.total == pytest.approx(100)
-
-
-def test_default_device_is_there():
-    assert default_device() == ("cuda" if torch.cuda.is_available() else "cpu")

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from dcpose.jobs.commands import detect as script
+
 SAMPLE = Path(__file__).resolve().parents[2] / "datasets" / "sample"
 CONFIG = Path(__file__).resolve().parents[2] / "configs/synthetic/single_frame.yaml"
 
@@ -30,9 +32,8 @@ class Stub(torch.nn.Module):
 
 
 @pytest.fixture
-def detect(load_command, monkeypatch):
+def detect(monkeypatch):
     """Run the command with a stub; returns the exit code and the options of the detector."""
-    script = load_command("scripts/detect_people.py")
 
     def run(*arguments, batches=10**6):
         def build(*options):
@@ -100,13 +101,12 @@ def test_mistakes(detect, tmp_path, capsys):
         detect("--images", tmp_path, "--out", out, "--nms", 0)
 
 
-def test_weights_that_cannot_be_had(load_command, monkeypatch, tmp_path, capsys):
+def test_weights_that_cannot_be_had(monkeypatch, tmp_path, capsys):
     def refuse(*args, **kwargs):
         raise OSError("no network")
 
     monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", refuse)
     monkeypatch.setattr("dcpose.detection.torchvision.get_model", lambda *a, **k: Stub())
-    script = load_command("scripts/detect_people.py")
     arguments = ["--images", str(SAMPLE / "images"), "--out", str(tmp_path / "x.json")]
     assert script.main(arguments) == 2
     error = capsys.readouterr().err

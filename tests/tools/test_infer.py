@@ -15,6 +15,7 @@ import pytest
 
 from dcpose.formats.results import writing
 from dcpose.formats.results.video_results import read_results
+from dcpose.jobs.commands import infer
 from dcpose.jobs.draw_results import draw_results
 from dcpose.skeleton import POSETRACK
 from dcpose.video.opening import open_source
@@ -24,13 +25,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "video"))
 from video_clips import write_video
 
 
-@pytest.fixture(scope="session")
-def infer(load_command):
-    return load_command("tools/infer.py")
-
-
 @pytest.fixture
-def run(infer, tiny_cfg, tiny_weights, capsys):
+def run(tiny_cfg, tiny_weights, capsys):
     """Function arguments -> lines printed, after success."""
 
     def call(*arguments, code=0):
@@ -110,7 +106,7 @@ def test_tracks_and_profile(run, run_here):
     assert [person["track_id"] for person in content["annotations"]] == [0] * 5
 
 
-def test_cut_short_video_is_worked_on_as_far_as_it_goes(infer, refused, base, run_here, capsys):
+def test_cut_short_video_is_worked_on_as_far_as_it_goes(refused, base, run_here, capsys):
     whole = write_video(run_here / "whole.mp4", num_frames=40, movflags="faststart")
     cut = run_here / "cut.mp4"
     cut.write_bytes(whole.read_bytes()[: whole.stat().st_size * 3 // 4])
@@ -121,7 +117,7 @@ def test_cut_short_video_is_worked_on_as_far_as_it_goes(infer, refused, base, ru
     assert len(json.loads(Path("out/cut.json").read_text())["images"]) == count
 
 
-def test_interrupt_leaves_whole_files(infer, run, run_here, monkeypatch):
+def test_interrupt_leaves_whole_files(run, run_here, monkeypatch):
     path = write_video(run_here / "clip.mp4", num_frames=20)
     drawn = []
 
@@ -141,7 +137,7 @@ def test_interrupt_leaves_whole_files(infer, run, run_here, monkeypatch):
 class TestRefused:
     def test_without_weights(self, refused, capsys):
         line = refused("tools/infer.py", ["clip.mp4"], capsys)
-        for part in ("best.pt", "quickstart.sh", "README.md"):
+        for part in ("best.pt", "quickstart.sh", "dcpose convert --list"):
             assert part in line
 
     @pytest.mark.parametrize(
@@ -335,3 +331,11 @@ def test_a_drawn_result_read_back_looks_the_same(run, run_here):
     draw_results(Path("out/clip.json"), source, again, POSETRACK, "heatmap_times_box")
     for one, other in zip(VideoFile(Path("out/clip.mp4")), VideoFile(again), strict=True):
         assert np.array_equal(one.image, other.image)
+
+
+def test_the_page_of_a_video(run, run_here):
+    write_video("clip.mp4", num_frames=3)
+    lines = run("clip.mp4", "--detector", "whole-frame", "--html", "--json")
+    assert lines[-2:] == [str(Path("out/clip.json")), str(Path("out/clip.html"))]
+    assert 'id="poses"' in Path("out/clip.html").read_text(encoding="utf-8")
+    assert sorted(path.name for path in Path("out").iterdir()) == ["clip.html", "clip.json"]

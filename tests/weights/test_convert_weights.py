@@ -9,6 +9,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 from dcpose.config.loading import load_config
+from dcpose.jobs.commands import convert_weights
 from dcpose.models.backbones.hrnet import HRNet
 from dcpose.models.single_frame import SingleFrame
 from dcpose.weights.layouts.convnets import CONVNETS
@@ -18,9 +19,9 @@ PARTS = {"backbone", "ptm", "prf", "fusion", "pcn", "warper"}
 SOURCES = {layout.title: layout.source for layout in CONVNETS}
 
 
-@pytest.fixture(scope="module")
-def convert_weights(load_command):
-    return load_command("scripts/convert_weights.py")
+@pytest.fixture(scope="module", name="convert_weights")
+def command():
+    return convert_weights
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import torch
 from dcpose import load_config
 from dcpose.build.model import build_model
 from dcpose.build.weights import inspect_weights, network_of
+from dcpose.jobs.commands.convert_weights import fitting_configs
 from dcpose.weights.recognise import config_of, settings_of
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -34,10 +35,10 @@ def full_size_state(name):
     "name",
     ["complete", "no_ptm_sum", "no_ptm_current", "no_prf", "dilations_3_6", "no_prev", "no_next"],
 )
-def test_rows_of_table_5_are_recognised(name, load_command, monkeypatch):
+def test_rows_of_table_5_are_recognised(name):
     settings = settings_of(full_size_state(name))
     config = config_of(settings)
-    fitting = load_command("scripts/convert_weights.py").fitting_configs(config)
+    fitting = fitting_configs(config)
     rows = {Path(path).stem for path in fitting if path.startswith("configs/ablations/")}
     assert rows == ALIKE.get(name, {name})
 

@@ -77,7 +77,7 @@ def _first_line(error: BaseException) -> str:
 
 def _end_children() -> None:
     """Kill loader processes, because Python would wait for a hung one at exit."""
-    if threading.current_thread() is threading.main_thread():
+    if hasattr(signal, "SIGCHLD") and threading.current_thread() is threading.main_thread():
         # torch's handler raises at the end of any child, as long as it remembers a dead worker
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     for child in multiprocessing.active_children():

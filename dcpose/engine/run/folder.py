@@ -84,7 +84,8 @@ def describe_environment(device: torch.device, repository: Path = REPOSITORY) ->
 
 def _git_commit(repository: Path) -> str | None:
     git = shutil.which("git")
-    if git is None:
+    # an installed package may lie within somebody else's repository
+    if git is None or not (repository / ".git").exists():
         return None
     command = [git, "-C", str(repository), "rev-parse", "HEAD"]
     result = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603

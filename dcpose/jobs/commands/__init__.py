@@ -1,0 +1,1 @@
+"""The command lines, one file each: `main` reads arguments, calls a job and prints."""

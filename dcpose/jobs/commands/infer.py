@@ -1,0 +1,180 @@
+"""Find the poses in a video: dcpose infer VIDEO --weights W [--draw] [overrides].
+
+Writes <name>.json (PoseTrack 2018 form), unless --json is given alone <name>.mp4 with the poses
+drawn, with --format the poses in other forms, and with --html a page that plays the video with its
+poses, scores and people.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from dcpose.cli import WEIGHTS_HELP, add_device, reports_user_errors
+from dcpose.engine.faults.interruption import Interrupted
+from dcpose.engine.run.progress import set_up_logging
+from dcpose.estimator.boxes_file import read_boxes
+from dcpose.estimator.estimator import PoseEstimator
+from dcpose.estimator.stopwatch import Stopwatch
+from dcpose.files.reading import named_path
+from dcpose.formats.results.writing import RESULT_FORMS, check_form, write_results_as
+from dcpose.jobs.draw_results import draw_results
+from dcpose.jobs.infer import draw_result, infer, video_file
+from dcpose.jobs.smooth_results import smooth_file
+from dcpose.tracking.offline import OfflineSmoothing
+from dcpose.video.camera import Camera
+from dcpose.video.opening import DEFAULT_IMAGE_RATE, open_source
+
+BOXES = "boxes:"
+SMOOTHING = ("online", "offline")
+FRAMES_AT_ONCE = 8
+"""Of files, frames whose people go through the network together; cameras go frame by frame."""
+NO_WEIGHTS = (
+    "--weights is missing: give a checkpoint of a training (runs/.../checkpoints/best.pt; "
+    "scripts/quickstart.sh makes one in minutes, for rendered people), a released file, or a name "
+    "of `dcpose convert --list`, such as hrnet_w48_posetrack18, which is fetched once"
+)
+
+
+def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "source", help="video file, folder of images, pattern such as 'frames/*.png', or camera: 0"
+    )
+    parser.add_argument("--weights", help=WEIGHTS_HELP)
+    parser.add_argument("--cfg", help="config (default: what the weights tell)")
+    add_device(parser)
+    people = parser.add_argument_group("people")
+    people.add_argument(
+        "--detector",
+        default="torchvision",
+        help="torchvision (Faster R-CNN v2, default), hog, whole-frame, or boxes:FILE",
+    )
+    people.add_argument("--detector-weights", type=Path, help="default: torchvision's download")
+    people.add_argument(
+        "--min-score",
+        type=float,
+        help="boxes below are left out (default 0.5; of a boxes file, data.min_box_score)",
+    )
+    people.add_argument(
+        "--detect-every", type=int, default=1, metavar="K", help="the tracker carries boxes between"
+    )
+    people.add_argument("--track", action="store_true", help="give people ids that last")
+    people.add_argument(
+        "--smooth",
+        choices=SMOOTHING,
+        help="steady the joints; gives ids, too: online frame by frame (--smooth alone), offline "
+        "over the whole video, which also fills short gaps",
+    )
+    output = parser.add_argument_group("output")
+    output.add_argument("--out", type=Path, default=Path("runs/infer"), help="folder (%(default)s)")
+    output.add_argument("--draw", action="store_true", help="write both files (as without --json)")
+    output.add_argument("--json", action="store_true", help="write no video")
+    output.add_argument(
+        "--html", action="store_true", help="write a page to look at the video and its poses"
+    )
+    output.add_argument(
+        "--format",
+        type=_forms,
+        action="extend",
+        default=[],
+        help=f"also write the poses as (a comma between): {', '.join(RESULT_FORMS)}",
+    )
+    output.add_argument("--rate", default=DEFAULT_IMAGE_RATE, help="of images, fps")
+    output.add_argument("--profile", action="store_true", help="say where the time goes")
+    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="config overrides")
+    return parser.parse_intermixed_args(_with_smoothing(sys.argv[1:] if argv is None else argv))
+
+
+def _with_smoothing(argv: Sequence[str]) -> list[str]:
+    """Return the arguments with `--smooth` alone as online: what follows it is no value of it."""
+    following = [*argv[1:], ""]
+    return [
+        "--smooth=online" if word == "--smooth" and after not in SMOOTHING else word
+        for word, after in zip(argv, following, strict=True)
+    ]
+
+
+def _forms(text: str) -> list[str]:
+    forms = text.split(",")
+    for form in forms:
+        try:
+            check_form(form)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+    return forms
+
+
+@reports_user_errors
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    args = parse_arguments(argv)
+    if args.weights is None and (args.cfg is None or not args.cfg.endswith(".json")):
+        raise ValueError(NO_WEIGHTS)
+    set_up_logging()
+    source = open_source(args.source, args.rate)
+    offline = args.smooth == "offline"
+    if offline and isinstance(source, Camera):
+        raise ValueError("--smooth offline needs a video with an end; for a camera take online")
+    from_file = args.detector.startswith(BOXES)
+    stopwatch = Stopwatch()
+    estimator = PoseEstimator(
+        args.cfg,
+        args.weights,
+        args.device,
+        "whole-frame" if from_file else args.detector,
+        overrides=args.overrides,
+        min_box_score=0.5 if args.min_score is None else args.min_score,
+        detector_weights=args.detector_weights,
+        stopwatch=stopwatch,
+    )
+    data, test = estimator.config.data, estimator.config.test
+    boxes = None
+    if from_file:
+        min_score = data.min_box_score if args.min_score is None else args.min_score
+        boxes = read_boxes(named_path(args.detector.removeprefix(BOXES)), source, min_score)
+    one_by_one = isinstance(source, Camera) or args.detect_every > 1
+    results = estimator.video(
+        source,
+        boxes,
+        track=args.track or offline,
+        smooth=args.smooth == "online",
+        detect_every=args.detect_every,
+        frames_at_once=1 if one_by_one else FRAMES_AT_ONCE,
+    )
+    draws = args.draw or not args.json
+    outcome = infer(
+        source,
+        results,
+        args.out,
+        estimator.skeleton,
+        test.joint_score,
+        draw=draw_result if draws and not offline else None,
+        stopwatch=stopwatch,
+        drawn_later=draws and offline,
+        page=args.html,
+    )
+    print(outcome.line(source.name))
+    if args.profile:
+        print(stopwatch.report())
+    files = list(outcome.files)
+    if offline:
+        done = smooth_file(files[0], OfflineSmoothing())
+        print(f"{source.name}: smoothed {done.num_people} people, {done.num_filled} in gaps")
+        if draws and not isinstance(outcome.stopped_by, Interrupted):
+            files.append(video_file(source, args.out))
+            complete = outcome.stopped_by is None
+            draw_results(files[0], source, files[1], estimator.skeleton, test.joint_score, complete)
+    for form in dict.fromkeys(args.format):
+        if form != "json":
+            files.append(write_results_as(files[0], form, source.path))
+    for path in files:
+        print(path)
+    if isinstance(outcome.stopped_by, Interrupted):
+        return outcome.stopped_by.exit_code
+    if outcome.stopped_by is not None:
+        raise outcome.stopped_by
+    return 0
