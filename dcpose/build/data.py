@@ -10,7 +10,7 @@ from dcpose.data.appearance import Appearance
 from dcpose.data.augment import Augmentation
 from dcpose.data.clip import ClipOptions
 from dcpose.formats.detections import describe_detector, read_detections
-from dcpose.formats.posetrack.records import VideoAnnotation
+from dcpose.formats.posetrack.records import VideoAnnotation, describe_skipped
 from dcpose.formats.skeleton_yaml import read_skeleton
 from dcpose.skeleton import Skeleton
 from dcpose.structures import PersonRecord
@@ -66,9 +66,12 @@ def read_people(
     videos = read_videos(cfg, split)
     if detections is not None:
         path = data_root(cfg) / detections
-        people, _ = read_detections(path, videos, cfg.data.min_box_score)
+        people, skipped = read_detections(path, videos, cfg.data.min_box_score)
         if not any(people.values()):
-            raise ValueError(f"{path}: no box reaches data.min_box_score={cfg.data.min_box_score}")
+            raise ValueError(
+                f"{path}: no person box is left to use{describe_skipped(skipped)} "
+                f"(data.min_box_score={cfg.data.min_box_score})"
+            )
     else:
         people = {video.name: list(video.people) for video in videos}
         if not any(people.values()):

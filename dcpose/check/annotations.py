@@ -20,12 +20,13 @@ from dcpose.skeleton import Skeleton
 
 
 class ListedFrame(NamedTuple):
-    """A frame that an annotation file lists, and how many people it annotates there."""
+    """A frame that an annotation file lists, and whom it annotates there: people, their boxes."""
 
     file_name: str
     number: int
     image_id: int
     people: int
+    boxes: list[list[float]]
 
 
 @dataclass(frozen=True)
@@ -114,8 +115,14 @@ def _inspect_video(
     findings = Findings(strict=False)
     file = parse_video_file(content, source, skeleton, findings)
     people = Counter(person.image_id for person in file.people)
+    boxes: dict[int, list[list[float]]] = {image["id"]: [] for image in file.images}
+    for person in file.people:
+        if person.box_xywh is not None:
+            boxes[person.image_id].append(person.box_xywh.tolist())
     frames = [
-        ListedFrame(image["file_name"], number, image["id"], people[image["id"]])
+        ListedFrame(
+            image["file_name"], number, image["id"], people[image["id"]], boxes[image["id"]]
+        )
         for image, number in zip(file.images, file.numbers, strict=True)
         if number >= 0
     ]

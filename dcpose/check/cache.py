@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 Stamp = list[int]
 """Modification time in nanoseconds and size in bytes."""
 
-VERSION = 5
+VERSION = 6
 """Goes up when facts gain or change meaning, so that older ones are found out anew."""
 
 

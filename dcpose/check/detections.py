@@ -10,8 +10,9 @@ from numpy.typing import ArrayLike
 
 from dcpose.check.annotations import AnnotationFacts
 from dcpose.formats import fields
-from dcpose.formats.detections import image_key, name_key
-from dcpose.formats.findings import Finding
+from dcpose.formats.box_convention import other_convention
+from dcpose.formats.detections import image_key, name_key, other_category
+from dcpose.formats.findings import Finding, Level
 
 ImageSizes = dict[int | str, tuple[int, tuple[int, int] | None]]
 """Image id and (width, height), by image id and by image name."""
@@ -45,6 +46,7 @@ def check_detections(
     findings, rows = _read_entries(entries, images, path)
     if rows:
         findings += _check_boxes(rows, images, path)
+        findings += _check_convention(rows, images, videos, path)
         findings += _check_scores(rows, min_box_score, path)
     findings += _check_coverage(videos, {row["image_id"] for row in rows}, path)
     return findings, len(entries)
@@ -70,6 +72,7 @@ def _read_entries(
     """Return findings, and index, image id, box and score of the well-formed entries."""
     findings: list[Finding] = []
     rows, unknown, broken = [], [], []
+    left_out: dict[str, list[str]] = {}
     for index, entry in enumerate(entries):
         where = f"{path}: entry {index}"
         try:
@@ -81,7 +84,9 @@ def _read_entries(
             continue
         if key not in images:
             unknown.append((where, key))
-        elif entry.get("category_id", 1) == 1:
+        elif (reason := other_category(entry)) is not None:
+            left_out.setdefault(reason, []).append(where)
+        else:
             image_id = images[key][0]
             rows.append({"index": index, "image_id": image_id, "box": box, "score": score})
     if broken:
@@ -93,6 +98,12 @@ def _read_entries(
         found = f"refers to image {key!r}, which no annotation file lists"
         mend = "take boxes and annotations of the same version, or remove these entries"
         findings.append(Finding("detection-image", where, found, mend, count=len(unknown)))
+    for reason, places in left_out.items():
+        level: Level = "problem" if "expected" in reason or not rows else "note"
+        mend = "write category_id 1 for people; boxes of other categories are left out"
+        findings.append(
+            Finding("detection-category", places[0], reason, mend, level, count=len(places))
+        )
     return findings, rows
 
 
@@ -118,6 +129,25 @@ def _check_boxes(rows: list[dict[str, Any]], images: ImageSizes, path: Path) -> 
         ),
         *_finding(rows, twice, path, "the same box of the same image again", "keep every box once"),
     ]
+
+
+def _check_convention(
+    rows: list[dict[str, Any]], images: ImageSizes, videos: Sequence[AnnotationFacts], path: Path
+) -> list[Finding]:
+    annotated = {
+        frame.image_id: [np.array(box) for box in frame.boxes]
+        for video in videos
+        for frame in video.frames
+    }
+    told = other_convention(
+        np.stack([row["box"] for row in rows]),
+        np.array([images[row["image_id"]][1] or (np.inf, np.inf) for row in rows], np.float64),
+        [annotated[row["image_id"]] for row in rows],
+    )
+    if told is None:
+        return []
+    mend = "write bbox as left, top, width, height in pixels of the image"
+    return [Finding("detection-convention", str(path), told, mend)]
 
 
 def _finding(

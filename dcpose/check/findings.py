@@ -43,6 +43,8 @@ CODES = {
     "detections-file": "a detections file cannot be read, or an entry breaks the form",
     "detection-image": "detections refer to unknown images",
     "detection-box": "detected boxes are empty, outside the image or twice in the file",
+    "detection-category": "detections are of another category than 1, person",
+    "detection-convention": "detected boxes look like corners, centres or parts of the image",
     "detection-score": "scores are not in [0, 1], or all under the threshold",
     "detection-coverage": "frames have no detection",
 }

@@ -11,12 +11,17 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
 from dcpose.formats import fields
+from dcpose.formats.box_convention import EXPECTED, other_convention
 from dcpose.formats.posetrack.records import VideoAnnotation, describe_skipped, unusable_box
 from dcpose.structures import PersonRecord
 
 logger = logging.getLogger(__name__)
 
+UNDER_THRESHOLD = "score under the threshold"
+"""Why a box is left out, in words that count."""
 DetectionKey = Literal["image_id", "image_name"]
 Image = tuple[VideoAnnotation, int, int]
 """A frame that a detection can belong to: its video, image id and number."""
@@ -50,7 +55,9 @@ def read_detections(
             skipped["image of another video"] += 1
             continue
         video, image_id, frame = image
-        if (reason := _reason_to_skip(entry, score, min_box_score)) is None:
+        if (reason := other_category(entry)) is None and score < min_box_score:
+            reason = UNDER_THRESHOLD
+        if reason is None:
             reason = unusable_box(box, video.expected_wh(frame))
         if reason is not None:
             skipped[reason] += 1
@@ -64,7 +71,31 @@ def read_detections(
         )
     count = sum(map(len, people.values()))
     logger.info("%s: %d people%s", path, count, describe_skipped(skipped))
+    _warn_of_convention(path, videos, [person for found in people.values() for person in found])
     return people, skipped
+
+
+def _warn_of_convention(
+    path: Path, videos: Sequence[VideoAnnotation], detected: Sequence[PersonRecord]
+) -> None:
+    if not detected:
+        return
+    sizes = {
+        image["id"]: video.expected_wh(number) or (np.inf, np.inf)
+        for video in videos
+        for image, number in zip(video.images, video.frame_numbers, strict=True)
+    }
+    annotated: dict[int, list[np.ndarray]] = {}
+    for video in videos:
+        for person in video.people:
+            annotated.setdefault(person.image_id, []).append(person.box_xywh)
+    told = other_convention(
+        np.stack([person.box_xywh for person in detected]),
+        np.array([sizes[person.image_id] for person in detected], np.float64),
+        [annotated.get(person.image_id, []) for person in detected],
+    )
+    if told is not None:
+        logger.warning("%s: %s; %s", path, told, EXPECTED)
 
 
 def describe_detector(path: Path) -> str:
@@ -155,7 +186,12 @@ def name_key(name: str) -> str:
     return name.removeprefix("./").removeprefix("images/")
 
 
-def _reason_to_skip(entry: dict[str, object], score: float, min_box_score: float) -> str | None:
-    if entry.get("category_id", 1) != 1:
+def other_category(entry: dict[str, object]) -> str | None:
+    """Return why an entry is of no person, or None; categories that no COCO file has are named."""
+    category = entry.get("category_id", 1)
+    if category == 1:
+        return None
+    if isinstance(category, int | float) and category > 1:
         return "category other than person"
-    return "score under the threshold" if score < min_box_score else None
+    found = "null" if category is None else repr(category)[:40]
+    return f"category_id {found}, expected 1 for people"

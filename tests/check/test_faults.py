@@ -391,6 +391,35 @@ def detection_twice(root):
     edit(root / BOXES, lambda boxes: boxes.append(boxes[0]))
 
 
+def all_boxes(root: Path, change: Callable[[float, float, float, float], list[float]]) -> None:
+    edit(root / BOXES, lambda boxes: [box.update(bbox=change(*box["bbox"])) for box in boxes])
+
+
+@plants("detection-convention", BOXES)
+def detections_as_corners(root):
+    all_boxes(root, lambda x, y, w, h: [x, y, x + w, y + h])
+
+
+@plants("detection-convention", BOXES)
+def detections_as_centres(root):
+    all_boxes(root, lambda x, y, w, h: [x + w / 2, y + h / 2, w, h])
+
+
+@plants("detection-convention", BOXES)
+def detections_as_parts_of_the_image(root):
+    all_boxes(root, lambda x, y, w, h: [x / 320, y / 180, w / 320, h / 180])
+
+
+@plants("detection-category", f"{BOXES}: entry 0")
+def detections_of_category_0(root):
+    edit(root / BOXES, lambda boxes: [box.update(category_id=0) for box in boxes])
+
+
+@plants("detection-category", f"{BOXES}: entry 0")
+def detection_of_a_named_category(root):
+    first_box(root, category_id="person")
+
+
 @plants("detection-score", f"{BOXES}: entry 0")
 def score_in_percent(root):
     first_box(root, score=98.0)
@@ -408,6 +437,17 @@ def test_the_sample_is_healthy(healthy):
     assert report.tree is None
     assert [s.usable_frames for s in report.splits] == [24, 24, 24]
     assert [s.people for s in report.splits] == [100, 21, 0]  # as in its synthetic.json
+
+
+@pytest.mark.parametrize("spread", [0.3, 1.0])
+def test_poor_boxes_are_healthy(healthy, spread):
+    draw = np.random.default_rng(0).normal(0, spread, 1000).tolist()
+
+    def shift(x, y, w, h):
+        return [min(max(x + draw.pop() * w, 0), 300), min(max(y + draw.pop() * h, 0), 160), w, h]
+
+    all_boxes(healthy, shift)
+    assert check(healthy).problems == []
 
 
 def test_enough_faults_are_planted():

@@ -93,3 +93,48 @@ def test_annotation_files_by_name_else_by_order(boxes, folder):
 def test_refused(boxes, content, message):
     with pytest.raises(ValueError, match=message):
         boxes(content)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"category_id": 0}, "3 category_id 0, expected 1 for people"),
+        ({"category_id": "1"}, "3 category_id '1', expected 1"),
+        ({"category_id": "person"}, "3 category_id 'person', expected 1"),
+        ({"category_id": None}, "3 category_id null, expected 1"),
+        ({"category_id": 18}, "3 category other than person"),
+        ({"score": 0.01}, "3 score under the threshold"),
+        ({"bbox": None}, "3 without a box"),
+        ({"bbox": [0, 0, 0, 9]}, "3 box without area"),
+    ],
+)
+def test_what_is_left_out_is_counted_aloud(boxes, caplog, changes, reason):
+    wrong = [box(image_id=n) | changes for n in range(3)]
+    with pytest.raises(ValueError, match=f"none of its 3 boxes can be used; left out: {reason}"):
+        boxes(wrong)
+    assert [len(rows) for rows in boxes([*wrong, box(image_id=1)])[0]] == [0, 1, 0]
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert f"1 boxes; left out: {reason}" in line
+    assert boxes([{**item, "image_id": 9} for item in wrong] + [box(image_id=1)])[0][1]
+
+
+def test_nobody_there_is_no_fault(boxes, caplog):
+    image = {"id": 7, "file_name": "000001_mpii_test/000001.jpg"}
+    assert boxes([])[0] == boxes({"images": [image], "annotations": []})[0] == [[], [], []]
+    assert boxes([box(image_id=1)])[0][0] == []
+    assert not caplog.records
+
+
+def test_boxes_of_another_convention_are_warned_of(boxes, caplog):
+    parts = [box(bbox=(0.1, 0.2, 0.3, 0.4), image_id=n) for n in range(3)]
+    boxes(parts)
+    corners = [box(bbox=(20, 10, 60 - n, 40), image_id=n % 3) for n in range(6)]
+    boxes(corners)
+    lines = [record.getMessage() for record in caplog.records]
+    assert len(lines) == 2
+    assert "boxes.json: no side of its 3 boxes reaches 2 pixels" in lines[0]
+    assert "6 of 6 boxes leave the image" in lines[1]
+    assert all(
+        line.endswith("expected bbox [left, top, width, height] in pixels of the image")
+        for line in lines
+    )

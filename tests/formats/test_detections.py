@@ -75,6 +75,8 @@ def test_threshold_is_inclusive(data_folder, videos):
     ("changes", "reason"),
     [
         ({"category_id": 3}, "category other than person"),
+        ({"category_id": 0}, "category_id 0, expected 1 for people"),
+        ({"category_id": "person"}, "category_id 'person', expected 1 for people"),
         ({"bbox": [10, 10, 0, 5]}, "box without area"),
         ({"bbox": [10, 121, 5, 5]}, "box outside the image"),
         ({"image_id": 123}, "image of another video"),
@@ -120,6 +122,22 @@ def test_entry_that_is_no_object(data_folder, videos, entries):
 def test_boxes_of_other_videos_only(data_folder, videos):
     with pytest.raises(ValueError, match="none of the 1 boxes belongs to the 2 annotated videos"):
         read(data_folder, videos, [named(entry(videos), "val/000003_test/000001.jpg")])
+
+
+@pytest.mark.parametrize("boxes", ["centres", "parts of the image"])
+def test_another_convention_is_warned_of(data_folder, caplog, boxes):
+    data_folder.add_video("000003_test", num_frames=6)
+    videos = data_folder.videos()
+    entries = [entry(videos, frame=n) for n in range(6)]
+    for item in entries:
+        item["bbox"] = [36, 16, 40, 72]
+    read(data_folder, videos, entries)
+    assert not [record for record in caplog.records if record.levelname == "WARNING"]
+    for item in entries:
+        item["bbox"] = [56, 52, 40, 72] if boxes == "centres" else [0.2, 0.1, 0.2, 0.6]
+    read(data_folder, videos, entries)
+    (line,) = [r.getMessage() for r in caplog.records if r.levelname == "WARNING"]
+    assert ("read as centre" if boxes == "centres" else "reaches 2 pixels") in line
 
 
 def test_empty_list_is_a_file_without_people(data_folder, videos):

@@ -155,10 +155,10 @@ def test_own_data(run_here):
     person["keypoints"] += [0] * 3 * (POSETRACK.num_joints - 1)
     folder = run_here / "mydata" / "annotations" / "train"
     folder.mkdir(parents=True)
-    (folder / "000001_mpii_test.json").write_text(json.dumps(content))
+    (folder / "kitchen_morning.json").write_text(json.dumps(content))
     (video,) = read_annotations(folder, run_here / "mydata")
     assert (video.num_frames, video.image_wh, len(video.people)) == (2, (640, 360), 1)
-    assert video.frame_path(1) == run_here / "mydata/images/train/000001_mpii_test/000001.jpg"
+    assert video.frame_path(1) == run_here / "mydata/images/train/kitchen_morning/000001.jpg"
     (config,) = blocks("docs/own_data.md", "yaml")
     values = yaml.safe_load(config)
     values["base"] = str(REPOSITORY / values["base"].removeprefix("../../"))

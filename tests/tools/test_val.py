@@ -172,7 +172,7 @@ class TestRefusals:
             ("data.val_detections=nowhere.json", "nowhere.json"),
             (
                 "data.min_box_score=1.5",
-                "detections/val.json: no box reaches data.min_box_score=1.5",
+                "detections/val.json: no person box is left to use; left out: ",
             ),
             ("test.precision=fp16", "fp16 needs CUDA"),
             ("data.crop_wh=[60, 64]", "the nearest size is [64, 64]"),

@@ -13,7 +13,7 @@ import numpy as np
 
 from dcpose.formats.fields import RowError, bad_value, number_rows
 from dcpose.formats.posetrack.annolist import REPEATED, UNKNOWN, read_annolist
-from dcpose.formats.posetrack.names import parse_frame_name
+from dcpose.formats.posetrack.names import videos_of
 from dcpose.formats.posetrack.person_arrays import People
 from dcpose.formats.posetrack.video_poses import Complaint, EvaluationInputError, Side, VideoPoses
 from dcpose.skeleton import POSETRACK, Skeleton
@@ -97,34 +97,27 @@ def read_images(
 
     Raises:
         EvaluationInputError: for an empty list, an image without name or id, or a name that does
-            not tell video and frame as others do. Where none does, as in data that are not
-            PoseTrack's, the folders tell the videos.
+            not tell video and frame although the ids are PoseTrack's.
     """
     if not isinstance(images, list) or not images:
         raise complaint.error("'images' is empty or no list, expected one entry per frame")
-    videos: list[int | str] = []
-    faults: dict[int, ValueError] = {}
     for position, image in enumerate(images):
         name = image.get("file_name") if isinstance(image, dict) else None
         if not isinstance(name, str):
             raise complaint.error(f"images[{position}] has no 'file_name', expected a path")
         if type(image.get("id")) not in (int, float, str):
             raise complaint.error(f"images[{position}] ({name}) has no 'id', expected an integer")
-        try:
-            videos.append(parse_frame_name(name).video)
-        except ValueError as error:
-            videos.append(str(PurePosixPath(name).parent))
-            faults[position] = error
-    if 0 < len(faults) < len(images):
-        position, fault = next(iter(faults.items()))
-        raise complaint.error(f"images[{position}]: {fault}")
+    try:
+        videos = videos_of([(image["id"], image["file_name"]) for image in images])
+    except ValueError as error:
+        raise complaint.error(str(error)) from None
     # a file holds one video; of others only the first is used, wherever its images are
     used = [image for image, video in zip(images, videos, strict=True) if video == videos[0]]
     if len(used) < len(images):
-        folder = PurePosixPath(used[0]["file_name"]).parent.name
+        first = PurePosixPath(used[0]["file_name"]).parent.name
         notes.append(
             f"the file holds {len(set(videos))} videos, only the {len(used)} images of the first "
-            f"({folder}) are used; write one file per video"
+            f"({first}) are used; write one file per video"
         )
     return used
 

@@ -19,6 +19,7 @@ from dcpose.formats import fields
 from dcpose.formats.findings import Findings
 from dcpose.formats.posetrack.annolist import read_annolist
 from dcpose.formats.posetrack.images import get_image_name
+from dcpose.formats.posetrack.names import videos_of
 from dcpose.skeleton import Skeleton
 
 FIRST_FRAME_OF_DIGITS = {6: 0, 8: 1}
@@ -143,6 +144,11 @@ def _read_images(file: VideoFile, entries: list[Any], findings: Findings) -> Non
         )
         mend = "name frames as in images/val/<video>/000000.jpg"
         findings.add("frame-name", place, found, mend, count=len(nameless))
+    try:  # what the evaluation asks for, said before a training
+        videos_of([(image["id"], image["file_name"]) for image in file.images])
+    except ValueError as error:
+        mend = "name frames as PoseTrack does, or give the images ids of their own"
+        findings.add("frame-name", file.where, str(error), mend)
     paths = [PurePosixPath(image["file_name"]) for image in file.images]
     kinds = dict.fromkeys((path.parent, len(path.stem), path.suffix) for path in paths)
     if len(kinds) > 1:

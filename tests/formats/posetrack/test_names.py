@@ -2,7 +2,12 @@
 
 import pytest
 
-from dcpose.formats.posetrack.names import order_mismatch, parse_frame_name
+from dcpose.formats.posetrack.names import (
+    has_posetrack_ids,
+    order_mismatch,
+    parse_frame_name,
+    videos_of,
+)
 
 
 @pytest.mark.parametrize(
@@ -52,3 +57,23 @@ def test_messages_stay_readable_whatever_the_name():
     with pytest.raises(ValueError, match=r"image '9+'\.\.\.") as caught:
         parse_frame_name("9" * 5000)
     assert len(str(caught.value)) < 500
+
+
+def test_ids_tell_whose_names_a_file_has():
+    assert has_posetrack_ids([5, "x", None, 10003420000])
+    assert has_posetrack_ids([30000010149, 2.0])
+    assert not has_posetrack_ids([0, 5_009_994, "10003420000", 40_000_000_000, 1_764_399_000_123])
+    own = [(5_010_000, "images/val/kitchen/010000.jpg"), (3, "images/val/hall/1.png"), (4, "a.jpg")]
+    assert videos_of(own) == ["images/val/kitchen", "images/val/hall", "."]
+    assert videos_of([(1, "000342_mpii/000000.jpg"), (10003420001, "000342_mpii/000001.jpg")]) == [
+        "342", "342",
+    ]  # fmt: skip
+    with pytest.raises(ValueError, match=r"images\[1\]: image '000342_mpii/010000.jpg': .*11"):
+        videos_of([(10003420000, "000342_mpii/000000.jpg"), (2, "000342_mpii/010000.jpg")])
+
+
+def test_order_of_names_of_ones_own():
+    late = ["kitchen/009999.jpg", "kitchen/010000.jpg"]
+    assert order_mismatch(late, late) is None
+    assert order_mismatch(late, late[::-1]) == (0, late[0], late[1])
+    assert order_mismatch(late, ["hall/009999.jpg", "hall/010000.jpg"])[0] == 0
