@@ -29,9 +29,11 @@ TINY_BACKBONES = {
     "hrnet": {"width": 4, "modules": [1, 1, 1], "blocks": 1, "stem_channels": 4},
     "simple_baseline": {"depth": 18, "deconv_channels": 4},
     "vit": {"width": 8, "depth": 1, "heads": 2, "decoder_channels": 4, "image_wh": [SIDE, SIDE]},
+    "efficientnet_lite": {"neck": {"channels": 4}},
+    "timm": {"model": "test_resnet", "neck": {"channels": 4}},
 }
 
-BIG = {"simple_baseline"}
+BIG = {"simple_baseline", "efficientnet_lite"}
 """Backbones that have no tiny size: all but the single frame on them is slow."""
 
 TINY_METHODS = {
@@ -135,6 +137,9 @@ TINY_DATASETS = {
 
 
 def tiny(rows, name):
+    """Return a row's tiny size, if the packages that it needs are there."""
+    if name == "timm":
+        pytest.importorskip("timm", reason="the extra timm is not installed")
     if name not in rows:
         titles = {id(TINY_BACKBONES): "TINY_BACKBONES", id(TINY_METHODS): "TINY_METHODS"}
         where = titles.get(id(rows), "TINY_DATASETS")
@@ -195,7 +200,8 @@ def test_a_backbone_keeps_its_word(backbone, config):
         features = network.features(images)
         heatmaps = network(images)
         assert torch.equal(heatmaps, network.head(features))
-    assert features.shape[1] == network.feature_channels
+    grid = (2 * side // network.feature_stride, 3 * side // network.feature_stride)
+    assert features.shape == (1, network.feature_channels, *grid)
     assert heatmaps.shape == (1, 17, 2 * side // network.stride, 3 * side // network.stride)
     with pytest.raises(ValueError, match=f"multiples of {side}"):
         network.features(torch.randn(1, 3, 2 * side, 3 * side - 1))
