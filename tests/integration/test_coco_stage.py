@@ -2,10 +2,10 @@
 
 import json
 
-import cv2
 import numpy as np
 import pytest
 import torch
+from fixtures.coco_files import write_coco
 
 from dcpose import load_config
 from dcpose.build.data import read_videos
@@ -15,48 +15,11 @@ from dcpose.formats.posetrack.predictions import write_predictions
 from dcpose.jobs.test import make_submission
 from dcpose.jobs.train import train
 from dcpose.jobs.validate import validate
-from dcpose.skeleton import COCO, POSETRACK
 from dcpose.structures import PosePrediction
-from dcpose.synthetic.labels import category_entries
 
 pytest.importorskip("pycocotools")
 
 CPU = torch.device("cpu")
-
-
-def write_coco(sample_dir, root, split):
-    """Write the frames of a split that have people as single images; every other one is cut."""
-    columns = [
-        POSETRACK.index(name) if name in POSETRACK.joint_names else None
-        for name in COCO.joint_names
-    ]
-    images, annotations = [], []
-    (root / f"images/{split}2017").mkdir(parents=True)
-    for path in sorted((sample_dir / "annotations" / split).iterdir()):
-        content = json.loads(path.read_text())
-        labelled = {person["image_id"] for person in content["annotations"]}
-        for image in content["images"]:
-            if image["id"] not in labelled:
-                continue
-            pixels = cv2.imread(str(sample_dir / image["file_name"]))
-            pixels = pixels[:, : -4 * (len(images) % 2) or None]
-            name = f"{image['id']:012d}.jpg"
-            cv2.imwrite(str(root / f"images/{split}2017" / name), pixels)
-            height, width = pixels.shape[:2]
-            size = {"width": width, "height": height}
-            images.append({"id": image["id"], "file_name": name, **size})
-        for person in content["annotations"]:
-            joints = np.reshape(person["keypoints"], (17, 3))
-            joints[:, 2] *= 2
-            keypoints = [[0, 0, 0] if k is None else joints[k].tolist() for k in columns]
-            count = sum(v > 0 for _, _, v in keypoints)
-            flat = [value for triplet in keypoints for value in triplet]
-            annotations.append({**person, "keypoints": flat, "num_keypoints": count})
-    category = {**category_entries()[0], "keypoints": list(COCO.joint_names)}
-    content = {"images": images, "annotations": annotations, "categories": [category]}
-    (root / "annotations").mkdir(exist_ok=True)
-    path = root / f"annotations/person_keypoints_{split}2017.json"
-    path.write_text(json.dumps(content))
 
 
 @pytest.fixture(scope="module")

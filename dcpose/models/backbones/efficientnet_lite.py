@@ -87,7 +87,7 @@ class EfficientNetLite(Backbone):
             network.
     """
 
-    stride = STRIDES[0]
+    stride = feature_stride = STRIDES[0]
     side_multiple = STRIDES[-1]
 
     def __init__(

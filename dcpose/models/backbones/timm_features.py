@@ -32,7 +32,7 @@ class TimmBackbone(Backbone):
         ValueError: if timm has no such network, or it gives no features; or if timm is missing.
     """
 
-    stride = 4
+    stride = feature_stride = 4
 
     def __init__(
         self,
