@@ -31,6 +31,7 @@ CODES = {
     "box-outside": "a person box is outside the image",
     "joints-off-box": "joints of a person are not in its box",
     "head-box": "a person with joints has no usable head box",
+    "no-head-boxes": "nobody in a file has a head box",
     "track-id": "a track id is missing, or twice in a frame",
     "unannotated-video": "frames on disk that no annotation file names",
     "missing-folder": "the frames of a video are not on disk",

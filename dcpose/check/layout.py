@@ -173,6 +173,7 @@ def check_splits(facts: Facts, folders: Mapping[str, Path]) -> list[Finding]:
             found = f"nobody is annotated in {len(videos)} files"
             mend = "are these the files of a test split? Fetch the annotations of this one"
             findings.append(Finding("no-people", str(folders[split]), found, mend))
+    findings += _check_heads([video for videos in facts.values() for video in videos])
     if "train" in facts and "val" in facts:
         findings += _check_overlap(facts["train"], facts["val"])
     return findings
@@ -180,6 +181,22 @@ def check_splits(facts: Facts, folders: Mapping[str, Path]) -> list[Finding]:
 
 def _video_folder(facts: AnnotationFacts) -> str:
     return PurePosixPath(facts.frames[0].file_name).parent.name if facts.frames else facts.name
+
+
+def _check_heads(videos: Sequence[AnnotationFacts]) -> list[Finding]:
+    """Judge files in which nobody has a head box: right if all are so, else AP cannot be counted.
+
+    The findings of the files say who; these say whether it matters.
+    """
+    without = [f for video in videos for f in video.findings if f.code == "no-head-boxes"]
+    if not without:
+        return []
+    if len(without) < sum(bool(video.labelled) for video in videos):
+        return without
+    found = "nobody has a head box"
+    mend = "nothing to do: val measures pixel errors and PCK in place of AP"
+    count = sum(finding.count for finding in without)
+    return [Finding("no-head-boxes", without[0].where, found, mend, level="note", count=count)]
 
 
 def _check_overlap(
@@ -190,10 +207,17 @@ def _check_overlap(
     findings = []
     for video in val:
         twin = train_names.get(video.name) or train_names.get(_video_folder(video))
-        if twin is not None:
-            found = f"the same video is in train, as {twin.source}"
-            mend = "remove it from one of them: AP on training videos means nothing"
-            findings.append(Finding("split-overlap", video.source, found, mend))
+        if twin is None:
+            continue
+        names, others = ({frame.file_name for frame in v.labelled} for v in (video, twin))
+        found = f"the same video is in train, as {twin.source}"
+        mend = "remove it from one of them: AP on training videos means nothing"
+        level: Level = "problem"
+        if names and others and not names & others:
+            found = f"other frames of the same video are in train, as {twin.source}"
+            mend = "validate on a video of its own if you can: it tells what a new one will give"
+            level = "note"
+        findings.append(Finding("split-overlap", video.source, found, mend, level=level))
     return findings
 
 

@@ -166,9 +166,10 @@ def _check_boxes(
 
 
 def _check_heads(keypoints: np.ndarray, people: People) -> list[Finding]:
-    sized = np.array([_has_size(person.entry.get("bbox_head")) for person in people], bool)
+    boxes = [person.entry.get("bbox_head") for person in people]
+    sized = np.array([_has_size(box) for box in boxes], bool)
     return _finding(
-        "head-box",
+        "no-head-boxes" if all(box is None for box in boxes) else "head-box",
         (keypoints[..., 2] > 0).any(axis=1) & ~sized,
         people,
         "a person with joints but without a usable bbox_head",

@@ -250,6 +250,15 @@ def head_box_without_area(root):
     person(root, lambda entry: entry.update(bbox_head=[5, 5, 0, 0]), VAL)
 
 
+@plants("no-head-boxes", f"{VAL}: annotations[0]")
+def head_boxes_of_a_video_missing(root):
+    path = root / VAL
+    content = json.loads(path.read_text())
+    for entry in content["annotations"]:
+        del entry["bbox_head"]
+    path.write_text(json.dumps(content))
+
+
 @plants("track-id", TRAIN)
 def track_id_twice_in_a_frame(root):
     def repeat(content):

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from dcpose import build_model, load_config
-from dcpose.build.data import build_clip_options
+from dcpose.build.data import build_clip_options, read_videos
 from dcpose.build.model import build_model_to_train
 from dcpose.config.messages import leaf_keys, sections_of
 from dcpose.config.schema import Config
@@ -67,6 +67,9 @@ def test_every_key_is_read(tiny_cfg, run_here, read_keys):
     posewarper = load_config(tiny_cfg, ["model.name=posewarper", "model.warper.blocks=1"])
     build_model(posewarper)
     build_clip_options(posewarper, training=True)
+    jhmdb = ["data.layout=jhmdb", "model.prf.channels=15", "model.ptm.channels=15"]
+    with pytest.raises(ValueError, match="no files <action>_test_split2"):
+        read_videos(load_config(tiny_cfg, [*jhmdb, "model.num_joints=15", "data.fold=2"]), "train")
     unread = [key for key in leaf_keys(Config) if not homes_of(key) & read_keys]
     if importlib.util.find_spec("timm") is None:
         unread.remove("model.backbone.pretrained")  # read once the network is there

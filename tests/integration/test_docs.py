@@ -135,6 +135,8 @@ def test_from_a_labelled_project_to_a_video_with_poses(workplace, load_command, 
         assert model in Path(f"runs/{run}/results.md").read_text()
         epoch = json.loads(Path(f"runs/{run}/log.jsonl").read_text().splitlines()[-1])
         assert epoch["AUC"] == pytest.approx(results["total"])
+    assert "nobody has a head box" in printed
+    assert "other frames of the same video are in train" in printed
     assert "joints of" in printed
     page = Path("report.html").read_text()
     assert "PCK@0.2" in page
