@@ -87,7 +87,6 @@ def test_penn_action_trains_and_validates(run, run_here, capsys):
     assert epoch["PCK"] == pytest.approx(results["total"], abs=10)
 
 
-@pytest.mark.xfail(reason="frames have to be JPEG so far, and Sub-JHMDB's are PNG", strict=False)
 def test_jhmdb_trains_and_validates(run, run_here):
     jhmdb(run_here / "data")
     results = run("jhmdb/single_frame_hrnet_w48.yaml", "data.fold=2")
