@@ -77,7 +77,7 @@ def annotation_file(
     images: list[dict[str, Any]] = []
     people: list[dict[str, Any]] = []
     for frame in video.frames:
-        image_id = 10**10 + (index + 1) * 10**4 + numbers[frame.number]
+        image_id = (index + 1) * 10**6 + numbers[frame.number]
         images.append(
             {
                 "id": image_id,
