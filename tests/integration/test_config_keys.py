@@ -67,6 +67,9 @@ def test_every_key_is_read(tiny_cfg, run_here, read_keys):
     posewarper = load_config(tiny_cfg, ["model.name=posewarper", "model.warper.blocks=1"])
     build_model(posewarper)
     build_clip_options(posewarper, training=True)
+    vit = "backbone: {name: vit, width: 16, heads: 4}"
+    build_model(load_config(tiny_cfg, [f"model={{name: tar, {vit}}}"]))
+    build_model(load_config(tiny_cfg, ["model.name=fami"]))
     unread = [key for key in leaf_keys(Config) if not homes_of(key) & read_keys]
     if importlib.util.find_spec("timm") is None:
         unread.remove("model.backbone.pretrained")  # read once the network is there
