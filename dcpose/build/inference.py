@@ -1,6 +1,6 @@
 """A config becomes batches of clips and what turns them into poses."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -10,6 +10,7 @@ from torch import nn
 from dcpose.build.data import build_clip_options, build_skeleton
 from dcpose.build.runtime import Network
 from dcpose.config.schema import Config
+from dcpose.data.other_neighbors import OtherNeighbors, lenders
 from dcpose.data.stream import ClipStream
 from dcpose.deploy.bf16_branches import low_precision_parts
 from dcpose.deploy.cuda_graphs import GraphedNetwork
@@ -28,16 +29,42 @@ def build_stream(
     videos: Sequence[VideoAnnotation],
     people: dict[str, list[PersonRecord]],
     pin_memory: bool = False,
-) -> ClipStream:
-    """Build the batches of inference clips of some videos."""
-    return ClipStream(
-        videos,
-        people,
-        build_clip_options(cfg, training=False),
-        batch_size=cfg.test.batch_size,
-        workers=max(1, cfg.data.workers),
-        pin_memory=pin_memory,
-    )
+    among: Sequence[VideoAnnotation] | None = None,
+) -> ClipStream | OtherNeighbors:
+    """Build the batches of inference clips of some videos.
+
+    Args:
+        cfg: how clips are cut, and what neighbours they get (`test.neighbors`).
+        videos: in the order they are walked.
+        people: by video name.
+        pin_memory: see `ClipStream`.
+        among: all videos of the split, of which these are a share; None if these are all.
+
+    Raises:
+        ValueError: if neighbours of another video are asked for and there is none.
+    """
+    options = build_clip_options(cfg, training=False)
+
+    def stream_of(
+        walked: Sequence[VideoAnnotation], crowds: Mapping[str, Sequence[PersonRecord]]
+    ) -> ClipStream:
+        return ClipStream(
+            walked,
+            crowds,
+            options,
+            batch_size=cfg.test.batch_size,
+            workers=max(1, cfg.data.workers),
+            pin_memory=pin_memory,
+        )
+
+    stream = stream_of(videos, people)
+    replacement = cfg.test.neighbors
+    if replacement == "as_is" or options.num_frames == 1:
+        return stream
+    if replacement != "other_video":
+        return OtherNeighbors(stream, replacement)
+    lent = lenders(videos, people, videos if among is None else among)
+    return OtherNeighbors(stream, replacement, stream_of(*lent))
 
 
 class NumberFormat(NamedTuple):

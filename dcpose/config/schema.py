@@ -306,6 +306,9 @@ class TestConfig(Section):
     """quarter: the highest heatmap pixel, moved by a quarter towards its neighbours, as in HRNet
     and DCPose; dark: moved to the top of a Gaussian through the blurred map (sigma 2), as in
     ViTPose."""
+    neighbors: Literal["as_is", "current", "reversed", "other_video"] = "as_is"
+    """Other than as_is: give clips neighbours that are wrong, to see whether a model looks at them
+    (scripts/probe.py): the current frame, the frames in reversed order, or another video's."""
     oks_nms: Annotated[float, Field(gt=0, le=1)] | None = None
     """Drop poses that resemble a better one of their frame more than this OKS; null drops none."""
     track: bool = False

@@ -55,7 +55,7 @@ def predict_split(
     """
     videos, people = given or read_people(cfg, split)
     mine = shard_videos(videos, people, rank(), world_size())
-    stream = build_stream(cfg, mine, people, pin_memory=device.type == "cuda")
+    stream = build_stream(cfg, mine, people, device.type == "cuda", among=videos)
     predict = build_predictor(cfg, network, device)
     predictions_dir.mkdir(parents=True, exist_ok=True)
 

@@ -28,7 +28,7 @@ from dcpose.weights.reading import weights_hash
 
 _log = logging.getLogger(__name__)
 
-DECODING = "argmax, quarter-pixel shift"
+DECODINGS = {"quarter": "argmax, quarter-pixel shift", "dark": "DARK, sigma 2"}
 
 
 def validate(
@@ -58,11 +58,13 @@ def validate(
         joint_score=cfg.test.joint_score,
         flip=cfg.test.flip,
         oks_nms=cfg.test.oks_nms,
-        decoding=DECODING,
+        decoding=DECODINGS[cfg.test.decoding],
         precision=describe_precision(cfg, network, device),
         crop_wh=cfg.data.crop_wh,
         clip_frames=clip.num_frames,
         max_gap=max(clip.offsets) or None,
+        affine=cfg.data.affine,
+        neighbors=cfg.test.neighbors,
         num_videos=result.num_videos,
         num_frames=result.num_frames,
         num_boxes=num_boxes,

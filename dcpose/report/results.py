@@ -42,6 +42,9 @@ class Protocol:
         num_boxes: people whose pose was estimated, on all frames.
         weights: name of the weights file.
         weights_hash: first digits of its SHA-256.
+        affine: how boxes become crops, see `geometry.Affine`.
+        neighbors: what the model sees around the current frame; other than as_is, frames that
+            take the place of the neighbours.
     """
 
     annotations: str
@@ -61,6 +64,8 @@ class Protocol:
     num_boxes: int
     weights: str
     weights_hash: str
+    affine: str = "classic"
+    neighbors: str = "as_is"
 
     def line(self) -> str:
         """Return the protocol as one line of text."""
@@ -68,6 +73,9 @@ class Protocol:
         clip = f"{self.clip_frames} frames, T = {self.max_gap}"
         if self.max_gap is None:
             clip = "single frame"
+        if self.neighbors != "as_is":
+            clip += f", neighbours: {self.neighbors.replace('_', ' ')}"
+        crop = "" if self.affine == "classic" else f" {self.affine}"
         extent = f"{self.num_videos} videos, {self.num_frames} frames"
         if self.num_videos is None:
             extent = f"{self.num_frames} images"
@@ -81,7 +89,7 @@ class Protocol:
                 f"OKS-NMS: {'off' if self.oks_nms is None else self.oks_nms}",
                 f"decoding: {self.decoding}",
                 f"precision: {self.precision}",
-                f"crop {self.crop_wh[0]}x{self.crop_wh[1]}",
+                f"crop {self.crop_wh[0]}x{self.crop_wh[1]}{crop}",
                 clip,
                 f"weights: {self.weights} {self.weights_hash}",
             ]

@@ -70,6 +70,9 @@ def test_every_key_is_read(tiny_cfg, run_here, read_keys):
     jhmdb = ["data.layout=jhmdb", "model.prf.channels=15", "model.ptm.channels=15"]
     with pytest.raises(ValueError, match="no files <action>_test_split2"):
         read_videos(load_config(tiny_cfg, [*jhmdb, "model.num_joints=15", "data.fold=2"]), "train")
+    vit = "backbone: {name: vit, width: 16, heads: 4}"
+    build_model(load_config(tiny_cfg, [f"model={{name: tar, {vit}}}"]))
+    build_model(load_config(tiny_cfg, ["model.name=fami"]))
     unread = [key for key in leaf_keys(Config) if not homes_of(key) & read_keys]
     if importlib.util.find_spec("timm") is None:
         unread.remove("model.backbone.pretrained")  # read once the network is there
