@@ -12,7 +12,7 @@ from pathlib import Path
 
 from dcpose.cli import config_parser, reports_user_errors, require_weights
 from dcpose.config.loading import load_config
-from dcpose.engine.devices import default_device
+from dcpose.engine.devices import choose_device
 from dcpose.engine.distributed import broadcast_object, process_group
 from dcpose.engine.run.folder import new_run_dir
 from dcpose.files.writing import write_text
@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     }
     cfg = cfgs["as_is"]
     measured = {}
-    with process_group(args.device or default_device()) as device:
+    with process_group(choose_device(args.device)) as device:
         out = args.out or broadcast_object(new_run_dir(Path("runs") / cfg.experiment))
         for kind, own in cfgs.items():
             measured[kind] = validate(own, device, weights, out / kind)

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from dcpose.evaluation.evaluator import APResult
+from dcpose.evaluation.measured import Measured
 from dcpose.evaluation.subsets import subset_title
 from dcpose.formats import fields
-from dcpose.report.results import Measured
 from dcpose.report.tables import Table
 
 NEIGHBORS = {
