@@ -12,12 +12,12 @@ from pathlib import Path
 
 from dcpose.cli import config_parser, reports_user_errors, require_weights
 from dcpose.config.loading import load_config
-from dcpose.engine.devices import choose_device
 from dcpose.engine.distributed import broadcast_object, process_group
 from dcpose.engine.run.folder import new_run_dir
 from dcpose.files.writing import write_text
 from dcpose.jobs.validate import validate
 from dcpose.report.probe import NEIGHBORS, Probe, probe_table, read_joints, sentence, share_moved
+from dcpose.weights.hub import local_weights
 
 
 @reports_user_errors
@@ -28,14 +28,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--out", type=Path, help="folder to write to (default runs/<experiment>/<time>)"
     )
     args = parser.parse_intermixed_args(argv)
-    weights = require_weights(args.weights)
+    weights = str(local_weights(require_weights(args.weights)))
     cfgs = {
         kind: load_config(args.cfg, [*args.overrides, f"test.neighbors={kind}"])
         for kind in NEIGHBORS
     }
     cfg = cfgs["as_is"]
     measured = {}
-    with process_group(choose_device(args.device)) as device:
+    with process_group(args.device) as device:
         out = args.out or broadcast_object(new_run_dir(Path("runs") / cfg.experiment))
         for kind, own in cfgs.items():
             measured[kind] = validate(own, device, weights, out / kind)

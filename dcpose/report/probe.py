@@ -43,7 +43,7 @@ class Probe:
 
     @property
     def total(self) -> float:
-        """Mean AP, in percent."""
+        """AP, or what else the data set is measured by, in percent."""
         return self.result.total
 
     @property
@@ -100,7 +100,7 @@ def probe_table(probes: Mapping[str, Probe]) -> Table:
         if probe is not first:
             change, moved = f"{probe.total - first.total:+.1f}", f"{100 * probe.moved:.1f} %"
         rows.append([NEIGHBORS[kind], f"{probe.total:.1f}", change, *own, moved])
-    return Table(["neighbours", "AP", "change", *subsets, "joints moved"], rows)
+    return Table(["neighbours", first.result.headline, "change", *subsets, "joints moved"], rows)
 
 
 def sentence(name: str, probes: Mapping[str, Probe]) -> str:
@@ -117,10 +117,11 @@ def sentence(name: str, probes: Mapping[str, Probe]) -> str:
             "and no joint moves."
         )
     current, backward, foreign = others
-    worth = f"neighbours are worth {first.total - current.total:+.1f} AP{_best(first, current)}"
+    unit = first.result.headline
+    worth = f"neighbours are worth {first.total - current.total:+.1f} {unit}{_best(first, current)}"
     if current.changes_nothing:
         worth = "repeating the current frame changes nothing"
-    order = f"reversing their order changes AP by {backward.total - first.total:+.1f}"
+    order = f"reversing their order changes {unit} by {backward.total - first.total:+.1f}"
     if backward.changes_nothing:
         order = "reversing their order changes nothing"
     other = f"those of another video change it by {foreign.total - first.total:+.1f}"
