@@ -1,4 +1,4 @@
-"""Find the poses in a video: python tools/infer.py VIDEO --weights W [--draw] [overrides].
+"""Find the poses in a video: python tools/infer.py VIDEO [--weights W] [--draw] [overrides].
 
 Writes <name>.json (PoseTrack 2018 form) and, unless --json is given alone, <name>.mp4 with the
 poses drawn.
@@ -23,10 +23,9 @@ BOXES = "boxes:"
 FRAMES_AT_ONCE = 8
 """Of files, frames whose people go through the network together; cameras go frame by frame."""
 NO_WEIGHTS = (
-    "--weights is missing: give a checkpoint of a training (runs/.../checkpoints/best.pt; "
-    "scripts/quickstart.sh makes one in minutes, for rendered people), released DCPose, PoseWarper "
-    "or SimpleBaseline weights, or the HRNet of a single-frame model; README.md, Data and weights, "
-    "says where to get them"
+    "--weights is missing: --cfg alone names no weights; give a checkpoint of a training "
+    "(runs/.../checkpoints/best.pt), or released weights; without --cfg and --weights, the model "
+    "that comes with the package is used"
 )
 
 
@@ -38,14 +37,17 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "source", help="video file, folder of images, pattern such as 'frames/*.png', or camera: 0"
     )
-    parser.add_argument("--weights", help="our own checkpoint, or released weights")
+    parser.add_argument(
+        "--weights",
+        help="our own checkpoint, or released weights (default: the packaged model)",
+    )
     parser.add_argument("--cfg", help="config (default: what the weights tell)")
     parser.add_argument("--device", choices=("cpu", "cuda"), help="default: cuda if there is one")
     people = parser.add_argument_group("people")
     people.add_argument(
         "--detector",
-        default="torchvision",
-        help="torchvision (Faster R-CNN v2, default), hog, whole-frame, or boxes:FILE",
+        help="torchvision (Faster R-CNN v2; default where its weights are on the disk), packaged "
+        "(default elsewhere), hog, whole-frame, or boxes:FILE",
     )
     people.add_argument("--detector-weights", type=Path, help="default: torchvision's download")
     people.add_argument(
@@ -72,11 +74,11 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     args = parse_arguments(argv)
-    if args.weights is None and (args.cfg is None or not args.cfg.endswith(".json")):
+    if args.weights is None and args.cfg is not None and not args.cfg.endswith(".json"):
         raise ValueError(NO_WEIGHTS)
     set_up_logging()
     source = open_source(args.source, args.rate)
-    from_file = args.detector.startswith(BOXES)
+    from_file = args.detector is not None and args.detector.startswith(BOXES)
     stopwatch = Stopwatch()
     estimator = PoseEstimator(
         args.cfg,

@@ -4,6 +4,7 @@ A detector is any function from an (H, W, 3) uint8 RGB image to (N, 4) boxes lef
 height in pixels and their (N,) scores, best first.
 """
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, get_args
@@ -13,10 +14,18 @@ import numpy as np
 import torch
 from torchvision.ops import nms
 
-from dcpose.detection.torchvision import DETECTORS, build_detector, detect_people
+from dcpose.detection.packaged import PackagedDetector
+from dcpose.detection.torchvision import (
+    DETECTORS,
+    build_detector,
+    detect_people,
+    weights_are_here,
+)
+
+_log = logging.getLogger(__name__)
 
 PersonDetector = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
-DetectorName = Literal["torchvision", "hog", "whole-frame"]
+DetectorName = Literal["torchvision", "packaged", "hog", "whole-frame"]
 
 _HOG_LONG_SIDE = 960
 """Larger images are searched at this size; people under 96 pixels high are not found."""
@@ -37,8 +46,9 @@ def make_detector(
     """Build a detector by name.
 
     Args:
-        name: "torchvision", its Faster R-CNN v2; "hog", OpenCV's, which needs no weights and
-            finds people who stand; or "whole-frame", one person as large as the image.
+        name: "torchvision", its Faster R-CNN v2; "packaged", a light network that comes along;
+            "hog", OpenCV's, which finds people who stand; or "whole-frame", one person as large
+            as the image.
         device: where a network runs.
         min_score: boxes below this are dropped.
         nms_iou: the better one of two boxes stays if they overlap more than this.
@@ -49,12 +59,29 @@ def make_detector(
     """
     if name == "torchvision":
         return TorchvisionDetector(device, min_score, nms_iou, weights)
+    if name == "packaged":
+        return PackagedDetector(device, min_score, nms_iou)
     if name == "hog":
         return HogDetector(min_score, nms_iou)
     if name == "whole-frame":
         return whole_frame
     known = ", ".join(get_args(DetectorName))
     raise ValueError(f"detector: found {name!r}, expected one of {known}")
+
+
+def choose_detector(weights: Path | None = None) -> str:
+    """Return the name of the best detector that needs no download, and say which it is.
+
+    Args:
+        weights: of torchvision's detector, where the user has given them.
+    """
+    if weights is not None or weights_are_here(DETECTORS[0]):
+        return "torchvision"
+    _log.info(
+        "detector: the one that comes along (packaged); torchvision's finds more people, "
+        "--detector torchvision downloads its weights once (160 MB)"
+    )
+    return "packaged"
 
 
 class TorchvisionDetector:

@@ -13,7 +13,7 @@ from dcpose.build.model import build_model
 from dcpose.build.weights import config_of_card, config_of_weights
 from dcpose.config.loading import load_config
 from dcpose.config.schema import Config
-from dcpose.detection.detectors import PersonDetector, make_detector
+from dcpose.detection.detectors import PersonDetector, choose_detector, make_detector
 from dcpose.estimator.frame_result import FrameResult
 from dcpose.estimator.live_poses import Boxes, BoxesOf, LivePoses, TrackingOptions
 from dcpose.estimator.stopwatch import Stopwatch
@@ -22,6 +22,7 @@ from dcpose.skeleton import Skeleton
 from dcpose.video.opening import open_source
 from dcpose.video.source import FrameSource, VideoFrame, frame_rate
 from dcpose.weights.loading import ReadWeights
+from dcpose.weights.packaged import POSE_CARD
 
 
 class PoseEstimator:
@@ -37,11 +38,13 @@ class PoseEstimator:
     Args:
         cfg_or_card: a config, its file, or the card of converted weights; None takes the config
             that our own checkpoints carry, or what other weights tell.
-        weights: our own checkpoint, or a file in a released layout; None takes a card's.
+        weights: our own checkpoint, or a file in a released layout; None takes a card's, or,
+            without a card or config, the model that comes with the package.
         device: "cpu", "cuda", or "auto", which takes cuda where there is one.
-        detector: finds people where no boxes are given: "torchvision", "hog", "whole-frame", or
-            a function from an (H, W, 3) uint8 RGB image to (N, 4) boxes left, top, width, height
-            and (N,) scores.
+        detector: finds people where no boxes are given: "torchvision", "packaged", "hog",
+            "whole-frame", or a function from an (H, W, 3) uint8 RGB image to (N, 4) boxes left,
+            top, width, height and (N,) scores. None takes torchvision's where its weights are on
+            the disk, else the one that comes with the package.
         overrides: config keys, `key=value`; see `load_config`.
         min_box_score: detected boxes below this are left out.
         detector_weights: state dict of torchvision's detector; None takes its download.
@@ -57,7 +60,7 @@ class PoseEstimator:
         cfg_or_card: Config | str | Path | None = None,
         weights: str | Path | None = None,
         device: str = "auto",
-        detector: PersonDetector | str = "torchvision",
+        detector: PersonDetector | str | None = None,
         *,
         overrides: Sequence[str] = (),
         min_box_score: float = 0.5,
@@ -69,9 +72,9 @@ class PoseEstimator:
             device = "cuda" if torch.cuda.is_available() else "cpu"
         self.device = torch.device(device)
         self.skeleton: Skeleton = build_skeleton(self.config)
-        if isinstance(detector, str):
+        if detector is None or isinstance(detector, str):
             make = partial(
-                make_detector, detector, self.device, min_box_score, weights=detector_weights
+                _named_detector, detector, self.device, min_box_score, weights=detector_weights
             )
         else:
             make = partial(_above, detector, min_box_score)
@@ -174,10 +177,12 @@ def _config_and_weights(
     if isinstance(cfg_or_card, str | Path) and named_path(cfg_or_card).suffix == ".json":
         config, beside = config_of_card(named_path(cfg_or_card), overrides)
         return config, beside if weights is None else named_path(weights)
+    if weights is None and cfg_or_card is None:
+        return config_of_card(POSE_CARD, overrides)
     if weights is None:
         raise ValueError(
-            "weights: give a checkpoint (runs/.../checkpoints/best.pt) or a released file; see "
-            "the README, Data and weights"
+            "weights: a config alone has none; give a checkpoint (runs/.../checkpoints/best.pt) or "
+            "a released file; see the README, Data and weights"
         )
     if cfg_or_card is None:
         return config_of_weights(named_path(weights), overrides)
@@ -186,6 +191,13 @@ def _config_and_weights(
             raise ValueError("overrides go with the file of a config; change the Config itself")
         return cfg_or_card, named_path(weights)
     return load_config(cfg_or_card, overrides), named_path(weights)
+
+
+def _named_detector(
+    name: str | None, device: torch.device, min_score: float, weights: Path | None
+) -> PersonDetector:
+    name = choose_detector(weights) if name is None else name
+    return make_detector(name, device, min_score, weights=weights)
 
 
 def _above(detector: PersonDetector, min_score: float) -> PersonDetector:
