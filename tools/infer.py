@@ -46,8 +46,8 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     people = parser.add_argument_group("people")
     people.add_argument(
         "--detector",
-        help="torchvision (Faster R-CNN v2; default where its weights are on the disk), packaged "
-        "(default elsewhere), hog, whole-frame, or boxes:FILE",
+        help="torchvision (Faster R-CNN v2; default where its weights are on the disk), hog "
+        "(default elsewhere), whole-frame, or boxes:FILE",
     )
     people.add_argument("--detector-weights", type=Path, help="default: torchvision's download")
     people.add_argument(

@@ -14,7 +14,6 @@ import numpy as np
 import torch
 from torchvision.ops import nms
 
-from dcpose.detection.packaged import PackagedDetector
 from dcpose.detection.torchvision import (
     DETECTORS,
     build_detector,
@@ -25,7 +24,7 @@ from dcpose.detection.torchvision import (
 _log = logging.getLogger(__name__)
 
 PersonDetector = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
-DetectorName = Literal["torchvision", "packaged", "hog", "whole-frame"]
+DetectorName = Literal["torchvision", "hog", "whole-frame"]
 
 _HOG_LONG_SIDE = 960
 """Larger images are searched at this size; people under 96 pixels high are not found."""
@@ -46,9 +45,8 @@ def make_detector(
     """Build a detector by name.
 
     Args:
-        name: "torchvision", its Faster R-CNN v2; "packaged", a light network that comes along;
-            "hog", OpenCV's, which finds people who stand; or "whole-frame", one person as large
-            as the image.
+        name: "torchvision", its Faster R-CNN v2; "hog", OpenCV's, which needs no weights and
+            finds people who stand; or "whole-frame", one person as large as the image.
         device: where a network runs.
         min_score: boxes below this are dropped.
         nms_iou: the better one of two boxes stays if they overlap more than this.
@@ -59,8 +57,6 @@ def make_detector(
     """
     if name == "torchvision":
         return TorchvisionDetector(device, min_score, nms_iou, weights)
-    if name == "packaged":
-        return PackagedDetector(device, min_score, nms_iou)
     if name == "hog":
         return HogDetector(min_score, nms_iou)
     if name == "whole-frame":
@@ -78,10 +74,10 @@ def choose_detector(weights: Path | None = None) -> str:
     if weights is not None or weights_are_here(DETECTORS[0]):
         return "torchvision"
     _log.info(
-        "detector: the one that comes along (packaged); torchvision's finds more people, "
+        "detector: OpenCV's for people who stand (hog); torchvision's finds far more people, "
         "--detector torchvision downloads its weights once (160 MB)"
     )
-    return "packaged"
+    return "hog"
 
 
 class TorchvisionDetector:

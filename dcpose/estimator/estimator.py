@@ -41,10 +41,10 @@ class PoseEstimator:
         weights: our own checkpoint, or a file in a released layout; None takes a card's, or,
             without a card or config, the model that comes with the package.
         device: "cpu", "cuda", or "auto", which takes cuda where there is one.
-        detector: finds people where no boxes are given: "torchvision", "packaged", "hog",
+        detector: finds people where no boxes are given: "torchvision", "hog",
             "whole-frame", or a function from an (H, W, 3) uint8 RGB image to (N, 4) boxes left,
             top, width, height and (N,) scores. None takes torchvision's where its weights are on
-            the disk, else the one that comes with the package.
+            the disk, else "hog".
         overrides: config keys, `key=value`; see `load_config`.
         min_box_score: detected boxes below this are left out.
         detector_weights: state dict of torchvision's detector; None takes its download.

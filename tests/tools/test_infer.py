@@ -68,6 +68,16 @@ def test_video(run, run_here, kind):
     assert lines[1:] == ["out/clip.json", "out/clip.mp4"]
 
 
+def test_without_weights_and_detector(infer, run_here, capsys, monkeypatch):
+    monkeypatch.setattr("torch.hub.get_dir", lambda: str(run_here))  # where torchvision's would be
+    path = write_video(run_here / "clip.mp4", num_frames=3, wh=(128, 160))
+    assert infer.main([str(path), "--device", "cpu", "--out", "out", "--track", "--draw"]) == 0
+    printed = capsys.readouterr()
+    assert "detector: OpenCV's for people who stand (hog)" in printed.err
+    assert len(json.loads(Path("out/clip.json").read_text())["images"]) == 3
+    assert facts("out/clip.mp4")[0] == 3
+
+
 def test_nobody_there(run, run_here):
     path = write_video(run_here / "clip.mp4", wh=(128, 160))
     run(path, "--detector", "hog")
@@ -131,10 +141,9 @@ def test_interrupt_leaves_whole_files(infer, run, run_here, monkeypatch):
 
 
 class TestRefused:
-    def test_without_weights(self, refused, capsys):
-        line = refused("tools/infer.py", ["clip.mp4"], capsys)
-        for part in ("best.pt", "quickstart.sh", "README.md"):
-            assert part in line
+    def test_config_without_weights(self, refused, tiny_cfg, capsys):
+        line = refused("tools/infer.py", ["clip.mp4", "--cfg", tiny_cfg], capsys)
+        assert "--cfg alone names no weights; give a checkpoint of a training" in line
 
     @pytest.mark.parametrize(
         ("source", "message"),
