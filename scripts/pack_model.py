@@ -1,6 +1,6 @@
 """Write the weights that come with the package, in float16, and their cards.
 
-python scripts/pack_model.py --pose RUN/checkpoints/last.pt --detector RUN/last.pt --facts FILE
+python scripts/pack_model.py --pose RUN/checkpoints/last.pt --facts FILE [--detector RUN/last.pt]
     [--even-logit X] [--out DIR]
 
 FACTS is YAML: for `pose` and `detector` what their cards say besides: how they were trained, on
@@ -20,6 +20,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from dcpose.cli import reports_user_errors
+from dcpose.config.models import ModelSection
 from dcpose.detection.packaged import EVEN_LOGIT
 from dcpose.engine.run.checkpoint import load_checkpoint
 from dcpose.files.writing import replacing, write_text
@@ -39,8 +40,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--pose", type=Path, required=True, help="checkpoint of a DCPose")
-    parser.add_argument("--detector", type=Path, required=True, help="file of the detector's run")
+    parser.add_argument("--pose", type=Path, required=True, help="checkpoint of a training")
+    parser.add_argument("--detector", type=Path, help="file of the detector's run")
     parser.add_argument("--facts", type=Path, required=True, help="YAML for the cards")
     parser.add_argument(
         "--even-logit", type=float, default=0.0, help="the detector's logit that gets score 0.5"
@@ -50,6 +51,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     facts = yaml.safe_load(args.facts.read_text(encoding="utf-8"))
     pose = load_checkpoint(args.pose)
     write_model(args.out, "pose", pose["model"], facts["pose"], {}, config_keys(pose["config"]))
+    if args.detector is None:
+        return 0
     detector = torch.load(args.detector, weights_only=True)["model"]
     metadata = {EVEN_LOGIT: str(args.even_logit)}
     write_model(args.out, "person_detector", detector, facts["detector"], metadata, {})
@@ -60,7 +63,10 @@ def config_keys(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return what inference has to know of a run's config, as dotted keys."""
     keys: dict[str, Any] = {f"data.{name}": config["data"][name] for name in ("crop_wh", "sigma")}
     keys["test.flip"] = config["test"]["flip"]
+    known = ModelSection.members()[config["model"]["name"]].model_fields
     for name, value in config["model"].items():
+        if name not in known:  # of another model
+            continue
         if isinstance(value, Mapping):
             keys |= {f"model.{name}.{k}": v for k, v in value.items() if k not in START_ONLY}
         else:

@@ -44,7 +44,6 @@ echo "== 5/6 train the person detector"
 python scripts/train_person_detector.py --data "$data" --imagenet "$imagenet" \
     --out "$runs/detector" --seed "$seed"
 
-echo "== 6/6 pack both"
-python scripts/pack_model.py --pose "$runs/dcpose/checkpoints/last.pt" \
-    --detector "$runs/detector/last.pt" --facts scripts/packaged_facts.yaml \
-    --even-logit "${EVEN_LOGIT:--1.4}" --out "${OUT:-dcpose/weights/packaged}"
+echo "== 6/6 pack the pose network; the detector is no better than HOG yet"
+python scripts/pack_model.py --pose "$runs/single_frame/checkpoints/last.pt" \
+    --facts scripts/packaged_facts.yaml --out "${OUT:-dcpose/weights/packaged}"

@@ -4,6 +4,7 @@ A detector is any function from an (H, W, 3) uint8 RGB image to (N, 4) boxes lef
 height in pixels and their (N,) scores, best first.
 """
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, get_args
@@ -13,7 +14,14 @@ import numpy as np
 import torch
 from torchvision.ops import nms
 
-from dcpose.detection.torchvision import DETECTORS, build_detector, detect_people
+from dcpose.detection.torchvision import (
+    DETECTORS,
+    build_detector,
+    detect_people,
+    weights_are_here,
+)
+
+_log = logging.getLogger(__name__)
 
 PersonDetector = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 DetectorName = Literal["torchvision", "hog", "whole-frame"]
@@ -55,6 +63,21 @@ def make_detector(
         return whole_frame
     known = ", ".join(get_args(DetectorName))
     raise ValueError(f"detector: found {name!r}, expected one of {known}")
+
+
+def choose_detector(weights: Path | None = None) -> str:
+    """Return the name of the best detector that needs no download, and say which it is.
+
+    Args:
+        weights: of torchvision's detector, where the user has given them.
+    """
+    if weights is not None or weights_are_here(DETECTORS[0]):
+        return "torchvision"
+    _log.info(
+        "detector: OpenCV's for people who stand (hog); torchvision's finds far more people, "
+        "--detector torchvision downloads its weights once (160 MB)"
+    )
+    return "hog"
 
 
 class TorchvisionDetector:

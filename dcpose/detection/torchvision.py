@@ -67,6 +67,12 @@ def build_detector(
     return model.eval(), source
 
 
+def weights_are_here(name: DetectorName) -> bool:
+    """Whether torchvision's weights have been downloaded before."""
+    url = get_model_weights(name).DEFAULT.url
+    return (Path(torch.hub.get_dir()) / "checkpoints" / url.rsplit("/", 1)[-1]).is_file()
+
+
 def detect_people(
     detector: Detector, images: Iterable[np.ndarray], batch_size: int, device: torch.device
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from dcpose.build.data import build_clip_options, build_skeleton
 from dcpose.build.inference import build_predictor
@@ -13,7 +14,7 @@ from dcpose.build.weights import config_of_card, config_of_weights
 from dcpose.config.loading import load_config
 from dcpose.config.schema import Config
 from dcpose.deploy.exported import kind_of
-from dcpose.detection.detectors import PersonDetector, make_detector
+from dcpose.detection.detectors import PersonDetector, choose_detector, make_detector
 from dcpose.engine.devices import choose_device
 from dcpose.estimator.frame_result import FrameResult
 from dcpose.estimator.live_poses import Boxes, BoxesOf, LivePoses, TrackingOptions
@@ -24,6 +25,7 @@ from dcpose.video.opening import open_source
 from dcpose.video.source import FrameSource, VideoFrame, frame_rate
 from dcpose.weights.hub import local_weights
 from dcpose.weights.loading import ReadWeights
+from dcpose.weights.packaged import POSE_CARD
 
 
 class PoseEstimator:
@@ -41,11 +43,13 @@ class PoseEstimator:
             that our own checkpoints carry, or what other weights tell.
         weights: our own checkpoint, a file in a released layout, where to fetch one (see
             `local_weights`), or an exported network (.onnx, .xml, .pt2 with its .json beside it);
-            None takes a card's.
+            None takes a card's, or, without a card or config, the model that comes with the
+            package.
         device: "cpu", "cuda", "mps", or "auto", see `choose_device`.
-        detector: finds people where no boxes are given: "torchvision", "hog", "whole-frame", or
-            a function from an (H, W, 3) uint8 RGB image to (N, 4) boxes left, top, width, height
-            and (N,) scores.
+        detector: finds people where no boxes are given: "torchvision", "hog",
+            "whole-frame", or a function from an (H, W, 3) uint8 RGB image to (N, 4) boxes left,
+            top, width, height and (N,) scores. None takes torchvision's where its weights are on
+            the disk, else "hog".
         overrides: config keys, `key=value`; see `load_config`.
         min_box_score: detected boxes below this are left out.
         detector_weights: state dict of torchvision's detector; None takes its download.
@@ -61,7 +65,7 @@ class PoseEstimator:
         cfg_or_card: Config | str | Path | None = None,
         weights: str | Path | None = None,
         device: str = "auto",
-        detector: PersonDetector | str = "torchvision",
+        detector: PersonDetector | str | None = None,
         *,
         overrides: Sequence[str] = (),
         min_box_score: float = 0.5,
@@ -71,9 +75,9 @@ class PoseEstimator:
         self.config, found = _config_and_weights(cfg_or_card, weights, overrides)
         self.device = choose_device(device)
         self.skeleton: Skeleton = build_skeleton(self.config)
-        if isinstance(detector, str):
+        if detector is None or isinstance(detector, str):
             make = partial(
-                make_detector, detector, self.device, min_box_score, weights=detector_weights
+                _named_detector, detector, self.device, min_box_score, weights=detector_weights
             )
         else:
             make = partial(_above, detector, min_box_score)
@@ -176,10 +180,12 @@ def _config_and_weights(
     if isinstance(cfg_or_card, str | Path) and named_path(cfg_or_card).suffix == ".json":
         config, beside = config_of_card(named_path(cfg_or_card), overrides)
         return config, beside if weights is None else local_weights(weights)
+    if weights is None and cfg_or_card is None:
+        return config_of_card(POSE_CARD, overrides)
     if weights is None:
         raise ValueError(
-            "weights: give a checkpoint (runs/.../checkpoints/best.pt), a released file, or a name "
-            "of `dcpose convert --list`"
+            "weights: a config alone has none; give a checkpoint (runs/.../checkpoints/best.pt), a "
+            "released file, or a name of `dcpose convert --list`"
         )
     if cfg_or_card is None and kind_of(Path(weights)) is not None:
         return config_of_exported(Path(weights), overrides), Path(weights)
@@ -190,6 +196,13 @@ def _config_and_weights(
             raise ValueError("overrides go with the file of a config; change the Config itself")
         return cfg_or_card, local_weights(weights)
     return load_config(cfg_or_card, overrides), local_weights(weights)
+
+
+def _named_detector(
+    name: str | None, device: torch.device, min_score: float, weights: Path | None
+) -> PersonDetector:
+    name = choose_detector(weights) if name is None else name
+    return make_detector(name, device, min_score, weights=weights)
 
 
 def _above(detector: PersonDetector, min_score: float) -> PersonDetector:

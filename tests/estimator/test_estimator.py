@@ -235,7 +235,7 @@ class TestConfigFromWeights:
 
 class TestRefused:
     def test_no_weights(self, tiny_cfg):
-        with pytest.raises(ValueError, match="weights: give a checkpoint"):
+        with pytest.raises(ValueError, match="weights: a config alone has none; give"):
             dcpose.PoseEstimator(tiny_cfg)
         with pytest.raises(FileNotFoundError, match="no weights file at nowhere"):
             dcpose.PoseEstimator(weights="nowhere")

@@ -72,6 +72,16 @@ def test_video(run, run_here, kind):
     assert lines[1:] == ["out/clip.json", "out/clip.mp4"]
 
 
+def test_without_weights_and_detector(run_here, capsys, monkeypatch):
+    monkeypatch.setattr("torch.hub.get_dir", lambda: str(run_here))  # where torchvision's would be
+    path = write_video(run_here / "clip.mp4", num_frames=3, wh=(128, 160))
+    assert infer.main([str(path), "--device", "cpu", "--out", "out", "--track", "--draw"]) == 0
+    printed = capsys.readouterr()
+    assert "detector: OpenCV's for people who stand (hog)" in printed.err
+    assert len(json.loads(Path("out/clip.json").read_text())["images"]) == 3
+    assert facts("out/clip.mp4")[0] == 3
+
+
 def test_nobody_there(run, run_here):
     path = write_video(run_here / "clip.mp4", wh=(128, 160))
     run(path, "--detector", "hog")
@@ -135,10 +145,9 @@ def test_interrupt_leaves_whole_files(run, run_here, monkeypatch):
 
 
 class TestRefused:
-    def test_without_weights(self, refused, capsys):
-        line = refused("tools/infer.py", ["clip.mp4"], capsys)
-        for part in ("best.pt", "quickstart.sh", "dcpose convert --list"):
-            assert part in line
+    def test_config_without_weights(self, refused, tiny_cfg, capsys):
+        line = refused("tools/infer.py", ["clip.mp4", "--cfg", tiny_cfg], capsys)
+        assert "--cfg alone names no weights; give a checkpoint of a training" in line
 
     @pytest.mark.parametrize(
         ("source", "message"),
@@ -240,7 +249,7 @@ class TestOutputOfOtherSources:
 
 
 @pytest.mark.parametrize("out", ["10:20", "2026-11-28T10:20:30", "a|b"])
-def test_folders_that_look_like_addresses(infer, tiny_cfg, tiny_weights, run_here, capsys, out):
+def test_folders_that_look_like_addresses(tiny_cfg, tiny_weights, run_here, capsys, out):
     path = write_video(run_here / "10:20:30.mp4", sound=True)
     base = ["--cfg", tiny_cfg, "--weights", tiny_weights, "--device", "cpu"]
     arguments = [path.name, *base, "--out", out, "--detector", "whole-frame"]
@@ -287,7 +296,7 @@ def test_other_forms_beside_the_json(run, run_here):
     ],
 )
 def test_a_form_that_cannot_be_written_is_refused_at_once(
-    infer, base, capsys, monkeypatch, form, missing, message
+    base, capsys, monkeypatch, form, missing, message
 ):
     found = writing.find_spec
     monkeypatch.setattr(writing, "find_spec", lambda n: None if n == missing else found(n))
@@ -312,7 +321,7 @@ def test_smoothing_offline(run, run_here):
     run(path, "--detector", "whole-frame", "--smooth", "offline", "--json")
 
 
-def test_smooth_alone_is_online_whatever_follows(infer):
+def test_smooth_alone_is_online_whatever_follows():
     for words in ("clip.mp4 --smooth", "--smooth clip.mp4", "--smooth=online clip.mp4"):
         args = infer.parse_arguments(words.split())
         assert (args.source, args.smooth, args.overrides) == ("clip.mp4", "online", [])

@@ -1,4 +1,4 @@
-"""Find the poses in a video: dcpose infer VIDEO --weights W [--draw] [overrides].
+"""Find the poses in a video: dcpose infer VIDEO [--weights W] [--draw] [overrides].
 
 Writes <name>.json (PoseTrack 2018 form), unless --json is given alone <name>.mp4 with the poses
 drawn, with --format the poses in other forms, and with --html a page that plays the video with its
@@ -30,9 +30,9 @@ SMOOTHING = ("online", "offline")
 FRAMES_AT_ONCE = 8
 """Of files, frames whose people go through the network together; cameras go frame by frame."""
 NO_WEIGHTS = (
-    "--weights is missing: give a checkpoint of a training (runs/.../checkpoints/best.pt; "
-    "scripts/quickstart.sh makes one in minutes, for rendered people), a released file, or a name "
-    "of `dcpose convert --list`, such as hrnet_w48_posetrack18, which is fetched once"
+    "--weights is missing: --cfg alone names no weights; give a checkpoint of a training "
+    "(runs/.../checkpoints/best.pt), a released file, or a name of `dcpose convert --list`; "
+    "without --cfg and --weights, the model that comes with the package is used"
 )
 
 
@@ -50,8 +50,8 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     people = parser.add_argument_group("people")
     people.add_argument(
         "--detector",
-        default="torchvision",
-        help="torchvision (Faster R-CNN v2, default), hog, whole-frame, or boxes:FILE",
+        help="torchvision (Faster R-CNN v2; default where its weights are on the disk), hog "
+        "(default elsewhere), whole-frame, or boxes:FILE",
     )
     people.add_argument("--detector-weights", type=Path, help="default: torchvision's download")
     people.add_argument(
@@ -112,14 +112,14 @@ def _forms(text: str) -> list[str]:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     args = parse_arguments(argv)
-    if args.weights is None and (args.cfg is None or not args.cfg.endswith(".json")):
+    if args.weights is None and args.cfg is not None and not args.cfg.endswith(".json"):
         raise ValueError(NO_WEIGHTS)
     set_up_logging()
     source = open_source(args.source, args.rate)
     offline = args.smooth == "offline"
     if offline and isinstance(source, Camera):
         raise ValueError("--smooth offline needs a video with an end; for a camera take online")
-    from_file = args.detector.startswith(BOXES)
+    from_file = args.detector is not None and args.detector.startswith(BOXES)
     stopwatch = Stopwatch()
     estimator = PoseEstimator(
         args.cfg,

@@ -4,5 +4,5 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parent
 POSE_CARD = FOLDER / "pose.json"
-"""Of a whole DCPose; its backbone alone is the single-frame network."""
+"""Says which network `pose.safetensors` beside it holds, and how it was made."""
 DETECTOR_WEIGHTS = FOLDER / "person_detector.safetensors"
