@@ -105,11 +105,10 @@ def build_predictor(
     """
     prepared, dtype, stride = _prepared(cfg, network, device)
     if cfg.test.cuda_graphs:
-        if device.type != "cuda" or not _runs_a_fast_copy(cfg):
+        if device.type != "cuda" or not cfg.test.fast:
             raise ValueError(
-                "test.cuda_graphs needs CUDA, test.fast=true and a backbone other than timm's, "
-                f"found device {device.type}, test.fast={str(cfg.test.fast).lower()} and "
-                f"model.backbone.name={cfg.model.backbone.name}; set test.cuda_graphs=false"
+                f"test.cuda_graphs needs CUDA and test.fast=true, found device {device.type} and "
+                f"test.fast={str(cfg.test.fast).lower()}; set test.cuda_graphs=false"
             )
         prepared = GraphedNetwork(prepared)
     return partial(
@@ -124,10 +123,6 @@ def build_predictor(
     )
 
 
-def _runs_a_fast_copy(cfg: Config) -> bool:
-    return cfg.test.fast and cfg.model.backbone.has_fast_copy
-
-
 def _prepared(
     cfg: Config, network: Network, device: torch.device
 ) -> tuple[nn.Module, torch.dtype, int]:
@@ -135,7 +130,7 @@ def _prepared(
     if isinstance(network, ExportedNetwork):
         return RuntimeModule(network), torch.float32, network.card.stride
     number_format = resolve_test_precision(cfg, device)
-    if not _runs_a_fast_copy(cfg):
+    if not cfg.test.fast:
         return network, number_format.dtype, network.stride
     num_frames = build_clip_options(cfg, training=False).num_frames
     side = PROOF_CELLS * network.side_multiple

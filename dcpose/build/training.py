@@ -90,8 +90,6 @@ def build_encoder(cfg: Config, model: TemporalModel, device: torch.device) -> Fr
 
     @functools.cache
     def make_network() -> nn.Module:
-        if not cfg.model.backbone.has_fast_copy:
-            return model.image_encoder()
         side = PROOF_CELLS * model.side_multiple
         images = example_clips(1, (side, side), device=device)[0].flatten(0, 1)
         return prepare_for_inference(model.image_encoder(), [images], dtype)

@@ -25,8 +25,6 @@ class BackboneSection(Choice):
     """Sides of crops are multiples of this."""
     has_layers: ClassVar[bool] = False
     """Its layers can have learning rates of their own."""
-    has_fast_copy: ClassVar[bool] = True
-    """Inference runs a copy that is made ready for it (`test.fast`)."""
 
     name: str
     weights: PathText | None = None
@@ -122,8 +120,6 @@ class EfficientNetLiteConfig(BackboneSection):
 
 class TimmConfig(BackboneSection):
     """A network of timm that gives features at several strides, and a light pyramid."""
-
-    has_fast_copy = False  # a BatchNorm of timm's may be an activation besides
 
     name: Literal["timm"] = "timm"
     model: str

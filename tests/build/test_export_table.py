@@ -12,6 +12,8 @@ from dcpose.build.tables import BACKBONES, METHODS
 BACKBONE = {
     "hrnet": "{name: hrnet, width: 4, modules: [1, 1, 1], blocks: 1, stem_channels: 4}",
     "simple_baseline": "{name: simple_baseline, depth: 18, deconv_channels: 8}",
+    "efficientnet_lite": "{name: efficientnet_lite, neck: {channels: 8}}",
+    "timm": "{name: timm, model: tf_efficientnet_lite0, neck: {channels: 8}}",
     "vit": "{name: vit, width: 16, depth: 1, heads: 2, decoder_channels: 8, image_wh: [64, 64]}",
 }
 METHOD = {
@@ -34,6 +36,8 @@ def test_the_tables_have_no_other_rows():
 def test_every_row(method, backbone, to, tmp_path, formula_weights):
     for package in {"onnx": ["onnxscript", "onnxruntime"], "openvino": ["openvino"]}.get(to, []):
         pytest.importorskip(package)
+    if backbone == "timm":
+        pytest.importorskip("timm")
     cfg = load_config(
         "configs/base/dcpose_hrnet_w48.yaml",
         [
