@@ -1,6 +1,4 @@
-"""Every method on every backbone, at a tiny size, as a file of each kind."""
-
-import itertools
+"""Every method and every backbone, at a tiny size, as an exported file."""
 
 import pytest
 import torch
@@ -30,9 +28,18 @@ def test_the_tables_have_no_other_rows():
     assert METHOD.keys() == METHODS.keys()
 
 
+# All pairs as all three kinds of file take ten minutes. A row of either table meets ONNX here, and
+# the other two kinds take the method with the most operations.
+ROWS = [
+    *((method, "hrnet", "onnx") for method in METHOD),
+    *(("dcpose", backbone, "onnx") for backbone in BACKBONE if backbone != "hrnet"),
+    ("dcpose", "hrnet", "torch"),
+    ("dcpose", "hrnet", "openvino"),
+]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(("method", "backbone"), list(itertools.product(METHOD, BACKBONE)))
-@pytest.mark.parametrize("to", ["onnx", "torch", "openvino"])
+@pytest.mark.parametrize(("method", "backbone", "to"), ROWS)
 def test_every_row(method, backbone, to, tmp_path, formula_weights):
     for package in {"onnx": ["onnxscript", "onnxruntime"], "openvino": ["openvino"]}.get(to, []):
         pytest.importorskip(package)
