@@ -36,7 +36,11 @@ def test_every_entry(entry):
 def test_configs_fit(entry):
     cfg = dcpose.load_config(entry.config_name, entry.overrides)
     backbone = cfg.model.backbone
-    size = f"W{backbone.width}" if backbone.name == "hrnet" else f"ResNet-{backbone.depth}"
+    size = {
+        "hrnet": lambda: f"W{backbone.width}",
+        "simple_baseline": lambda: f"ResNet-{backbone.depth}",
+        "vit": lambda: f"ViTPose-{ {384: 'S', 768: 'B', 1024: 'L', 1280: 'H'}[backbone.width] }",
+    }[backbone.name]()
     assert size in entry.what
     if "256x192" in entry.what or "384x288" in entry.what:
         assert f"{cfg.data.crop_wh[1]}x{cfg.data.crop_wh[0]}" in entry.what
