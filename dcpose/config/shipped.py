@@ -4,6 +4,7 @@ import difflib
 from pathlib import Path
 
 from dcpose.config.messages import ConfigError
+from dcpose.files.reading import named_path
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -25,7 +26,7 @@ def find_config(name: str | Path) -> Path:
     Raises:
         ConfigError: if there is neither; it names the nearest shipped ones.
     """
-    path = Path(name)
+    path = named_path(name)
     try:
         if path.exists() or "\0" in str(path):
             return path

@@ -18,6 +18,7 @@ from filelock import FileLock
 
 from dcpose.files.cache_dir import default_cache_dir
 from dcpose.files.downloading import DownloadError, check_address, download
+from dcpose.files.reading import named_path
 from dcpose.files.writing import write_text
 from dcpose.weights.reading import check_whole, hash_in_name, sha256_of
 from dcpose.weights.zoo import Entry, read_zoo
@@ -45,8 +46,9 @@ def local_weights(name: str | Path) -> Path:
         ValueError: if it cannot be fetched, cannot be had by anybody, or is not the file that is
             known by this name.
     """
-    if isinstance(name, Path) or Path(name).exists():
-        return Path(name)
+    path = named_path(name)
+    if isinstance(name, Path) or path.exists():
+        return path
     if name.startswith(HF) or "://" in name:
         return fetch(name)
     entry = zoo_entry(name)

@@ -232,4 +232,6 @@ class TestRefusals:
     @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
     def test_absent_cuda(self, refused, tiny_cfg, capsys):
         line = refused("tools/train.py", ["--cfg", tiny_cfg, "--device", "cuda"], capsys)
-        assert line == "error: device is cuda, but torch sees no CUDA device; use --device cpu"
+        assert line == (
+            "error: device is cuda, but torch sees no CUDA device; use --device cpu or auto"
+        )
