@@ -19,11 +19,12 @@ from dcpose.estimator.stopwatch import Stopwatch
 from dcpose.files.reading import named_path
 from dcpose.formats.results.writing import RESULT_FORMS, check_form, write_results_as
 from dcpose.jobs.draw_results import draw_results
-from dcpose.jobs.infer import draw_result, infer, video_file
+from dcpose.jobs.infer import Outcome, draw_result, infer, video_file
 from dcpose.jobs.smooth_results import smooth_file
 from dcpose.tracking.offline import OfflineSmoothing
 from dcpose.video.camera import Camera
 from dcpose.video.opening import DEFAULT_IMAGE_RATE, open_source
+from dcpose.video.source import FrameSource
 
 BOXES = "boxes:"
 SMOOTHING = ("online", "offline")
@@ -162,12 +163,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(stopwatch.report())
     files = list(outcome.files)
     if offline:
-        done = smooth_file(files[0], OfflineSmoothing())
-        print(f"{source.name}: smoothed {done.num_people} people, {done.num_filled} in gaps")
-        if draws and not isinstance(outcome.stopped_by, Interrupted):
-            files.append(video_file(source, args.out))
-            complete = outcome.stopped_by is None
-            draw_results(files[0], source, files[1], estimator.skeleton, test.joint_score, complete)
+        files += _smoothed(files[0], source, estimator, outcome, args.out if draws else None)
     for form in dict.fromkeys(args.format):
         if form != "json":
             files.append(write_results_as(files[0], form, source.path))
@@ -178,3 +174,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     if outcome.stopped_by is not None:
         raise outcome.stopped_by
     return 0
+
+
+def _smoothed(
+    poses: Path, source: FrameSource, estimator: PoseEstimator, outcome: Outcome, out: Path | None
+) -> list[Path]:
+    """Smooth a file of poses in place; with a folder `out`, draw the video, and return its file."""
+    done = smooth_file(poses, OfflineSmoothing())
+    print(f"{source.name}: smoothed {done.num_people} people, {done.num_filled} in gaps")
+    if out is None or isinstance(outcome.stopped_by, Interrupted):
+        return []
+    drawn = video_file(source, out)
+    joint_score = estimator.config.test.joint_score
+    draw_results(
+        poses, source, drawn, estimator.skeleton, joint_score, complete=outcome.stopped_by is None
+    )
+    return [drawn]
