@@ -2,7 +2,7 @@
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, SerializeAsAny, field_validator, model_validator
+from pydantic import AfterValidator, Field, SerializeAsAny, model_validator
 
 from dcpose.config.section import (
     YAML_TUPLE,
@@ -191,27 +191,25 @@ class FusionConfig(Section):
     """Output channels."""
 
 
-def check_dilations(dilations: Integers) -> Integers:
-    """Return the dilations; raise ValueError if there is none, or one twice."""
+def _check_dilations(dilations: Integers) -> Integers:
     if not dilations or len(set(dilations)) != len(dilations):
         raise ValueError("expected at least one dilation, each once")
     return dilations
 
 
+Dilations = Annotated[Integers, AfterValidator(_check_dilations)]
+"""One deformable convolution each."""
+
+
 class PcnConfig(Section):
     """Pose Correction Network."""
 
-    dilations: Integers = (3, 6, 9, 12, 15)
+    dilations: Dilations = (3, 6, 9, 12, 15)
     """One deformable convolution each."""
     deform_conv: Literal["auto", "torchvision", "gather", "mmcv"] = "auto"
     """Implementation of the deformable convolution; auto takes the fastest for the device."""
     masks: Literal["raw", "sigmoid"] = "raw"
     """raw: as released; sigmoid: between 0 and 1, as in DCNv2. The paper does not say."""
-
-    @field_validator("dilations")
-    @classmethod
-    def _check_dilations(cls, dilations: Integers) -> Integers:
-        return check_dilations(dilations)
 
 
 class WarperConfig(Section):
@@ -220,13 +218,8 @@ class WarperConfig(Section):
     blocks: Positive = 20
     channels: Positive = 128
     """Channels of the chain."""
-    dilations: Integers = (3, 6, 12, 18, 24)
+    dilations: Dilations = (3, 6, 12, 18, 24)
     """One deformable convolution each."""
-
-    @field_validator("dilations")
-    @classmethod
-    def _check_dilations(cls, dilations: Integers) -> Integers:
-        return check_dilations(dilations)
 
 
 class JtaConfig(Section):
