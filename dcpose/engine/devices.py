@@ -5,8 +5,6 @@ import copy
 import torch
 from torch import Tensor, nn
 
-DEVICES = ("auto", "cpu", "cuda", "mps")
-
 LARGEST_DEVIATION = 0.05
 """Of the largest heatmap value. Half precision stays far below; what is broken lies far above."""
 

@@ -67,7 +67,7 @@ def local_weights(name: str | Path) -> Path:
 
 def zoo_entry(name: str | Path) -> Entry | None:
     """Return the entry of the zoo that a name means, unless a file of that name is there."""
-    return None if Path(name).exists() else read_zoo().get(str(name))
+    return None if named_path(name).exists() else read_zoo().get(str(name))
 
 
 def fetch(source: str, sha256: str | None = None) -> Path:

@@ -16,7 +16,6 @@ import numpy as np
 from dcpose.files.writing import replacing, write_text
 from dcpose.formats.results.video_results import VideoResults
 
-COLUMNS = ("frame", "time", "id", "joint", "x", "y", "score")
 DIGITS = 4
 """Decimals of coordinates and scores in CSV."""
 
