@@ -18,8 +18,10 @@ from dcpose import structures
 from dcpose.engine import inference
 from dcpose.engine.devices import choose_device, needs_proof, prove_device
 from dcpose.engine.distributed import process_group
+from dcpose.heatmap import decode
 
 CPU = torch.device("cpu")
+READING = inference._Reading(stride=4, affine="classic", decode=decode)
 
 
 @pytest.fixture
@@ -107,7 +109,7 @@ def test_mps_alone_has_to_prove_itself():
 
 def predict_on_gpu(model, batches):
     """What `predict` does on mps, on the CPU."""
-    compute = partial(inference._compute, model, stride=4, dtype=torch.float32, flip=None)
+    compute = partial(inference._compute, model, reading=READING, dtype=torch.float32, flip=None)
     return inference._predict_on_gpu(compute, inference._proved(model, batches, CPU), CPU)
 
 
@@ -154,7 +156,9 @@ def test_float64_stays_on_the_cpu(lacking, monkeypatch):
                 with pytest.raises(AssertionError):
                     make_batch(2, seed=0).to("cuda")
                 return
-            result = inference._compute(model, batch, stride=4, dtype=torch.float32, flip=None)
+            result = inference._compute(
+                model, batch, reading=READING, dtype=torch.float32, flip=None
+            )
     assert mode.tensors > 10
     assert batch.crop_to_image.device.type == result.device.type == "cpu"
     assert batch.frames.device.type == "cuda"
