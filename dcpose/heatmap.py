@@ -6,6 +6,9 @@ stride, crop width / heatmap width (4 for HRNet).
 Everything is batched and stays on the device of its input.
 """
 
+from collections.abc import Callable
+from typing import Literal
+
 import torch
 from torch import Tensor
 
@@ -152,6 +155,15 @@ def decode_dark(heatmaps: Tensor, sigma: float = DARK_SIGMA) -> tuple[Tensor, Te
     moved = newton / torch.where(determinant == 0, epsilon, determinant)[..., None]
     joints = torch.stack([x, y], dim=-1) + moved
     return torch.where((scores > 0)[..., None], joints, 0.0), scores
+
+
+Decoding = Literal["quarter", "dark"]
+
+DECODERS: dict[Decoding, Callable[[Tensor], tuple[Tensor, Tensor]]] = {
+    "quarter": decode,
+    "dark": decode_dark,
+}
+"""How joints are read off heatmaps, as `test.decoding` names it."""
 
 
 def heatmap_to_image(

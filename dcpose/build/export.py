@@ -16,7 +16,7 @@ from dcpose.config.loading import config_to_dict
 from dcpose.config.schema import Config
 from dcpose.data.crop import crop_matrix, warp_frames
 from dcpose.deploy.example import example_clips
-from dcpose.deploy.exported import ENDINGS, ExportedCard, Kind, card_path, write_card
+from dcpose.deploy.exported import ExportedCard, Kind, card_path, ending_of, kind_of, write_card
 from dcpose.deploy.packages import NEEDED
 from dcpose.deploy.parity import compute_reference, prove
 from dcpose.deploy.runtimes import ExportedNetwork
@@ -32,7 +32,7 @@ from dcpose.deploy.save import (
 )
 from dcpose.deploy.trace import CropsToJoints, DeformForm, trace
 from dcpose.geometry import cell_wh
-from dcpose.heatmap import decode, decode_dark
+from dcpose.heatmap import DECODERS
 from dcpose.models.interface import TemporalModel
 from dcpose.structures import IMAGE_MEAN, IMAGE_STD, normalise
 from dcpose.synthetic.video import Video
@@ -76,9 +76,8 @@ def export_model(
         ValueError: if the ending of the file is not that of its format, a package is missing, or
             the exported network computes something else.
     """
-    if ENDINGS.get(out.suffix) != options.to:
-        ending = next(ending for ending, kind in ENDINGS.items() if kind == options.to)
-        raise ValueError(f"--out {out}: files of {options.to} end in {ending}")
+    if kind_of(out) != options.to:
+        raise ValueError(f"--out {out}: files of {options.to} end in {ending_of(options.to)}")
     opset = (options.opset or DEFAULT_OPSET) if options.to == "onnx" else None
     if opset is not None:
         check_opset(opset, options.form)
@@ -86,7 +85,7 @@ def export_model(
     width, height = cfg.data.crop_wh
     heatmap_wh = width // model.stride, height // model.stride
     cell = cell_wh(cfg.data.crop_wh, heatmap_wh, cfg.data.affine)
-    read_off = decode_dark if cfg.test.decoding == "dark" else decode
+    read_off = DECODERS[cfg.test.decoding]
     frames, gaps = rendered_clips(cfg, PROOF_CLIPS)
     if options.crops_to_joints:
         network = CropsToJoints(model, cell, read_off).eval()

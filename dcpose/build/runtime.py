@@ -14,7 +14,7 @@ from dcpose.build.model import build_model
 from dcpose.config.layers import Layer, read_overrides
 from dcpose.config.loading import config_to_dict, parse_config
 from dcpose.config.schema import Config
-from dcpose.deploy.exported import ENDINGS, card_path, kind_of, read_card
+from dcpose.deploy.exported import card_path, ending_of, kind_of, read_card
 from dcpose.deploy.runtimes import ExportedNetwork
 from dcpose.files.cache_dir import default_cache_dir
 from dcpose.models.interface import TemporalModel
@@ -94,8 +94,7 @@ def _exported_once(cfg: Config, model: TemporalModel, weights: Path) -> Path:
     settings = config_to_dict(cfg)
     what = [weights_hash(weights), settings["model"], settings["data"]["crop_wh"], str(options)]
     name = hashlib.sha256(json.dumps(what).encode()).hexdigest()[:16]
-    ending = next(ending for ending, kind in ENDINGS.items() if kind == runtime)
-    path = default_cache_dir() / "exported" / f"{name}{ending}"
+    path = default_cache_dir() / "exported" / f"{name}{ending_of(runtime)}"
     if not (path.is_file() and card_path(path).is_file()):
         _log.info("exporting %s for %s, once, to %s", weights, runtime, path)
         card = export_model(cfg, model, weights, path, options)

@@ -98,6 +98,11 @@ def kind_of(path: Path) -> Kind | None:
     return ENDINGS.get(path.suffix)
 
 
+def ending_of(kind: Kind) -> str:
+    """Return what names of files of a kind end in."""
+    return next(ending for ending, other in ENDINGS.items() if other == kind)
+
+
 def card_path(path: Path) -> Path:
     """Return `FILE.json` of FILE."""
     return path.with_name(path.name + ".json")

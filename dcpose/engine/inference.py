@@ -7,7 +7,7 @@ h = H / stride.
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -15,12 +15,10 @@ from torch import Tensor, nn
 from dcpose.engine.devices import needs_proof, prove_device
 from dcpose.engine.precision import autocast
 from dcpose.geometry import Affine, cell_wh
-from dcpose.heatmap import decode, decode_dark, heatmap_to_image
+from dcpose.heatmap import DECODERS, Decoding, heatmap_to_image
 from dcpose.skeleton import Skeleton
 from dcpose.structures import WITHOUT_FLOAT64, ClipBatch, PosePrediction
 from dcpose.threads import one_thread_each
-
-Decoding = Literal["quarter", "dark"]
 
 
 def predict(
@@ -50,7 +48,7 @@ def predict(
         flip: skeleton of the heatmaps, to average each clip with its mirror image; None does not.
         stride: crop pixels to a heatmap pixel.
         affine: how the crops were cut.
-        decoding: how joints are read off heatmaps: `heatmap.decode` or `heatmap.decode_dark`.
+        decoding: how joints are read off heatmaps: see `heatmap.DECODERS`.
 
     Raises:
         ValueError: if the model is in training mode, gives heatmaps of another size or
@@ -58,7 +56,7 @@ def predict(
     """
     if model.training:
         raise ValueError("the model is in training mode, call model.eval() before predicting")
-    reading = _Reading(stride, affine, decode_dark if decoding == "dark" else decode)
+    reading = _Reading(stride, affine, DECODERS[decoding])
     compute = partial(_compute, model, reading=reading, dtype=dtype, flip=flip)
     if device.type == "cpu":
         yield from _predict_on_cpu(compute, batches)

@@ -64,8 +64,8 @@ def write_parquet(results: VideoResults, path: Path) -> None:
         from pyarrow import parquet
     except ImportError as error:
         raise ValueError(
-            f"{path}: parquet needs pyarrow ({error}); install it with pip install pyarrow, or "
-            "take --format csv"
+            f"{path}: parquet needs pyarrow ({error}); install it with "
+            "pip install 'dcpose[parquet]', or take --format csv"
         ) from None
     columns = tidy_columns(results)
     columns["joint"] = pyarrow.array(columns["joint"]).dictionary_encode()

@@ -21,16 +21,18 @@ class _Form:
     write: Callable[..., None]
     needs: str | None = None
     """Optional package that it is written by."""
+    extra: str | None = None
+    """Extra of dcpose that installs the package."""
 
 
 _FORMS = {
     "csv": _Form(".csv", write_csv),
-    "parquet": _Form(".parquet", write_parquet, "pyarrow"),
+    "parquet": _Form(".parquet", write_parquet, "pyarrow", "parquet"),
     "openpose": _Form("_openpose", write_openpose),
     "alphapose": _Form("_alphapose.json", write_alphapose),
     "coco": _Form("_coco.json", write_coco),
     "deeplabcut": _Form("_deeplabcut.csv", write_deeplabcut),
-    "sleap": _Form(".slp", write_sleap, "sleap_io"),
+    "sleap": _Form(".slp", write_sleap, "sleap_io", "labels"),
 }
 RESULT_FORMS = ("json", *_FORMS)
 """Names of forms; json is the file that the others are made of."""
@@ -40,12 +42,11 @@ def check_form(form: str) -> None:
     """Raise ValueError if a form is unknown, or the package that writes it is not installed."""
     if form not in RESULT_FORMS:
         raise ValueError(f"form {form!r}: expected one of {', '.join(RESULT_FORMS)}")
-    needs = None if form == "json" else _FORMS[form].needs
-    if needs is not None and find_spec(needs) is None:
-        extra = "parquet" if form == "parquet" else "labels"
+    known = _FORMS.get(form)
+    if known is not None and known.needs is not None and find_spec(known.needs) is None:
         raise ValueError(
-            f"form {form}: needs the package {needs}; install it with pip install "
-            f"'dcpose[{extra}]', or choose another form"
+            f"form {form}: needs the package {known.needs}; install it with pip install "
+            f"'dcpose[{known.extra}]', or choose another form"
         )
 
 
