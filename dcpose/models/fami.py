@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from dcpose.models.blocks import ConvBN, basic_chain
 from dcpose.models.deform_conv import ModulatedDeformConv
-from dcpose.models.initialise import init_weights
+from dcpose.models.initialise import init_as_torch, init_weights
 from dcpose.models.interface import Backbone, Supervised, TemporalModel
 from dcpose.structures import ClipSpec
 
@@ -187,7 +187,7 @@ class FAMI(TemporalModel):
             init_weights(part, generator)
             for layer in part.modules():
                 if isinstance(layer, (nn.Linear, ModulatedDeformConv)):
-                    _init_as_torch(layer, generator)
+                    init_as_torch(layer, generator)
 
     def decode(self, encoded: Tensor, gaps: Tensor) -> Tensor:
         """Return heatmaps (B, J, h, w) of features of F frames; gaps are not looked at."""
@@ -266,10 +266,3 @@ def _divergence(x: Tensor, y: Tensor) -> Tensor:
         (maps.float().flatten(2) / TEMPERATURE).softmax(dim=-1) for maps in (x.detach(), y)
     )
     return nn.functional.kl_div(given, wanted, reduction="none").mean()
-
-
-def _init_as_torch(layer: nn.Linear | ModulatedDeformConv, generator: torch.Generator) -> None:
-    nn.init.kaiming_uniform_(layer.weight, a=5**0.5, generator=generator)
-    if layer.bias is not None:
-        bound = layer.weight[0].numel() ** -0.5
-        nn.init.uniform_(layer.bias, -bound, bound, generator)

@@ -41,3 +41,14 @@ def init_weights(module: nn.Module, generator: torch.Generator | None = None) ->
             continue
         if layer.bias is not None:
             nn.init.zeros_(layer.bias)
+
+
+def init_as_torch(layer: nn.Linear | ModulatedDeformConv, generator: torch.Generator) -> None:
+    """Initialise a layer as torch's own constructors do, from a generator.
+
+    Weights and bias are uniform within 1 / sqrt(inputs of an output).
+    """
+    nn.init.kaiming_uniform_(layer.weight, a=5**0.5, generator=generator)
+    if layer.bias is not None:
+        bound = layer.weight[0].numel() ** -0.5
+        nn.init.uniform_(layer.bias, -bound, bound, generator)

@@ -15,6 +15,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from dcpose.models.initialise import init_as_torch
 from dcpose.models.interface import Backbone, TemporalModel
 from dcpose.structures import ClipSpec
 
@@ -164,9 +165,7 @@ class TAR(TemporalModel):
         """Initialise JTA and GRA as torch does, from a generator, and the queries N(0, 1)."""
         for module in (*self.jta.modules(), *self.gra.modules()):
             if isinstance(module, nn.Linear):
-                nn.init.kaiming_uniform_(module.weight, a=5**0.5, generator=generator)
-                bound = module.in_features**-0.5
-                nn.init.uniform_(module.bias, -bound, bound, generator)
+                init_as_torch(module, generator)
         for module in (*self.jta.modules(), *self.gra.modules()):
             if isinstance(module, nn.MultiheadAttention):
                 nn.init.xavier_uniform_(module.in_proj_weight, generator=generator)
