@@ -23,6 +23,7 @@ from dcpose.engine.state import TrainingState
 from dcpose.engine.train_settings import TrainSettings
 from dcpose.engine.trainer import Trainer
 from dcpose.heatmap import encode
+from dcpose.models.interface import Supervised
 from dcpose.structures import ClipBatch, PersonRecord
 
 JOINTS, CROP_WH, HEATMAP_WH = 3, (32, 48), (8, 12)
@@ -50,8 +51,8 @@ class TinyModel(nn.Module):
     def encode(self, frames: Tensor) -> Tensor:
         return frames
 
-    def training_outputs(self, frames: Tensor, gaps: Tensor) -> dict[str, tuple[Tensor, float]]:
-        return {"heatmaps": (self(frames, gaps), 1.0)}
+    def training_outputs(self, frames: Tensor, gaps: Tensor) -> dict[str, Supervised]:
+        return {"heatmaps": Supervised(self(frames, gaps))}
 
     def stages(self, frames: Tensor, gaps: Tensor) -> dict[str, Tensor]:
         return {"heatmaps": self(frames, gaps)}
