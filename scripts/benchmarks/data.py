@@ -100,6 +100,7 @@ def _load(root: Path, options: Options) -> Config:
     overrides = [
         f"data.root={root}", "data.train_annotations=annotations/val", "data.val_detections=null",
         "data.workers=0", "test.batch_size=32", "train.batch_size=32",
+        "test.fast=false",
     ]  # fmt: skip
     return load_config(CONFIG, overrides + (["data.crop_wh=[64,64]"] if options.smoke else []))
 

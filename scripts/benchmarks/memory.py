@@ -40,6 +40,7 @@ def predict(root: str) -> None:
     """Predict the val split under `root`; this is what the measured process does."""
     overrides = [
         f"data.root={root}", "data.val_detections=null", "data.crop_wh=[64,64]", "data.workers=1",
+        "test.fast=false",
     ]  # fmt: skip
     cfg = load_config(CONFIG, overrides)
     out = Path(root) / "predictions"

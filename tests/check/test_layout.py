@@ -12,7 +12,9 @@ def val_of(videos, labelled):
             name=f"{index:06d}_mpii_test",
             source=f"val/{index:06d}_mpii_test.json",
             frames=[
-                ListedFrame(f"images/val/{index:06d}_mpii_test/{n:06d}.jpg", n, index * 1000 + n, 2)
+                ListedFrame(
+                    f"images/val/{index:06d}_mpii_test/{n:06d}.jpg", n, index * 1000 + n, 2, []
+                )
                 for n in range(share)
             ],
             first_frame=0,
@@ -63,7 +65,7 @@ def test_a_damaged_manifest_is_no_manifest(tmp_path, text):
 
 
 def test_a_split_without_people_is_named(tmp_path):
-    train = [ListedFrame("images/train/a/000000.jpg", 0, 5, 0)]
+    train = [ListedFrame("images/train/a/000000.jpg", 0, 5, 0, [])]
     facts = {
         "train": [AnnotationFacts("a", "train/a.json", train, 0, 1, None, [])],
         "val": val_of(2, 4),

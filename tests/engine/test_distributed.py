@@ -10,6 +10,7 @@ from engine_fakes import JOINTS, make_batch, make_trainer
 from torch import nn
 
 from dcpose.engine import distributed
+from dcpose.models.interface import Supervised
 
 HERE = Path(__file__).parent
 
@@ -32,7 +33,7 @@ class PlainModel(nn.Module):
         return frames
 
     def training_outputs(self, frames, gaps):
-        return {"heatmaps": (self.head(self.frozen(frames[:, 0])), 1.0)}
+        return {"heatmaps": Supervised(self.head(self.frozen(frames[:, 0])))}
 
 
 def shard(rank: int, size: int):

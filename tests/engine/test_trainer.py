@@ -17,6 +17,7 @@ from dcpose.engine.run.checkpoint import CheckpointError
 from dcpose.engine.run.progress import LOGGER_NAME
 from dcpose.engine.run.randomness import seed_everything
 from dcpose.engine.train_settings import TrainSettings
+from dcpose.models.interface import Supervised
 
 PROGRAM = Path(__file__).parent / "engine_fakes.py"
 
@@ -35,7 +36,7 @@ class PixelModel(nn.Module):
 
     def training_outputs(self, frames, gaps):
         heatmaps = self.head(frames[:, 0])
-        return {"one": (heatmaps, 1.0), "two": (2 * heatmaps, 0.5)}
+        return {"one": Supervised(heatmaps), "two": Supervised(2 * heatmaps, 0.5)}
 
 
 @pytest.fixture
@@ -124,7 +125,7 @@ def test_step_equals_plain_gradient_descent_on_all_outputs(tmp_path):
     reference = PixelModel()
     targets, _ = trainer.encode_targets(batch)
     outputs = reference.training_outputs(batch.network_input(), batch.gaps)
-    losses = [weight * (maps - targets).square().mean() for maps, weight in outputs.values()]
+    losses = [weight * (maps - targets).square().mean() for maps, weight, _ in outputs.values()]
     sum(losses).backward()
     # the first step of momentum SGD with Nesterov is lr * (1 + momentum) * gradient
     expected = reference.head.weight - 0.5 * 1.9 * reference.head.weight.grad

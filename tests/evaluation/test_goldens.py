@@ -80,7 +80,8 @@ def test_command_line_writes_the_numbers(name, evaluate_ap, tmp_path, capsys):
 
     assert code == 0
     assert "Shoulder" in capsys.readouterr().out
-    assert list(written) == ["joint_names", "ap", "precision", "recall", "total", "groups"]
+    names = ["joint_names", "headline", "ap", "precision", "recall", "total", "groups"]
+    assert list(written) == names
     assert tuple(written["joint_names"]) == POSETRACK.evaluation_names
     np.testing.assert_allclose(floats(written["ap"]), expected_ap(expected), rtol=0, atol=1e-9)
     assert list(written["groups"]) == expected["group_names"]

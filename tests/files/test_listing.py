@@ -10,8 +10,8 @@ from dcpose.check.layout import SplitFiles
 from dcpose.check.run import CheckOptions, check_data_set
 from dcpose.files.listing import is_hidden, list_folder, list_tree
 from dcpose.formats.posetrack.leaderboard import check_submission, export_submission
+from dcpose.jobs.commands.detect import images_of_folder
 from dcpose.video.opening import open_source
-from scripts.detect_people import images_of_folder
 from tests.fixtures.data_folder import DataFolder
 
 APPLE_DOUBLE = b"\x00\x05\x16\x07\x00\x02\x00\x00Mac OS X        " + bytes(100)

@@ -1,5 +1,7 @@
 """Heads on one backbone pass: the same weights as alone, resuming, refusals."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
@@ -10,6 +12,8 @@ from dcpose.jobs.together import shared_part, train_together
 from dcpose.jobs.train import train
 
 CPU = torch.device("cpu")
+NOTHING = SimpleNamespace(headline="AP", total=0.0, details={})
+"""What a validation that is left out measures."""
 ROWS = {
     "complete": [],
     "no_ptm": ["model.ptm={replaced_by: sum_conv, blocks: null, channels: null}"],
@@ -71,7 +75,7 @@ def test_bits_are_those_of_training_alone(configs, run_here):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(FrozenEncoder, "images", count)
-        patch.setattr("dcpose.jobs.train.measure", lambda *_: (None, 0))
+        patch.setattr("dcpose.jobs.train.measure", lambda *_: (NOTHING, 0))
         patch.setattr("dcpose.jobs.train.is_main", lambda: False)
         train_together(runs, CPU, run_here / "together.log")
     # 100 clips: prev, cur, next; then neighbours farther away, where they are others
@@ -82,7 +86,7 @@ def test_bits_are_those_of_training_alone(configs, run_here):
     assert len(passed) == 300 + others
     for name, cfg in cfgs.items():
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("dcpose.jobs.train.measure", lambda *_: (None, 0))
+            patch.setattr("dcpose.jobs.train.measure", lambda *_: (NOTHING, 0))
             alone = train(cfg, CPU, run_here / "alone" / name)
         assert_same_training(saved(alone), saved(run_here / "together" / name))
     log = (run_here / "together" / "no_next" / "log.jsonl").read_text()
@@ -91,7 +95,7 @@ def test_bits_are_those_of_training_alone(configs, run_here):
 
 @pytest.mark.slow
 def test_a_trainer_that_is_behind_catches_up(configs, run_here, monkeypatch):
-    monkeypatch.setattr("dcpose.jobs.train.measure", lambda *_: (None, 0))
+    monkeypatch.setattr("dcpose.jobs.train.measure", lambda *_: (NOTHING, 0))
     cfgs = configs("train.epochs=2", "train.batch_size=50")
     names = ["complete", "no_ptm"]
     first = [(cfgs[name], run_here / name) for name in names]

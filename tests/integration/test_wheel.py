@@ -56,7 +56,10 @@ def environment(dist, tmp_path_factory):
     (python,) = [path for path in folder.glob("*/python*") if path.stem == "python"]
     (wheel,) = dist.glob("*.whl")
     command = ["-m", "pip", "--python", python, "install", "--no-deps", "--no-index", wheel]
-    done = subprocess.run([sys.executable, *command], capture_output=True, text=True)
+    # from the checkout's folder, pip would take its dcpose.egg-info for an installed dcpose
+    done = subprocess.run(
+        [sys.executable, *command], cwd=folder, capture_output=True, text=True, env=bare()
+    )
     assert done.returncode == 0, done.stderr
     (site,) = folder.rglob("site-packages")
     (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n", encoding="utf-8")

@@ -296,8 +296,8 @@ def test_no_damage_ends_in_another_error(build, write, form, side, data):
 def test_names_that_are_not_posetracks_tell_videos_by_their_folders(build, write):
     content = build.video18([], num_frames=2)
     names = ["frames/run-1/000001.jpg", "frames/run-1/000002.jpg"]
-    for image, name in zip(content["images"], names, strict=True):
-        image["file_name"] = name
+    for number, (image, name) in enumerate(zip(content["images"], names, strict=True), start=1):
+        image["file_name"], image["id"] = name, number
     assert read_poses(write("a.json", content), "predictions").num_frames == 2
     content["images"][1]["file_name"] = "frames/run-2/000001.jpg"
     poses = read_poses(write("b.json", content), "predictions")
