@@ -169,7 +169,10 @@ def wrap_model(module: nn.Module, device: torch.device) -> nn.Module:
     if world_size() == 1:
         return module
     device_ids = [device.index] if device.type == "cuda" else None
-    return DistributedDataParallel(module, device_ids=device_ids, broadcast_buffers=False)
+    wrapped = DistributedDataParallel(module, device_ids=device_ids)
+    # the argument of this name is deprecated since torch 2.15, its successor unknown before
+    wrapped.broadcast_buffers = False
+    return wrapped
 
 
 def synchronise_buffers(module: nn.Module) -> None:
