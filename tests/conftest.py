@@ -23,6 +23,7 @@ pytest_plugins = [
     "fixtures.misbehaving_server",
     "fixtures.networks",
     "fixtures.posetrack_files",
+    "fixtures.processes",
 ]
 
 REPOSITORY = Path(__file__).resolve().parents[1]

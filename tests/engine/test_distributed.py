@@ -1,7 +1,4 @@
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,8 +8,6 @@ from torch import nn
 
 from dcpose.engine import distributed
 from dcpose.models.interface import Supervised
-
-HERE = Path(__file__).parent
 
 
 class PlainModel(nn.Module):
@@ -42,21 +37,11 @@ def shard(rank: int, size: int):
 
 
 @pytest.fixture(scope="module")
-def two_processes(tmp_path_factory):
-    """Both processes' results, and the folder of the run."""
+def two_processes(tmp_path_factory, run_two):
+    """Both processes' results, the folder of the run, and what they said."""
     run_dir = tmp_path_factory.mktemp("two")
-    paths = [str(HERE), str(HERE.parents[1]), os.environ.get("PYTHONPATH", "")]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"}
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-    result = subprocess.run(
-        [*launcher, "--nproc-per-node", "2", str(HERE / "two_processes.py"), str(run_dir)],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=240,
-    )
-    assert result.returncode == 0, result.stderr
-    return [torch.load(run_dir / f"rank{r}.pt") for r in range(2)], run_dir, result.stderr
+    said = run_two(Path(__file__).parent / "two_processes.py", run_dir)
+    return [torch.load(run_dir / f"rank{r}.pt") for r in range(2)], run_dir, said
 
 
 @pytest.mark.slow
@@ -89,12 +74,12 @@ def test_buffers_and_frozen_weights_are_the_main_processs(two_processes):
 
 @pytest.mark.slow
 def test_only_the_main_process_writes(two_processes):
-    ranks, run_dir, stderr = two_processes
+    ranks, run_dir, said = two_processes
     lines = [json.loads(line) for line in (run_dir / "log.jsonl").read_text().splitlines()]
     assert [line["kind"] for line in lines] == ["train", "epoch"]
     assert lines[1]["AP"] == 10.0  # not the 11 of the other process
     assert len((run_dir / "train.log").read_text().splitlines()) == 2
-    assert stderr.count("epoch 1/1 done") == 1
+    assert said.count("epoch 1/1 done") == 1
     assert ranks[0]["best_ap"] == 10.0
     checkpoint = torch.load(run_dir / "checkpoints" / "last.pt", weights_only=True)
     assert len(checkpoint["rng"]) == 2

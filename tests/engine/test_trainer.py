@@ -1,7 +1,5 @@
 import json
 import logging
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -205,11 +203,9 @@ def test_resumed_run_is_bit_identical(tmp_path, settings):
 
 
 @pytest.mark.slow
-def test_killed_run_resumes_bit_identical(tmp_path):
+def test_killed_run_resumes_bit_identical(tmp_path, start_program):
     def run(folder, *arguments):
-        command = [sys.executable, str(PROGRAM), str(tmp_path / folder), "3", *arguments]
-        environment = {"PYTHONPATH": str(PROGRAM.parents[2]), "OMP_NUM_THREADS": "1"}
-        return subprocess.run(command, env=environment, capture_output=True, timeout=120).returncode
+        return start_program(PROGRAM, tmp_path / folder, 3, *arguments).wait()
 
     assert run("whole") == 0
     assert run("cut", "--kill-in-epoch", "2") == -9

@@ -1,6 +1,6 @@
-"""Started by torchrun with two processes: trains one epoch on half the clips each.
+"""Started twice, with the environment that torchrun sets: one epoch on half the clips each.
 
-    torchrun --nproc-per-node 2 two_processes.py RUN_DIR
+    python two_processes.py RUN_DIR
 
 Writes RUN_DIR/rank<n>.pt with what this process saw.
 """

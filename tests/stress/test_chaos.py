@@ -1,37 +1,23 @@
 """tests/stress/chaos.py, with fewer kills than its default."""
 
-import os
-import subprocess
-import sys
-
 import pytest
 import torch
+from stress import chaos
 
 from dcpose.engine.run.checkpoint import FORMAT
 
 
-@pytest.fixture
-def chaos(load_command):
-    return load_command("tests/stress/chaos.py")
-
-
 @pytest.mark.slow
-def test_a_run_survives_kills(request, tmp_path):
-    root = request.config.rootpath
-    arguments = ["--kills", "4", "--out", tmp_path, f"data.root={root / 'datasets/sample'}"]
-    result = subprocess.run(
-        [sys.executable, root / "tests/stress/chaos.py", *arguments, "train.epochs=2"],
-        env={**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
-    assert result.returncode == 0, result.stdout + result.stderr
-    assert result.stdout.startswith("4 kills, ")
-    assert result.stdout.endswith("all the same bits, no epoch lost\n")
+def test_a_run_survives_kills(tmp_path, sample_dir, capsys):
+    overrides = [f"data.root={sample_dir}", "data.crop_wh=[32,32]", "train.epochs=2"]
+    code = chaos.main(["--kills", "4", "--out", str(tmp_path), *overrides])
+    said = capsys.readouterr().out
+    assert code == 0, said
+    assert said.startswith("4 kills, ")
+    assert said.endswith("all the same bits, no epoch lost\n")
 
 
-def test_a_lost_bit_or_epoch_shows(chaos, tmp_path):
+def test_a_lost_bit_or_epoch_shows(tmp_path):
     keys = ["ema", "optimizer", "scheduler", "scaler", "best_ap", "rng", "config", "versions"]
     content = {"format": FORMAT, **dict.fromkeys(keys), "epoch": 1, "step": 3}
     line = '{"kind": "epoch", "epoch": 1, "step": 3, "loss": %s, "AP": 5.0}\n'
@@ -49,7 +35,7 @@ def test_a_lost_bit_or_epoch_shows(chaos, tmp_path):
     ]
 
 
-def test_an_unreadable_checkpoint_shows(chaos, tmp_path):
+def test_an_unreadable_checkpoint_shows(tmp_path):
     (tmp_path / "last.pt").write_bytes(b"half of it")
     tally = chaos.Tally(rounds=1)
     chaos.inspect(tmp_path, tally)

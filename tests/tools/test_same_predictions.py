@@ -66,8 +66,8 @@ def test_order_of_files_on_disk(predictions, monkeypatch):
 
 @pytest.mark.slow
 @pytest.mark.same_bits
-def test_processes(predictions, torchrun, tiny_cfg, tiny_weights, run_here):
-    torchrun(
+def test_processes(predictions, run_two, tiny_cfg, tiny_weights, run_here):
+    run_two(
         "tools/val.py", "--cfg", tiny_cfg, "--weights", tiny_weights, "--device", "cpu", BOXES,
         "test.precision=fp32", "test.batch_size=3", "data.workers=4", "--run-dir", "two",
     )  # fmt: skip

@@ -1,8 +1,11 @@
 """tools/train.py: what a run leaves behind, resuming after a kill, and refusals."""
 
 import json
+import os
 import shutil
 import signal
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -129,13 +132,14 @@ def test_both_stages(train, tiny_cfg, run_here):
 
 @pytest.mark.slow
 def test_killed_and_resumed_run_ends_with_the_same_bits(
-    train, tiny_cfg, run_here, run_process, request
+    train, tiny_cfg, run_here, start_program, pytestconfig
 ):
     arguments = ["--cfg", tiny_cfg, "train.epochs=3", "train.ema_decay=0.9", "optim.milestones=[1]"]
     train(*arguments, "--run-dir", "whole")
-    tool = request.config.rootpath / "tools" / "train.py"
-    killed = run_process("-c", KILL_AFTER_EPOCH_1, tool, *arguments, "--run-dir", "killed")
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    (run_here / "program.py").write_text(KILL_AFTER_EPOCH_1)
+    tool = pytestconfig.rootpath / "tools" / "train.py"
+    killed = start_program(run_here / "program.py", tool, *arguments, "--run-dir", "killed")
+    assert killed.wait() == -signal.SIGKILL, killed.said()
     assert last_checkpoint(run_here / "killed")["epoch"] == 1
 
     train(*arguments, "--run-dir", "killed", "--resume")
@@ -178,8 +182,20 @@ def test_resume_of_a_run_without_checkpoint_starts_anew(train, tiny_cfg, run_her
 
 
 @pytest.mark.slow
-def test_two_processes(torchrun, tiny_cfg, run_here):
-    torchrun("tools/train.py", "--cfg", tiny_cfg, "--run-dir", "run", "--device", "cpu")
+def test_two_processes_of_torchrun(pytestconfig, tiny_cfg, run_here):
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    tool = pytestconfig.rootpath / "tools" / "train.py"
+    arguments = ["--cfg", tiny_cfg, "--run-dir", "run", "--device", "cpu"]
+    paths = [str(pytestconfig.rootpath), os.environ.get("PYTHONPATH", "")]
+    environment = {"PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"}
+    result = subprocess.run(
+        [*launcher, "--nproc-per-node", "2", tool, *arguments],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert result.returncode == 0, result.stderr
     checkpoint = last_checkpoint(run_here / "run")
     assert len(checkpoint["rng"]) == 2
     (epoch,) = log_lines(run_here / "run", "epoch")

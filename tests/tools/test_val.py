@@ -123,15 +123,15 @@ def test_real_frames_lack_their_neighbours(refused, base, shared_dir, capsys):
 
 
 @pytest.mark.slow
-def test_two_processes_write_the_files_of_one(val, base, torchrun, run_here, capsys):
+def test_two_processes_write_the_files_of_one(val, base, run_two, run_here, capsys):
     boxes = "data.val_detections=detections/val.json"
     threads = torch.get_num_threads()
-    torch.set_num_threads(2)  # the processes of torchrun have one each
+    torch.set_num_threads(2)  # the two processes have one each
     try:
         out = val(capsys, *base, "--run-dir", "one", boxes)
     finally:
         torch.set_num_threads(threads)
-    torchrun("tools/val.py", *base, "--run-dir", "two", boxes)
+    run_two("tools/val.py", *base, "--run-dir", "two", boxes)
     one, two = (sorted((run_here / name / "predictions/val").iterdir()) for name in ("one", "two"))
     assert [path.name for path in one] == [path.name for path in two]
     assert len(one) == 2
@@ -184,13 +184,12 @@ class TestRefusals:
         boxes = "data.val_detections=detections/val.json"
         assert message in refused("tools/val.py", [*base, boxes, override], capsys)
 
-    def test_as_a_process(self, run_process, request, tiny_cfg):
-        tool = request.config.rootpath / "tools" / "val.py"
-        arguments = [tool, "--cfg", tiny_cfg, "--weights", "nowhere.pth"]
-        plain = run_process(*arguments)
-        assert plain.returncode == 2
-        (line,) = plain.stderr.splitlines()
+    def test_as_a_process(self, start_program, tiny_cfg):
+        arguments = ["tools/val.py", "--cfg", tiny_cfg, "--weights", "nowhere.pth"]
+        plain = start_program(*arguments)
+        assert plain.wait() == 2
+        (line,) = plain.said().splitlines()
         assert line.startswith("error: no weights file at nowhere.pth, and no weights of that name")
-        shown = run_process(*arguments, DCPOSE_TRACEBACK="1")
-        assert shown.returncode == 1
-        assert "Traceback" in shown.stderr
+        shown = start_program(*arguments, DCPOSE_TRACEBACK="1")
+        assert shown.wait() == 1
+        assert "Traceback" in shown.said()

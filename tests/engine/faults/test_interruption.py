@@ -2,10 +2,7 @@
 
 import os
 import signal
-import subprocess
-import sys
 import threading
-from pathlib import Path
 
 import pytest
 import torch
@@ -187,8 +184,8 @@ def test_handlers_come_and_go():
     assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == before
 
 
-def test_second_ctrl_c_ends_at_once():
-    code = (
+def test_second_ctrl_c_ends_at_once(tmp_path, start_program):
+    (tmp_path / "program.py").write_text(
         "import os, signal, time; from dcpose.engine.faults.interruption import StopRequest\n"
         "with StopRequest() as stop:\n"
         "    os.kill(os.getpid(), signal.SIGINT)\n"
@@ -196,13 +193,11 @@ def test_second_ctrl_c_ends_at_once():
         "    os.kill(os.getpid(), signal.SIGINT)\n"
         "    print('still here')\n"
     )
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
-    result = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, timeout=300
-    )
-    assert result.returncode == -signal.SIGINT
-    assert result.stdout == "SIGINT\n"
-    assert result.stderr.startswith("SIGINT: finishing the step and saving; Ctrl-C ends at once")
+    program = start_program(tmp_path / "program.py")
+    assert program.wait() == -signal.SIGINT
+    first, second = program.said().splitlines()
+    assert first.startswith("SIGINT: finishing the step and saving; Ctrl-C ends at once")
+    assert second == "SIGINT"
 
 
 def test_exit_code_of_a_command(capsys):

@@ -3,9 +3,6 @@
 import os
 import re
 import signal
-import socket
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -18,8 +15,16 @@ from dcpose.data.frames import FrameError
 from dcpose.engine.faults import lost as faults
 from dcpose.engine.faults.lost import LostProcessError, explained_faults
 
-HERE = Path(__file__).parents[1]
-PATHS = [str(HERE / "faults"), str(HERE), str(HERE.parents[1])]
+TWO_RANKS = Path(__file__).parents[1] / "two_ranks.py"
+LOSES_A_WORKER = f"""
+import multiprocessing, sys
+sys.path += {[str(Path(__file__).parent), str(Path(__file__).parents[1])]}
+import test_lost
+try:
+    test_lost.load(getattr(test_lost, sys.argv[1]))
+except ChildProcessError as error:
+    print(error, multiprocessing.active_children())
+"""
 
 
 class Numbers(Dataset):
@@ -65,21 +70,12 @@ def load(happen, timeout_s=2):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("happen", ["die", "hang"])
-def test_a_lost_worker_ends_the_run(happen):
+def test_a_lost_worker_ends_the_run(happen, tmp_path, start_program):
     # in a process of its own, because torch's handler of SIGCHLD would disturb pytest
-    code = (
-        "import multiprocessing, test_lost\n"
-        "try:\n"
-        f"    test_lost.load(test_lost.{happen})\n"
-        "except ChildProcessError as error:\n"
-        "    print(error, multiprocessing.active_children())\n"
-    )
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(PATHS)}
-    result = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, timeout=300
-    )
-    assert result.returncode == 0, result.stderr
-    (line,) = result.stdout.splitlines()
+    (tmp_path / "program.py").write_text(LOSES_A_WORKER)
+    program = start_program(tmp_path / "program.py", happen)
+    assert program.wait() == 0, program.said()
+    (line,) = program.said().splitlines()
     assert re.search(r"data was lost: .*data\.workers.*--resume \[\]$", line)
 
 
@@ -108,46 +104,28 @@ def test_other_errors_stay_as_they_are():
             raise error
 
 
-def start_two(run_dir, *options):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
-    paths = os.pathsep.join(PATHS)
-    common = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": "2"}
-    return [
-        subprocess.Popen(
-            [sys.executable, str(HERE / "two_ranks.py"), str(run_dir), *options],
-            env={**os.environ, **common, "RANK": str(rank), "PYTHONPATH": paths},
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for rank in range(2)
-    ]
-
-
 @pytest.mark.slow
-def test_one_of_two_ranks_is_killed(tmp_path):
-    whole = start_two(tmp_path / "whole")
-    assert [process.wait(timeout=300) for process in whole] == [0, 0]
+def test_one_of_two_ranks_is_killed(tmp_path, start_two, run_two):
+    run_two(TWO_RANKS, tmp_path / "whole")
 
-    survivor, killed = start_two(tmp_path / "cut", "--kill-in-epoch", "1")
-    assert killed.wait(timeout=300) == -signal.SIGKILL
-    _, said = survivor.communicate(timeout=300)
-    assert survivor.returncode == 2
+    survivor, killed = start_two(TWO_RANKS, tmp_path / "cut", "--kill-in-epoch", "1")
+    assert killed.wait() == -signal.SIGKILL
+    assert survivor.wait() == 2
+    said = survivor.said()
     assert "process 0 of 2 lost another one" in said.splitlines()[-1]
     assert "Traceback" not in said
 
-    again = start_two(tmp_path / "cut", "--resume")
-    assert [process.wait(timeout=300) for process in again] == [0, 0]
+    run_two(TWO_RANKS, tmp_path / "cut", "--resume")
     weights = [torch.load(tmp_path / run / "weights.pt") for run in ("whole", "cut")]
     assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
 
 
 @pytest.mark.slow
-def test_sigterm_to_one_of_two_ranks_stops_both_after_the_same_step(tmp_path):
-    stopped = start_two(tmp_path, "--stop-in-epoch", "1")
-    said = [process.communicate(timeout=300)[1] for process in stopped]
-    assert [process.returncode for process in stopped] == [143, 143], said
+def test_sigterm_to_one_of_two_ranks_stops_both_after_the_same_step(tmp_path, start_two):
+    stopped = start_two(TWO_RANKS, tmp_path, "--stop-in-epoch", "1")
+    codes = [process.wait() for process in stopped]
+    said = [process.said() for process in stopped]
+    assert codes == [143, 143], said
     assert "holds everything, continue with --resume" in said[0]
     last = tmp_path / "checkpoints" / "last.pt"
     trainer = make_trainer(tmp_path)
