@@ -11,6 +11,7 @@ from dcpose.engine.faults.interruption import Interrupted, StopRequest
 from dcpose.engine.run.progress import with_progress
 from dcpose.estimator.frame_result import FrameResult
 from dcpose.estimator.html_page import HtmlPage
+from dcpose.estimator.html_page import read_origin as read_origin_of_page
 from dcpose.estimator.posetrack_file import PoseTrackFile, read_origin
 from dcpose.estimator.stopwatch import Stopwatch
 from dcpose.formats.posetrack.predictions import JointScore
@@ -19,6 +20,13 @@ from dcpose.video.source import FrameSource, VideoError, keep_source
 from dcpose.video.writer import VideoWriter
 from dcpose.video.writer import read_origin as read_origin_of_video
 from dcpose.visualize.people import draw_people
+
+
+_READ_ORIGIN = {
+    ".json": read_origin,
+    ".mp4": read_origin_of_video,
+    ".html": read_origin_of_page,
+}
 
 
 @dataclass(frozen=True)
@@ -66,6 +74,11 @@ def video_file(source: FrameSource, out: Path) -> Path:
     return out / f"{source.name}.mp4"
 
 
+def page_file(source: FrameSource, out: Path) -> Path:
+    """Return where the page with the video and its poses goes."""
+    return out / f"{source.name}.html"
+
+
 def infer(
     source: FrameSource,
     results: Iterable[FrameResult],
@@ -74,8 +87,8 @@ def infer(
     joint_score: JointScore,
     draw: Callable[[FrameResult], np.ndarray] | None,
     stopwatch: Stopwatch,
-    drawn_later: bool = False,
     page: bool = False,
+    later: Sequence[Path] = (),
 ) -> Outcome:
     """Write `<name>.json`, if it is drawn `<name>.mp4`, and on request the page `<name>.html`.
 
@@ -89,17 +102,17 @@ def infer(
         joint_score: see `write_predictions`.
         draw: picture of a result, of its image's size; None writes no video.
         stopwatch: takes the time of drawing and encoding.
-        drawn_later: a video of the same name will be written afterwards, so it may not replace
-            what was made from another source.
         page: write an `HtmlPage`, too.
+        later: files that will be written afterwards, which may not replace what was made from
+            another source either.
 
     Raises:
         ValueError: if a file would replace the source, or what was made from another one.
     """
     out.mkdir(parents=True, exist_ok=True)
     files = [out / f"{source.name}.json"] + [video_file(source, out)] * (draw is not None)
-    files += [out / f"{source.name}.html"] * page
-    _keep_others(source, [*files, *[video_file(source, out)] * drawn_later])
+    files += [page_file(source, out)] * page
+    _keep_others(source, [*files, *later])
     stopped_by: VideoError | Interrupted | None = None
     with (
         StopRequest("the frame") as stop,
@@ -143,7 +156,7 @@ def _keep_others(source: FrameSource, files: Sequence[Path]) -> None:
         if not path.exists():
             continue
         keep_source(source, path)
-        origin = read_origin(path) if path.suffix == ".json" else read_origin_of_video(path)
+        origin = _READ_ORIGIN[path.suffix](path)
         if origin != source.origin:
             raise ValueError(
                 f"{path}: is there already, from {origin or 'something else'}, and would be "

@@ -348,3 +348,22 @@ def test_the_page_of_a_video(run, run_here):
     assert lines[-2:] == [str(Path("out/clip.json")), str(Path("out/clip.html"))]
     assert 'id="poses"' in Path("out/clip.html").read_text(encoding="utf-8")
     assert sorted(path.name for path in Path("out").iterdir()) == ["clip.html", "clip.json"]
+    run("clip.mp4", "--detector", "whole-frame", "--html", "--json")  # the same again replaces it
+
+
+def test_the_page_shows_smoothed_poses(run, run_here):
+    write_video("clip.mp4", num_frames=8)
+    lines = run("clip.mp4", "--detector", "whole-frame", "--html", "--json", "--smooth", "offline")
+    assert lines[-2:] == ["out/clip.json", "out/clip.html"]
+    poses = re.search(r'id="poses">(.*?)</script>', Path("out/clip.html").read_text("utf-8"))[1]
+    people = json.loads(poses)["people"]
+    smoothed = read_results(Path("out/clip.json"))
+    for frame, (person,) in enumerate(people):
+        shown = [row for row, joint in enumerate(person["joints"]) if joint is not None]
+        drawn = [person["joints"][row][:2] for row in shown]
+        np.testing.assert_allclose(drawn, smoothed.joints[frame, shown], atol=0.06)
+    # a page of another source is not replaced
+    Path("out/clip.html").write_text("<html>", "utf-8")
+    Path("out/clip.json").unlink()
+    again = ("--detector", "whole-frame", "--html", "--json", "--smooth", "offline")
+    run("clip.mp4", *again, code=2)

@@ -19,7 +19,7 @@ from dcpose.estimator.stopwatch import Stopwatch
 from dcpose.files.reading import named_path
 from dcpose.formats.results.writing import RESULT_FORMS, check_form, write_results_as
 from dcpose.jobs.draw_results import draw_results
-from dcpose.jobs.infer import Outcome, draw_result, infer, video_file
+from dcpose.jobs.infer import Outcome, draw_result, infer, page_file, video_file
 from dcpose.jobs.smooth_results import smooth_file
 from dcpose.tracking.offline import OfflineSmoothing
 from dcpose.video.camera import Camera
@@ -146,24 +146,26 @@ def main(argv: Sequence[str] | None = None) -> int:
         detect_every=args.detect_every,
         frames_at_once=1 if one_by_one else FRAMES_AT_ONCE,
     )
-    draws = args.draw or not args.json
+    drawn = video_file(source, args.out) if args.draw or not args.json else None
+    page = page_file(source, args.out) if args.html else None
+    later = [path for path in (drawn, page) if offline and path is not None]
     outcome = infer(
         source,
         results,
         args.out,
         estimator.skeleton,
         test.joint_score,
-        draw=draw_result if draws and not offline else None,
+        draw=draw_result if drawn is not None and not offline else None,
         stopwatch=stopwatch,
-        drawn_later=draws and offline,
-        page=args.html,
+        page=args.html and not offline,
+        later=later,
     )
     print(outcome.line(source.name))
     if args.profile:
         print(stopwatch.report())
     files = list(outcome.files)
     if offline:
-        files += _smoothed(files[0], source, estimator, outcome, args.out if draws else None)
+        files += _smoothed(files[0], source, estimator, outcome, drawn, page)
     for form in dict.fromkeys(args.format):
         if form != "json":
             files.append(write_results_as(files[0], form, source.path))
@@ -177,16 +179,20 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _smoothed(
-    poses: Path, source: FrameSource, estimator: PoseEstimator, outcome: Outcome, out: Path | None
+    poses: Path,
+    source: FrameSource,
+    estimator: PoseEstimator,
+    outcome: Outcome,
+    drawn: Path | None,
+    page: Path | None,
 ) -> list[Path]:
-    """Smooth a file of poses in place; with a folder `out`, draw the video, and return its file."""
+    """Smooth a file of poses in place; write the video and the page, if any, and return them."""
     done = smooth_file(poses, OfflineSmoothing())
     print(f"{source.name}: smoothed {done.num_people} people, {done.num_filled} in gaps")
-    if out is None or isinstance(outcome.stopped_by, Interrupted):
+    files = [path for path in (drawn, page) if path is not None]
+    if not files or isinstance(outcome.stopped_by, Interrupted):
         return []
-    drawn = video_file(source, out)
     joint_score = estimator.config.test.joint_score
-    draw_results(
-        poses, source, drawn, estimator.skeleton, joint_score, complete=outcome.stopped_by is None
-    )
-    return [drawn]
+    complete = outcome.stopped_by is None
+    draw_results(poses, source, drawn, estimator.skeleton, joint_score, complete, page)
+    return files
