@@ -14,13 +14,13 @@ from dcpose.estimator.html_page import HtmlPage
 from dcpose.estimator.html_page import read_origin as read_origin_of_page
 from dcpose.estimator.posetrack_file import PoseTrackFile, read_origin
 from dcpose.estimator.stopwatch import Stopwatch
+from dcpose.evaluation.calibration import Calibration
 from dcpose.formats.posetrack.predictions import JointScore
 from dcpose.skeleton import Skeleton
 from dcpose.video.source import FrameSource, VideoError, keep_source
 from dcpose.video.writer import VideoWriter
 from dcpose.video.writer import read_origin as read_origin_of_video
 from dcpose.visualize.people import draw_people
-
 
 _READ_ORIGIN = {
     ".json": read_origin,
@@ -89,6 +89,7 @@ def infer(
     stopwatch: Stopwatch,
     page: bool = False,
     later: Sequence[Path] = (),
+    calibration: Calibration | None = None,
 ) -> Outcome:
     """Write `<name>.json`, if it is drawn `<name>.mp4`, and on request the page `<name>.html`.
 
@@ -105,6 +106,7 @@ def infer(
         page: write an `HtmlPage`, too.
         later: files that will be written afterwards, which may not replace what was made from
             another source either.
+        calibration: makes `probabilities` of scores; None writes none.
 
     Raises:
         ValueError: if a file would replace the source, or what was made from another one.
@@ -116,7 +118,7 @@ def infer(
     stopped_by: VideoError | Interrupted | None = None
     with (
         StopRequest("the frame") as stop,
-        PoseTrackFile(files[0], skeleton, joint_score, source.origin) as json_file,
+        PoseTrackFile(files[0], skeleton, joint_score, source.origin, calibration) as json_file,
         nullcontext() if draw is None else VideoWriter(files[1], source) as video,
         HtmlPage(files[-1], source, skeleton) if page else nullcontext() as html_page,
     ):

@@ -367,3 +367,18 @@ def test_the_page_shows_smoothed_poses(run, run_here):
     Path("out/clip.json").unlink()
     again = ("--detector", "whole-frame", "--html", "--json", "--smooth", "offline")
     run("clip.mp4", *again, code=2)
+
+
+def test_probabilities_of_a_calibration(run, run_here, tmp_path):
+    write_video("clip.mp4", num_frames=2)
+    file = tmp_path / "calibration.json"
+    calibration = {"limit": "0.1 of the box", "scores": [-10.0, 10.0], "probabilities": [0, 1]}
+    file.write_text(json.dumps(calibration))
+    run("clip.mp4", "--detector", "whole-frame", "--json", "--calibration", file, "--format", "csv")
+    results = read_results(Path("out/clip.json"))
+    np.testing.assert_allclose(results.probabilities, (results.joint_scores + 10) / 20)
+    head = Path("out/clip.csv").read_text().splitlines()[0]
+    assert head == "frame,time,id,joint,x,y,score,probability"
+    # a file that is none
+    file.write_text("{}")
+    run("clip.mp4", "--detector", "whole-frame", "--json", "--calibration", file, code=2)

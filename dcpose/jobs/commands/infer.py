@@ -16,6 +16,7 @@ from dcpose.engine.run.progress import set_up_logging
 from dcpose.estimator.boxes_file import read_boxes
 from dcpose.estimator.estimator import PoseEstimator
 from dcpose.estimator.stopwatch import Stopwatch
+from dcpose.evaluation.calibration import read_calibration
 from dcpose.files.reading import named_path
 from dcpose.formats.results.writing import RESULT_FORMS, check_form, write_results_as
 from dcpose.jobs.draw_results import draw_results
@@ -84,6 +85,12 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         default=[],
         help=f"also write the poses as (a comma between): {', '.join(RESULT_FORMS)}",
     )
+    output.add_argument(
+        "--calibration",
+        type=Path,
+        metavar="JSON",
+        help="of scripts/calibrate.py: joints get a probability, too (default: the card's)",
+    )
     output.add_argument("--rate", default=DEFAULT_IMAGE_RATE, help="of images, fps")
     output.add_argument("--profile", action="store_true", help="say where the time goes")
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="config overrides")
@@ -121,6 +128,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if offline and isinstance(source, Camera):
         raise ValueError("--smooth offline needs a video with an end; for a camera take online")
     from_file = args.detector is not None and args.detector.startswith(BOXES)
+    calibration = None if args.calibration is None else read_calibration(args.calibration)
     stopwatch = Stopwatch()
     estimator = PoseEstimator(
         args.cfg,
@@ -159,6 +167,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         stopwatch=stopwatch,
         page=args.html and not offline,
         later=later,
+        calibration=calibration or estimator.calibration,
     )
     print(outcome.line(source.name))
     if args.profile:
