@@ -101,6 +101,11 @@ class PoseEstimator:
             stopwatch=stopwatch,
         )
 
+    @property
+    def frames_ahead(self) -> int:
+        """Frames after its own that a pose waits for, as the network looks at them."""
+        return max(0, *build_clip_options(self.config, training=False).offsets)
+
     def image(self, image: np.ndarray, boxes: np.ndarray | None = None) -> FrameResult:
         """Find the people of one image, which stands in for the frames before and after it.
 
@@ -159,7 +164,7 @@ class PoseEstimator:
         detect_every: int = 1,
         frames_at_once: int = 1,
     ) -> Iterator[FrameResult]:
-        """Find the people of a video file, a folder or pattern of images, or a camera.
+        """Find the people of a video file, a folder or pattern of images, a camera, or an address.
 
         Args:
             source: a path, a pattern, the number of a camera, or an open source.

@@ -1,5 +1,6 @@
 """What tools/infer.py does: from a video to a file of poses and a video with the poses drawn."""
 
+import statistics
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -39,6 +40,7 @@ class Outcome:
         seconds: how long it took, without loading the network.
         files: what was written.
         stopped_by: why it ended before its end: an error of the source, or a signal.
+        delay_s: seconds from the arrival of a frame to its result, the median; None of files.
     """
 
     num_frames: int
@@ -46,6 +48,7 @@ class Outcome:
     seconds: float
     files: tuple[Path, ...]
     stopped_by: VideoError | Interrupted | None
+    delay_s: float | None = None
 
     def line(self, name: str) -> str:
         """Return the line of speed."""
@@ -53,6 +56,15 @@ class Outcome:
         return (
             f"{name}: {self.num_frames} frames, {self.num_people} people in {self.seconds:.1f} s "
             f"({rate:.1f} frames/s)"
+        )
+
+    def delay_line(self, ahead: int) -> str:
+        """Return the line of delay; `ahead` is how many frames after its own a pose waits for."""
+        interval = self.seconds / max(self.num_frames, 1)
+        work = max((self.delay_s or 0.0) - ahead * interval, 0.0)
+        return (
+            f"delay: {ahead} frame{'s' * (ahead != 1)} ({1000 * ahead * interval:.0f} ms) + "
+            f"{1000 * work:.0f} ms"
         )
 
 
@@ -90,6 +102,7 @@ def infer(
     page: bool = False,
     later: Sequence[Path] = (),
     calibration: Calibration | None = None,
+    age: Callable[[float], float] | None = None,
 ) -> Outcome:
     """Write `<name>.json`, if it is drawn `<name>.mp4`, and on request the page `<name>.html`.
 
@@ -107,6 +120,7 @@ def infer(
         later: files that will be written afterwards, which may not replace what was made from
             another source either.
         calibration: makes `probabilities` of scores; None writes none.
+        age: of live sources, from the time of a frame to the seconds since it arrived.
 
     Raises:
         ValueError: if a file would replace the source, or what was made from another one.
@@ -116,6 +130,7 @@ def infer(
     files += [page_file(source, out)] * page
     _keep_others(source, [*files, *later])
     stopped_by: VideoError | Interrupted | None = None
+    ages: list[float] = []
     with (
         StopRequest("the frame") as stop,
         PoseTrackFile(files[0], skeleton, joint_score, source.origin, calibration) as json_file,
@@ -135,6 +150,8 @@ def infer(
                         if html_page is not None:
                             with stopwatch.measure("page"):
                                 html_page.write(result)
+                        if age is not None:
+                            ages.append(age(result.time))
         except (VideoError, Interrupted) as error:
             stopped_by = error
         seconds = stopwatch.elapsed
@@ -149,6 +166,7 @@ def infer(
         seconds,
         tuple(path for path in files if path.exists()),
         stopped_by,
+        statistics.median(ages) if ages else None,
     )
 
 

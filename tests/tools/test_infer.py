@@ -31,7 +31,7 @@ def run(tiny_cfg, tiny_weights, capsys):
 
     def call(*arguments, code=0):
         base = ["--cfg", tiny_cfg, "--weights", tiny_weights, "--device", "cpu", "--out", "out"]
-        assert infer.main([str(item) for item in [*arguments, *base]]) == code
+        assert infer.main([str(item) for item in [*base, *arguments]]) == code
         return capsys.readouterr().out.splitlines()
 
     return call
@@ -382,3 +382,31 @@ def test_probabilities_of_a_calibration(run, run_here, tmp_path):
     # a file that is none
     file.write_text("{}")
     run("clip.mp4", "--detector", "whole-frame", "--json", "--calibration", file, code=2)
+
+
+def test_a_live_stream(run, refused, base, run_here, capsys, server):
+    write_video("clip.ts", num_frames=5)
+    address = server.serve("cam.ts", Path("clip.ts").read_bytes(), length=False, ranges=False)
+    lines = run(address, "--detector", "whole-frame")
+    assert lines[0].startswith("cam: 5 frames, 5 people in ")
+    assert re.fullmatch(r"delay: 1 frame \(\d+ ms\) \+ \d+ ms", lines[1])
+    assert lines[2:] == ["out/cam.json", "out/cam.mp4"]
+    assert facts("out/cam.mp4")[0] == 5
+    # what a stream showed is gone: another run is another source
+    assert "is there already" in refused("tools/infer.py", [address, *base], capsys)
+    lines = run(address, "--detector", "whole-frame", "--drop-frames", "--out", "out2")
+    dropped = int(re.fullmatch(r"cam: (\d+) frames dropped", lines[2])[1])
+    assert len(read_results(Path("out2/cam.json")).frame_numbers) == 5 - dropped
+    wrong = [*base, "--smooth", "offline"]
+    assert "can be read twice" in refused("tools/infer.py", [address, *wrong], capsys)
+    wrong = ["clip.ts", *base, "--drop-frames"]
+    assert "clip.ts waits" in refused("tools/infer.py", wrong, capsys)
+
+
+def test_a_live_stream_that_breaks_off(refused, base, run_here, capsys, server):
+    write_video("clip.ts", num_frames=30, noisy=True, wh=(320, 240))
+    content = Path("clip.ts").read_bytes()
+    address = server.serve("cam.ts", content, share=(0.4,), ranges=False)
+    message = refused("tools/infer.py", [address, *base, "--detector", "whole-frame"], capsys)
+    assert "broke off after frame" in message
+    assert 0 < len(read_results(Path("out/cam.json")).frame_numbers) < 30
