@@ -59,11 +59,12 @@ class PersonRecord:
         return f"{self.video} frame {self.frame} box [{box}]"
 
 
-ClipFrames = tuple[int, ...] | Literal["neighbors", "support"]
+ClipFrames = tuple[int, ...] | Literal["neighbors", "past", "support"]
 """Which frames make a clip:
 
     (-2, ..., 2)   frames at these offsets from the current one, in time order; (0,) is it alone
     neighbors      prev, cur, next: the current frame and one on either side within `data.max_gap`
+    past           the same without looking ahead: prev, cur, and cur again in place of next
     support        a frame within `data.max_gap` of the current one on either side, and the current
 """
 

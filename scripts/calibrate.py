@@ -2,9 +2,10 @@
 
 python scripts/calibrate.py --annotations DIR --predictions DIR --out calibration.json [--card CARD]
 
-Fits on every second video (with one video, on every second frame), says the calibration error
-(ECE) on the others before and after, and writes a fit to all of them. --card puts it into the card
-that scripts/convert_weights.py wrote, so that poses found with it have probabilities.
+Fits on every second video (with one video, on the first half of its frames), says the calibration
+error (ECE) on the others before and after, and writes a fit to all of them. `dcpose infer
+--calibration calibration.json` then gives joints a probability. --card puts it into the card that
+scripts/convert_weights.py wrote, whose poses have probabilities without being asked.
 """
 
 import argparse

@@ -94,13 +94,18 @@ def describe_boxes(cfg: Config, split: Split) -> str:
 def build_clip_options(cfg: Config, training: bool) -> ClipOptions:
     """Return how crops are made of the frames that the model wants, or `data.offsets` names."""
     wanted = METHODS[cfg.model.name].network.clip
+    frames = cfg.data.offsets or (wanted.training if training else wanted.test)
+    # nobody waits for a frame that is not looked at; where gaps vary, its distance still counts
+    causal = not cfg.model.looks_ahead and cfg.data.max_gap == 1
+    if frames == "neighbors" and not training and causal:
+        frames = "past"
     return ClipOptions(
         crop_wh=cfg.data.crop_wh,
         box_enlarge=cfg.data.box_enlarge,
         max_gap=cfg.data.max_gap,
         missing_neighbors=cfg.data.missing_neighbors,
         affine=cfg.data.affine,
-        frames=cfg.data.offsets or (wanted.training if training else wanted.test),
+        frames=frames,
     )
 
 

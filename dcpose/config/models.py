@@ -255,6 +255,11 @@ class ModelSection(Choice):
         return None
 
     @property
+    def looks_ahead(self) -> bool:
+        """Whether a pose needs frames after its own, of the three that such a network is given."""
+        return True
+
+    @property
     def has_constant_backbone(self) -> bool:
         """Whether training leaves the backbone as it is, statistics included."""
         return self.backbone.frozen and self.backbone.frozen_bn
@@ -278,6 +283,11 @@ class DCPoseConfig(ModelSection):
     ptm: PtmConfig = PtmConfig()
     fusion: FusionConfig = FusionConfig()
     pcn: PcnConfig = PcnConfig()
+
+    @property
+    def looks_ahead(self) -> bool:
+        """Whether the next frame is among the neighbours."""
+        return "next" in self.neighbors
 
     @model_validator(mode="after")
     def _check_neighbors(self) -> "DCPoseConfig":

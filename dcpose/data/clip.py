@@ -5,6 +5,7 @@ A clip is a tuple of frame numbers; the current frame c stands in its middle, at
 
     offsets     c + o for each offset o; a frame past the border is replaced by the nearest one
     neighbors   p < c < n within a window T (Sec. 3 of DCPose); past the border by c itself
+    past        p < c, c: as neighbors, but nothing after c is looked at
     support     s, c with s drawn from c - T to c + T, c among them (training of PoseWarper)
 """
 
@@ -56,10 +57,10 @@ class ClipOptions:
             raise ValueError(
                 f"missing_neighbors must be error or repeat, got {self.missing_neighbors!r}"
             )
-        if self.frames not in ("neighbors", "support") and not _is_window(self.frames):
+        if self.frames not in ("neighbors", "past", "support") and not _is_window(self.frames):
             raise ValueError(
-                "frames must be neighbors, support, or rising offsets with 0 in their middle, got "
-                f"{self.frames!r}"
+                "frames must be neighbors, past, support, or rising offsets with 0 in their "
+                f"middle, got {self.frames!r}"
             )
         if self.affine not in get_args(Affine):
             raise ValueError(f"affine must be classic or udp, got {self.affine!r}")
@@ -69,14 +70,14 @@ class ClipOptions:
         """F, frames in a clip."""
         if isinstance(self.frames, tuple):
             return len(self.frames)
-        return {"neighbors": 3, "support": 2}[self.frames]
+        return {"neighbors": 3, "past": 3, "support": 2}[self.frames]
 
     @property
     def offsets(self) -> Collection[int]:
         """Where frames of a clip may lie, relative to the current one."""
         if isinstance(self.frames, tuple):
             return self.frames
-        return range(-self.max_gap, self.max_gap + 1)
+        return range(-self.max_gap, 1 if self.frames == "past" else self.max_gap + 1)
 
 
 def _is_window(offsets: object) -> bool:
@@ -125,6 +126,9 @@ def choose_clip(
     """
     if options.frames == "neighbors":
         return sample_clip(cur, available, options.max_gap, rng)
+    if options.frames == "past":
+        before = [number for number in available if number < cur]
+        return sample_clip(cur, before, options.max_gap, rng)
     if isinstance(options.frames, tuple):
         return Clip(tuple(_towards(cur, offset, available) for offset in options.frames))
     if rng is None:

@@ -19,7 +19,9 @@ from dcpose.engine.devices import choose_device
 from dcpose.estimator.frame_result import FrameResult
 from dcpose.estimator.live_poses import Boxes, BoxesOf, LivePoses, TrackingOptions
 from dcpose.estimator.stopwatch import Stopwatch
+from dcpose.evaluation.calibration import Calibration, read_calibration
 from dcpose.files.reading import named_path
+from dcpose.formats import fields
 from dcpose.skeleton import Skeleton
 from dcpose.video.opening import open_source
 from dcpose.video.source import FrameSource, VideoFrame, frame_rate
@@ -55,6 +57,12 @@ class PoseEstimator:
         detector_weights: state dict of torchvision's detector; None takes its download.
         stopwatch: takes the time of each stage.
 
+    Attributes:
+        config: of the network.
+        skeleton: names of the joints.
+        calibration: of the card, from scores of joints to probabilities (`scripts/calibrate.py`);
+            None without.
+
     Raises:
         FileNotFoundError: if there is no such file.
         ValueError: if there are no weights, they do not fit, or the config has errors.
@@ -73,6 +81,7 @@ class PoseEstimator:
         stopwatch: Stopwatch | None = None,
     ) -> None:
         self.config, found = _config_and_weights(cfg_or_card, weights, overrides)
+        self.calibration = _calibration_of(cfg_or_card)
         self.device = choose_device(device)
         self.skeleton: Skeleton = build_skeleton(self.config)
         if detector is None or isinstance(detector, str):
@@ -91,6 +100,11 @@ class PoseEstimator:
             detector=make,
             stopwatch=stopwatch,
         )
+
+    @property
+    def frames_ahead(self) -> int:
+        """Frames after its own that a pose waits for, as the network looks at them."""
+        return max(0, *build_clip_options(self.config, training=False).offsets)
 
     def image(self, image: np.ndarray, boxes: np.ndarray | None = None) -> FrameResult:
         """Find the people of one image, which stands in for the frames before and after it.
@@ -150,7 +164,7 @@ class PoseEstimator:
         detect_every: int = 1,
         frames_at_once: int = 1,
     ) -> Iterator[FrameResult]:
-        """Find the people of a video file, a folder or pattern of images, or a camera.
+        """Find the people of a video file, a folder or pattern of images, a camera, or an address.
 
         Args:
             source: a path, a pattern, the number of a camera, or an open source.
@@ -196,6 +210,14 @@ def _config_and_weights(
             raise ValueError("overrides go with the file of a config; change the Config itself")
         return cfg_or_card, local_weights(weights)
     return load_config(cfg_or_card, overrides), local_weights(weights)
+
+
+def _calibration_of(cfg_or_card: Config | str | Path | None) -> Calibration | None:
+    """Return the calibration of a card, if it is one and has one."""
+    if not isinstance(cfg_or_card, str | Path) or named_path(cfg_or_card).suffix != ".json":
+        return None
+    card = fields.read_json(named_path(cfg_or_card))
+    return read_calibration(named_path(cfg_or_card)) if "calibration" in card else None
 
 
 def _named_detector(

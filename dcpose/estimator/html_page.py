@@ -5,6 +5,7 @@ import html
 import json
 import logging
 import math
+import re
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
@@ -29,6 +30,7 @@ LONGEST_SIDE = 1280
 LARGE_MB = 350
 """Browsers give up on pages somewhat larger than this."""
 
+_ORIGIN = re.compile(r'<meta name="dcpose-source" content="([^"]*)">')
 _BLOCK = 3 << 18  # whole groups of base64
 
 
@@ -47,6 +49,7 @@ class HtmlPage(AbstractContextManager["HtmlPage"]):
     def __init__(self, path: Path, source: FrameSource, skeleton: Skeleton) -> None:
         self.path = path
         self._title = source.name
+        self._origin = source.origin
         self._skeleton = skeleton
         width, height = source.frame_wh
         self._scale = min(1.0, LONGEST_SIDE / max(width, height))
@@ -101,6 +104,7 @@ class HtmlPage(AbstractContextManager["HtmlPage"]):
 
     def _compose(self, path: Path) -> None:
         parts = {
+            "origin": html.escape(self._origin),
             "title": html.escape(self._title),
             # inside a script element, only this character can end it
             "poses": json.dumps(self._data(), allow_nan=False).replace("<", "\\u003c"),
@@ -128,6 +132,13 @@ class HtmlPage(AbstractContextManager["HtmlPage"]):
             "times": self._times,
             "people": self._people,
         }
+
+
+def read_origin(path: Path) -> str | None:
+    """Return the source of a page that `HtmlPage` wrote; None if it is another file."""
+    with path.open(encoding="utf-8", errors="replace") as file:
+        found = _ORIGIN.search(file.read(4096))
+    return html.unescape(found[1]) if found else None
 
 
 def _entries(people: People, scale: float, shown: list[bool]) -> list[dict[str, Any]]:

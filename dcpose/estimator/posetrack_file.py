@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any
 
 from dcpose.estimator.frame_result import FrameResult
+from dcpose.evaluation.calibration import Calibration
 from dcpose.files.writing import naming, replacing
 from dcpose.formats.posetrack.predictions import JointScore
 from dcpose.skeleton import Skeleton
@@ -30,6 +31,7 @@ class PoseTrackFile:
         skeleton: names of the joints.
         joint_score: see `write_predictions`.
         origin: where the frames come from; written as `info.source`; None leaves it out.
+        calibration: from scores, as they are written, to `probabilities`; None writes none.
     """
 
     def __init__(
@@ -38,10 +40,12 @@ class PoseTrackFile:
         skeleton: Skeleton,
         joint_score: JointScore = "heatmap_times_box",
         origin: str | None = None,
+        calibration: Calibration | None = None,
     ) -> None:
         self.path = path
         self.num_frames = self.num_people = 0
         self._joint_score = joint_score
+        self._calibration = calibration
         category = {"id": 1, "name": "person", "keypoints": list(skeleton.joint_names)}
         with contextlib.ExitStack() as stack:
             self._unfinished = stack.enter_context(replacing(path))
@@ -75,6 +79,9 @@ class PoseTrackFile:
             WriteError: if the disk is full.
         """
         entries = result.to_posetrack(first_id=self.num_people + 1, joint_score=self._joint_score)
+        if self._calibration is not None:
+            for entry in entries:
+                entry["probabilities"] = self._calibration(entry["scores"]).tolist()
         height, width = result.image.shape[:2]
         image = {
             "id": result.index,

@@ -10,6 +10,7 @@ Legend: N scored joints.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -75,6 +76,18 @@ class Calibration:
                 f"{where}: expected rising scores, with probabilities from 0 to 1 that do not fall"
             )
         return cls(scores, probabilities, fields.get_str(content, "limit", where))
+
+
+def read_calibration(path: Path) -> Calibration:
+    """Read what `scripts/calibrate.py` wrote, or the calibration in a card.
+
+    Raises:
+        ValueError: if the file cannot be read, or holds none.
+    """
+    content = fields.read_json(path)
+    if isinstance(content, dict) and "calibration" in content:
+        return Calibration.from_json(content["calibration"], f"{path}: calibration")
+    return Calibration.from_json(content, str(path))
 
 
 def scored_joints(errors: JointErrors) -> tuple[np.ndarray, np.ndarray, str]:

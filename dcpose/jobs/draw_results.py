@@ -1,6 +1,7 @@
-"""Draw the poses of a file into a copy of the video they were found in."""
+"""Draw the poses of a file into a copy of the video they were found in, or into a page with it."""
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from itertools import islice
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import numpy as np
 
 from dcpose.engine.run.progress import with_progress
 from dcpose.estimator.frame_result import FrameResult, People
+from dcpose.estimator.html_page import HtmlPage
 from dcpose.formats.posetrack.predictions import JointScore
 from dcpose.formats.results.video_results import VideoResults, read_results
 from dcpose.jobs.infer import draw_result
@@ -19,20 +21,22 @@ from dcpose.video.writer import VideoWriter
 def draw_results(
     json_file: Path,
     source: FrameSource,
-    target: Path,
+    video: Path | None,
     skeleton: Skeleton,
     joint_score: JointScore,
     complete: bool = True,
+    page: Path | None = None,
 ) -> None:
-    """Write a video with the poses of a file, in one more pass over the frames.
+    """Write a video and a page with the poses of a file, in one more pass over the frames.
 
     Args:
         json_file: what `tools/infer.py` wrote for the source.
         source: frames that can be read again: no camera.
-        target: video to write or replace.
+        video: file to write or replace; None writes none.
         skeleton: joints of the file.
         joint_score: how the file scores joints; see `write_predictions`.
         complete: whether the file has all frames of the source.
+        page: an `HtmlPage` to write or replace; None writes none.
 
     Raises:
         VideoError: if the frames of the file cannot be read again.
@@ -42,10 +46,18 @@ def draw_results(
     rows = with_progress(
         _frames(results, source, skeleton, joint_score), "draw", results.num_frames
     )
-    with VideoWriter(target, source) as video:
+    with (
+        nullcontext() if video is None else VideoWriter(video, source) as film,
+        nullcontext() if page is None else HtmlPage(page, source, skeleton) as html_page,
+    ):
         for result in rows:
-            video.write(draw_result(result), result.ticks, result.duration)
-        video.close(complete=complete)
+            if film is not None:
+                film.write(draw_result(result), result.ticks, result.duration)
+            if html_page is not None:
+                html_page.write(result)
+        for written in (film, html_page):
+            if written is not None:
+                written.close(complete=complete)
 
 
 def _frames(

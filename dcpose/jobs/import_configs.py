@@ -98,11 +98,15 @@ def dcpose_config(first: dict[str, Any]) -> dict[str, Any]:
 
 
 def crop_wh(people: Sequence[LabelledPerson]) -> tuple[int, int]:
-    """Return the size of `CROPS` whose shape is nearest to that of most boxes."""
+    """Return the size of `CROPS` that the tallest and the widest boxes fit into equally well.
+
+    Of an animal that turns in the picture both are there, whatever most boxes are.
+    """
     unbounded = (10**9, 10**9)
     boxes = np.array([person_box(person, unbounded) for person in people])
-    shape = float(np.median(np.log(np.maximum(boxes[:, 2], 1) / np.maximum(boxes[:, 3], 1))))
-    return min(CROPS, key=lambda crop: abs(shape - math.log(crop[0] / crop[1])))
+    shapes = np.log(np.maximum(boxes[:, 2], 1) / np.maximum(boxes[:, 3], 1))
+    middle = float(np.percentile(shapes, (10, 90)).mean())
+    return min(CROPS, key=lambda crop: abs(middle - math.log(crop[0] / crop[1])))
 
 
 def _milestones(epochs: int, shares: Sequence[float]) -> list[int]:

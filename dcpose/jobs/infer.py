@@ -1,5 +1,6 @@
 """What tools/infer.py does: from a video to a file of poses and a video with the poses drawn."""
 
+import statistics
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -11,14 +12,22 @@ from dcpose.engine.faults.interruption import Interrupted, StopRequest
 from dcpose.engine.run.progress import with_progress
 from dcpose.estimator.frame_result import FrameResult
 from dcpose.estimator.html_page import HtmlPage
+from dcpose.estimator.html_page import read_origin as read_origin_of_page
 from dcpose.estimator.posetrack_file import PoseTrackFile, read_origin
 from dcpose.estimator.stopwatch import Stopwatch
+from dcpose.evaluation.calibration import Calibration
 from dcpose.formats.posetrack.predictions import JointScore
 from dcpose.skeleton import Skeleton
 from dcpose.video.source import FrameSource, VideoError, keep_source
 from dcpose.video.writer import VideoWriter
 from dcpose.video.writer import read_origin as read_origin_of_video
 from dcpose.visualize.people import draw_people
+
+_READ_ORIGIN = {
+    ".json": read_origin,
+    ".mp4": read_origin_of_video,
+    ".html": read_origin_of_page,
+}
 
 
 @dataclass(frozen=True)
@@ -31,6 +40,7 @@ class Outcome:
         seconds: how long it took, without loading the network.
         files: what was written.
         stopped_by: why it ended before its end: an error of the source, or a signal.
+        delay_s: seconds from the arrival of a frame to its result, the median; None of files.
     """
 
     num_frames: int
@@ -38,6 +48,7 @@ class Outcome:
     seconds: float
     files: tuple[Path, ...]
     stopped_by: VideoError | Interrupted | None
+    delay_s: float | None = None
 
     def line(self, name: str) -> str:
         """Return the line of speed."""
@@ -45,6 +56,15 @@ class Outcome:
         return (
             f"{name}: {self.num_frames} frames, {self.num_people} people in {self.seconds:.1f} s "
             f"({rate:.1f} frames/s)"
+        )
+
+    def delay_line(self, ahead: int) -> str:
+        """Return the line of delay; `ahead` is how many frames after its own a pose waits for."""
+        interval = self.seconds / max(self.num_frames, 1)
+        work = max((self.delay_s or 0.0) - ahead * interval, 0.0)
+        return (
+            f"delay: {ahead} frame{'s' * (ahead != 1)} ({1000 * ahead * interval:.0f} ms) + "
+            f"{1000 * work:.0f} ms"
         )
 
 
@@ -66,6 +86,11 @@ def video_file(source: FrameSource, out: Path) -> Path:
     return out / f"{source.name}.mp4"
 
 
+def page_file(source: FrameSource, out: Path) -> Path:
+    """Return where the page with the video and its poses goes."""
+    return out / f"{source.name}.html"
+
+
 def infer(
     source: FrameSource,
     results: Iterable[FrameResult],
@@ -74,8 +99,10 @@ def infer(
     joint_score: JointScore,
     draw: Callable[[FrameResult], np.ndarray] | None,
     stopwatch: Stopwatch,
-    drawn_later: bool = False,
     page: bool = False,
+    later: Sequence[Path] = (),
+    calibration: Calibration | None = None,
+    age: Callable[[float], float] | None = None,
 ) -> Outcome:
     """Write `<name>.json`, if it is drawn `<name>.mp4`, and on request the page `<name>.html`.
 
@@ -89,21 +116,24 @@ def infer(
         joint_score: see `write_predictions`.
         draw: picture of a result, of its image's size; None writes no video.
         stopwatch: takes the time of drawing and encoding.
-        drawn_later: a video of the same name will be written afterwards, so it may not replace
-            what was made from another source.
         page: write an `HtmlPage`, too.
+        later: files that will be written afterwards, which may not replace what was made from
+            another source either.
+        calibration: makes `probabilities` of scores; None writes none.
+        age: of live sources, from the time of a frame to the seconds since it arrived.
 
     Raises:
         ValueError: if a file would replace the source, or what was made from another one.
     """
     out.mkdir(parents=True, exist_ok=True)
     files = [out / f"{source.name}.json"] + [video_file(source, out)] * (draw is not None)
-    files += [out / f"{source.name}.html"] * page
-    _keep_others(source, [*files, *[video_file(source, out)] * drawn_later])
+    files += [page_file(source, out)] * page
+    _keep_others(source, [*files, *later])
     stopped_by: VideoError | Interrupted | None = None
+    ages: list[float] = []
     with (
         StopRequest("the frame") as stop,
-        PoseTrackFile(files[0], skeleton, joint_score, source.origin) as json_file,
+        PoseTrackFile(files[0], skeleton, joint_score, source.origin, calibration) as json_file,
         nullcontext() if draw is None else VideoWriter(files[1], source) as video,
         HtmlPage(files[-1], source, skeleton) if page else nullcontext() as html_page,
     ):
@@ -120,6 +150,8 @@ def infer(
                         if html_page is not None:
                             with stopwatch.measure("page"):
                                 html_page.write(result)
+                        if age is not None:
+                            ages.append(age(result.time))
         except (VideoError, Interrupted) as error:
             stopped_by = error
         seconds = stopwatch.elapsed
@@ -134,6 +166,7 @@ def infer(
         seconds,
         tuple(path for path in files if path.exists()),
         stopped_by,
+        statistics.median(ages) if ages else None,
     )
 
 
@@ -143,7 +176,7 @@ def _keep_others(source: FrameSource, files: Sequence[Path]) -> None:
         if not path.exists():
             continue
         keep_source(source, path)
-        origin = read_origin(path) if path.suffix == ".json" else read_origin_of_video(path)
+        origin = _READ_ORIGIN[path.suffix](path)
         if origin != source.origin:
             raise ValueError(
                 f"{path}: is there already, from {origin or 'something else'}, and would be "

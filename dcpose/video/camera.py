@@ -51,18 +51,24 @@ class Camera:
         self.audio_start = Fraction(0)
         first = self._read()
         self.frame_wh = first.shape[1], first.shape[0]
+        self._start = 0.0
 
     def file_name(self, index: int) -> str:
         """Return a made-up name."""
         return made_up_name(self.name, index)
 
+    def age(self, time_s: float) -> float:
+        """Return how many seconds ago the frame of a time arrived."""
+        return self._clock() - self._start - time_s
+
     def __iter__(self) -> Iterator[VideoFrame]:
         """Wait for frames."""
-        start, index, last = self._clock(), 0, -1
+        self._start = self._clock()
+        index, last = 0, -1
         try:
             while True:
                 image = self._read()
-                ticks = max(round((self._clock() - start) * _TICKS_PER_S), last + 1)
+                ticks = max(round((self._clock() - self._start) * _TICKS_PER_S), last + 1)
                 yield VideoFrame(index, image, ticks)
                 index, last = index + 1, ticks
         finally:

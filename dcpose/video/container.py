@@ -26,6 +26,23 @@ def open_input(path: Path) -> av.container.InputContainer:
     return av.open(_address(path), options=options, **_LENIENT_TAGS)
 
 
+def open_address(address: str, timeout_s: float) -> av.container.InputContainer:
+    """Open a video on a server.
+
+    Args:
+        address: rtsp or http, also with s.
+        timeout_s: seconds to wait for an answer, and for every piece that follows.
+
+    Raises:
+        av.error.FFmpegError: if nothing comes that FFmpeg reads.
+    """
+    # a playlist must not make FFmpeg read files of this machine
+    options = {"protocol_whitelist": "http,https,tls,tcp,udp,rtp,rtsp,crypto"}
+    if address.lower().startswith("rtsp"):
+        options["rtsp_transport"] = "tcp"  # by UDP, packets are lost
+    return av.open(address, options=options, timeout=(timeout_s, timeout_s), **_LENIENT_TAGS)
+
+
 def open_mp4(path: Path) -> av.container.OutputContainer:
     """Open an mp4 to write it, with its index in front."""
     return av.open(_address(path), "w", format="mp4", options={"movflags": "+faststart"})

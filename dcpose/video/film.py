@@ -14,7 +14,7 @@ _PICTURES = Disposition.attached_pic | Disposition.timed_thumbnails | Dispositio
 _log = logging.getLogger(__name__)
 
 
-def film_stream(container: av.container.InputContainer, path: Path) -> av.VideoStream:
+def film_stream(container: av.container.InputContainer, path: Path | str) -> av.VideoStream:
     """Return the stream that a player shows: no cover and no thumbnail; the default; the largest.
 
     A stream of a few frames beside one of many is a photo, however large it is.

@@ -10,6 +10,7 @@ from dcpose.video.animation import AnimatedWebP, Pages
 from dcpose.video.camera import Camera
 from dcpose.video.images import IMAGE_SUFFIXES, ImageSequence, find_images, moving_format
 from dcpose.video.reader import VideoFile
+from dcpose.video.remote import SCHEMES, RemoteVideo, is_address
 from dcpose.video.source import FrameSource, VideoError, frame_rate
 
 DEFAULT_IMAGE_RATE = Fraction(25)
@@ -18,10 +19,11 @@ DEFAULT_IMAGE_RATE = Fraction(25)
 def open_source(
     where: str | Path, image_rate: Fraction | float | str = DEFAULT_IMAGE_RATE
 ) -> FrameSource:
-    """Open a video file, a folder of images, a pattern of images, one image, or a camera.
+    """Open a video file, a folder or pattern of images, one image, a camera, or an address.
 
     Args:
-        where: a path; a pattern such as `frames/*.png`; or the number of a camera.
+        where: a path; a pattern such as `frames/*.png`; the number of a camera; or an address,
+            `rtsp://...` or `http://...`.
         image_rate: frames per second of images, greater than 0; a number, or text (30000/1001).
 
     Raises:
@@ -30,10 +32,12 @@ def open_source(
     """
     image_rate = frame_rate(image_rate)
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", str(where)) and not Path(where).exists():
-        raise VideoError(
-            f"{where}: addresses are not read, expected a file, a folder, a pattern or the number "
-            "of a camera; download the file, or record the stream first"
-        )
+        if not is_address(str(where)):
+            raise VideoError(
+                f"{where}: addresses of this kind are not read, expected {', '.join(SCHEMES)}, a "
+                "file, a folder, a pattern or the number of a camera; download the file first"
+            )
+        return RemoteVideo(str(where))
     path = named_path(where)
     text = str(path)
     if text.isdecimal() and not path.exists():

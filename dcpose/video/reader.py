@@ -56,7 +56,7 @@ class VideoFile:
                 raise VideoError(f"{path}: holds no frame that can be decoded; copy it again")
             self._first_pts = first.pts or 0
             self.audio_start = self._first_pts * self.time_base
-            self.rotation_deg = _clockwise(first.rotation)
+            self.rotation_deg = clockwise(first.rotation)
             width, height = first.width, first.height
             self.frame_wh = (height, width) if self.rotation_deg % 180 else (width, height)
             self.audio: Path | None = path if container.streams.audio else None
@@ -77,7 +77,7 @@ class VideoFile:
             packets = _CountedPackets(container, stream)
             for index, frame in enumerate(_decoded_packets(packets)):
                 ticks = clock.next(frame.pts)
-                yield VideoFrame(index, _upright(frame), ticks, int(frame.duration or 0))
+                yield VideoFrame(index, upright(frame), ticks, int(frame.duration or 0))
                 num_frames = index + 1
             self._warn(packets, clock)
             missing = what_is_missing(container, stream, self._file, packets.count, packets.end_s)
@@ -152,12 +152,13 @@ def _open(path: Path) -> av.container.InputContainer:
         ) from None
 
 
-def _clockwise(rotation: float) -> int:
+def clockwise(rotation: float) -> int:
     """Return FFmpeg's angle, which counts anticlockwise, as 0, 90, 180 or 270 clockwise."""
     return round(-rotation / 90) % 4 * 90
 
 
-def _upright(frame: av.VideoFrame) -> np.ndarray:
+def upright(frame: av.VideoFrame) -> np.ndarray:
+    """Return (H, W, 3) uint8 RGB, turned as the frame's metadata ask for."""
     image = frame.to_ndarray(format="rgb24")
-    quarter_turns = _clockwise(frame.rotation) // 90
+    quarter_turns = clockwise(frame.rotation) // 90
     return np.ascontiguousarray(np.rot90(image, -quarter_turns)) if quarter_turns else image

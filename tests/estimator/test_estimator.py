@@ -228,9 +228,15 @@ class TestConfigFromWeights:
         assert convert(["--from", "auto", str(tiny_weights), str(out)]) == 0
         estimator = dcpose.PoseEstimator(tmp_path / "tiny.json", device="cpu")
         assert estimator.config.model.backbone.width == 4
+        assert estimator.calibration is None
         (tmp_path / "other.json").write_text("[]")
         with pytest.raises(ValueError, match=r"other\.json: not a card"):
             dcpose.PoseEstimator(tmp_path / "other.json")
+        card = json.loads((tmp_path / "tiny.json").read_text())
+        card["calibration"] = {"limit": "x", "scores": [0, 1], "probabilities": [0, 0.5]}
+        (tmp_path / "tiny.json").write_text(json.dumps(card))
+        estimator = dcpose.PoseEstimator(tmp_path / "tiny.json", device="cpu")
+        assert estimator.calibration(np.array([0.5])) == [0.25]
 
 
 class TestRefused:

@@ -31,7 +31,7 @@ def run(tiny_cfg, tiny_weights, capsys):
 
     def call(*arguments, code=0):
         base = ["--cfg", tiny_cfg, "--weights", tiny_weights, "--device", "cpu", "--out", "out"]
-        assert infer.main([str(item) for item in [*arguments, *base]]) == code
+        assert infer.main([str(item) for item in [*base, *arguments]]) == code
         return capsys.readouterr().out.splitlines()
 
     return call
@@ -348,3 +348,65 @@ def test_the_page_of_a_video(run, run_here):
     assert lines[-2:] == [str(Path("out/clip.json")), str(Path("out/clip.html"))]
     assert 'id="poses"' in Path("out/clip.html").read_text(encoding="utf-8")
     assert sorted(path.name for path in Path("out").iterdir()) == ["clip.html", "clip.json"]
+    run("clip.mp4", "--detector", "whole-frame", "--html", "--json")  # the same again replaces it
+
+
+def test_the_page_shows_smoothed_poses(run, run_here):
+    write_video("clip.mp4", num_frames=8)
+    lines = run("clip.mp4", "--detector", "whole-frame", "--html", "--json", "--smooth", "offline")
+    assert lines[-2:] == ["out/clip.json", "out/clip.html"]
+    poses = re.search(r'id="poses">(.*?)</script>', Path("out/clip.html").read_text("utf-8"))[1]
+    people = json.loads(poses)["people"]
+    smoothed = read_results(Path("out/clip.json"))
+    for frame, (person,) in enumerate(people):
+        shown = [row for row, joint in enumerate(person["joints"]) if joint is not None]
+        drawn = [person["joints"][row][:2] for row in shown]
+        np.testing.assert_allclose(drawn, smoothed.joints[frame, shown], atol=0.06)
+    # a page of another source is not replaced
+    Path("out/clip.html").write_text("<html>", "utf-8")
+    Path("out/clip.json").unlink()
+    again = ("--detector", "whole-frame", "--html", "--json", "--smooth", "offline")
+    run("clip.mp4", *again, code=2)
+
+
+def test_probabilities_of_a_calibration(run, run_here, tmp_path):
+    write_video("clip.mp4", num_frames=2)
+    file = tmp_path / "calibration.json"
+    calibration = {"limit": "0.1 of the box", "scores": [-10.0, 10.0], "probabilities": [0, 1]}
+    file.write_text(json.dumps(calibration))
+    run("clip.mp4", "--detector", "whole-frame", "--json", "--calibration", file, "--format", "csv")
+    results = read_results(Path("out/clip.json"))
+    np.testing.assert_allclose(results.probabilities, (results.joint_scores + 10) / 20)
+    head = Path("out/clip.csv").read_text().splitlines()[0]
+    assert head == "frame,time,id,joint,x,y,score,probability"
+    # a file that is none
+    file.write_text("{}")
+    run("clip.mp4", "--detector", "whole-frame", "--json", "--calibration", file, code=2)
+
+
+def test_a_live_stream(run, refused, base, run_here, capsys, server):
+    write_video("clip.ts", num_frames=5)
+    address = server.serve("cam.ts", Path("clip.ts").read_bytes(), length=False, ranges=False)
+    lines = run(address, "--detector", "whole-frame")
+    assert lines[0].startswith("cam: 5 frames, 5 people in ")
+    assert re.fullmatch(r"delay: 1 frame \(\d+ ms\) \+ \d+ ms", lines[1])
+    assert lines[2:] == ["out/cam.json", "out/cam.mp4"]
+    assert facts("out/cam.mp4")[0] == 5
+    # what a stream showed is gone: another run is another source
+    assert "is there already" in refused("tools/infer.py", [address, *base], capsys)
+    lines = run(address, "--detector", "whole-frame", "--drop-frames", "--out", "out2")
+    dropped = int(re.fullmatch(r"cam: (\d+) frames dropped", lines[2])[1])
+    assert len(read_results(Path("out2/cam.json")).frame_numbers) == 5 - dropped
+    wrong = [*base, "--smooth", "offline"]
+    assert "can be read twice" in refused("tools/infer.py", [address, *wrong], capsys)
+    wrong = ["clip.ts", *base, "--drop-frames"]
+    assert "clip.ts waits" in refused("tools/infer.py", wrong, capsys)
+
+
+def test_a_live_stream_that_breaks_off(refused, base, run_here, capsys, server):
+    write_video("clip.ts", num_frames=30, noisy=True, wh=(320, 240))
+    content = Path("clip.ts").read_bytes()
+    address = server.serve("cam.ts", content, share=(0.4,), ranges=False)
+    message = refused("tools/infer.py", [address, *base, "--detector", "whole-frame"], capsys)
+    assert "broke off after frame" in message
+    assert 0 < len(read_results(Path("out/cam.json")).frame_numbers) < 30

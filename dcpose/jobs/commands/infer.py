@@ -7,8 +7,9 @@ poses, scores and people.
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TypeGuard
 
 from dcpose.cli import WEIGHTS_HELP, add_device, reports_user_errors
 from dcpose.engine.faults.interruption import Interrupted
@@ -16,14 +17,17 @@ from dcpose.engine.run.progress import set_up_logging
 from dcpose.estimator.boxes_file import read_boxes
 from dcpose.estimator.estimator import PoseEstimator
 from dcpose.estimator.stopwatch import Stopwatch
+from dcpose.evaluation.calibration import read_calibration
 from dcpose.files.reading import named_path
 from dcpose.formats.results.writing import RESULT_FORMS, check_form, write_results_as
 from dcpose.jobs.draw_results import draw_results
-from dcpose.jobs.infer import Outcome, draw_result, infer, video_file
+from dcpose.jobs.infer import Outcome, draw_result, infer, page_file, video_file
 from dcpose.jobs.smooth_results import smooth_file
 from dcpose.tracking.offline import OfflineSmoothing
 from dcpose.video.camera import Camera
+from dcpose.video.keep_up import KeepUp
 from dcpose.video.opening import DEFAULT_IMAGE_RATE, open_source
+from dcpose.video.remote import RemoteVideo
 from dcpose.video.source import FrameSource
 
 BOXES = "boxes:"
@@ -43,7 +47,9 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "source", help="video file, folder of images, pattern such as 'frames/*.png', or camera: 0"
+        "source",
+        help="video file, folder of images, pattern such as 'frames/*.png', camera: 0, or address "
+        "(rtsp://, http://)",
     )
     parser.add_argument("--weights", help=WEIGHTS_HELP)
     parser.add_argument("--cfg", help="config (default: what the weights tell)")
@@ -70,6 +76,11 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         help="steady the joints; gives ids, too: online frame by frame (--smooth alone), offline "
         "over the whole video, which also fills short gaps",
     )
+    people.add_argument(
+        "--drop-frames",
+        action="store_true",
+        help="of a camera or stream, take the newest frame and leave out those that came meanwhile",
+    )
     output = parser.add_argument_group("output")
     output.add_argument("--out", type=Path, default=Path("runs/infer"), help="folder (%(default)s)")
     output.add_argument("--draw", action="store_true", help="write both files (as without --json)")
@@ -83,6 +94,12 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         action="extend",
         default=[],
         help=f"also write the poses as (a comma between): {', '.join(RESULT_FORMS)}",
+    )
+    output.add_argument(
+        "--calibration",
+        type=Path,
+        metavar="JSON",
+        help="of scripts/calibrate.py: joints get a probability, too (default: the card's)",
     )
     output.add_argument("--rate", default=DEFAULT_IMAGE_RATE, help="of images, fps")
     output.add_argument("--profile", action="store_true", help="say where the time goes")
@@ -116,11 +133,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.weights is None and args.cfg is not None and not args.cfg.endswith(".json"):
         raise ValueError(NO_WEIGHTS)
     set_up_logging()
-    source = open_source(args.source, args.rate)
     offline = args.smooth == "offline"
-    if offline and isinstance(source, Camera):
-        raise ValueError("--smooth offline needs a video with an end; for a camera take online")
+    source = _open(args.source, args.rate, args.drop_frames, offline)
+    age = source.age if isinstance(source, KeepUp) or _is_live(source) else None
     from_file = args.detector is not None and args.detector.startswith(BOXES)
+    calibration = None if args.calibration is None else read_calibration(args.calibration)
     stopwatch = Stopwatch()
     estimator = PoseEstimator(
         args.cfg,
@@ -137,7 +154,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if from_file:
         min_score = data.min_box_score if args.min_score is None else args.min_score
         boxes = read_boxes(named_path(args.detector.removeprefix(BOXES)), source, min_score)
-    one_by_one = isinstance(source, Camera) or args.detect_every > 1
+    one_by_one = age is not None or args.detect_every > 1
     results = estimator.video(
         source,
         boxes,
@@ -146,24 +163,29 @@ def main(argv: Sequence[str] | None = None) -> int:
         detect_every=args.detect_every,
         frames_at_once=1 if one_by_one else FRAMES_AT_ONCE,
     )
-    draws = args.draw or not args.json
+    drawn = video_file(source, args.out) if args.draw or not args.json else None
+    page = page_file(source, args.out) if args.html else None
+    later = [path for path in (drawn, page) if offline and path is not None]
     outcome = infer(
         source,
         results,
         args.out,
         estimator.skeleton,
         test.joint_score,
-        draw=draw_result if draws and not offline else None,
+        draw=draw_result if drawn is not None and not offline else None,
         stopwatch=stopwatch,
-        drawn_later=draws and offline,
-        page=args.html,
+        page=args.html and not offline,
+        later=later,
+        calibration=calibration or estimator.calibration,
+        age=age,
     )
-    print(outcome.line(source.name))
+    for line in _lines(outcome, source, estimator.frames_ahead):
+        print(line)
     if args.profile:
         print(stopwatch.report())
     files = list(outcome.files)
     if offline:
-        files += _smoothed(files[0], source, estimator, outcome, args.out if draws else None)
+        files += _smoothed(files[0], source, estimator, outcome, drawn, page)
     for form in dict.fromkeys(args.format):
         if form != "json":
             files.append(write_results_as(files[0], form, source.path))
@@ -176,17 +198,50 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _lines(outcome: Outcome, source: FrameSource, ahead: int) -> Iterator[str]:
+    """Yield what is said about speed."""
+    yield outcome.line(source.name)
+    if outcome.delay_s is not None:
+        yield outcome.delay_line(ahead)
+    if isinstance(source, KeepUp):
+        yield f"{source.name}: {source.num_dropped} frames dropped"
+
+
+def _open(where: str, rate: str, drop_frames: bool, offline: bool) -> FrameSource:
+    """Open what a user named, for a run with such options."""
+    source = open_source(where, rate)
+    if offline and isinstance(source, Camera | RemoteVideo):
+        raise ValueError(
+            "--smooth offline needs a video that can be read twice; for a camera or an address "
+            "take online"
+        )
+    if not drop_frames:
+        return source
+    if not _is_live(source):
+        raise ValueError(f"--drop-frames: {where} waits, expected a camera or a live stream")
+    return KeepUp(source)
+
+
+def _is_live(source: FrameSource) -> TypeGuard[Camera | RemoteVideo]:
+    """Say whether frames come whether or not somebody takes them."""
+    return isinstance(source, Camera) or (isinstance(source, RemoteVideo) and source.live)
+
+
 def _smoothed(
-    poses: Path, source: FrameSource, estimator: PoseEstimator, outcome: Outcome, out: Path | None
+    poses: Path,
+    source: FrameSource,
+    estimator: PoseEstimator,
+    outcome: Outcome,
+    drawn: Path | None,
+    page: Path | None,
 ) -> list[Path]:
-    """Smooth a file of poses in place; with a folder `out`, draw the video, and return its file."""
+    """Smooth a file of poses in place; write the video and the page, if any, and return them."""
     done = smooth_file(poses, OfflineSmoothing())
     print(f"{source.name}: smoothed {done.num_people} people, {done.num_filled} in gaps")
-    if out is None or isinstance(outcome.stopped_by, Interrupted):
+    files = [path for path in (drawn, page) if path is not None]
+    if not files or isinstance(outcome.stopped_by, Interrupted):
         return []
-    drawn = video_file(source, out)
     joint_score = estimator.config.test.joint_score
-    draw_results(
-        poses, source, drawn, estimator.skeleton, joint_score, complete=outcome.stopped_by is None
-    )
-    return [drawn]
+    complete = outcome.stopped_by is None
+    draw_results(poses, source, drawn, estimator.skeleton, joint_score, complete, page)
+    return files
