@@ -19,6 +19,7 @@ OPTIONAL = {
     "sleap_io": ("labels", ""),
     "supervision": ("supervision", ""),
     "timm": ("timm", ""),
+    "transformers": ("rtdetr", "4.46"),
 }
 """The extra of dcpose that installs each package, and the least version that is checked; before
 0.7.1 onnxscript does not know torchvision's deformable convolution."""
