@@ -110,6 +110,8 @@ setup(
         "parquet": ["pyarrow>=17"],
         # weights from the Hugging Face hub by hf:OWNER/REPO
         "hub": ["huggingface_hub>=0.30"],
+        # RT-DETR as a person detector
+        "rtdetr": ["transformers>=4.46"],
         # MOTA and IDF1 of tracks
         "mota": ["motmetrics>=1.4"],
         # the HTML page of scripts/report.py, the chart of scripts/ablate.py

@@ -7,12 +7,12 @@ import argparse
 import functools
 import importlib
 import os
-import re
 import sys
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import dcpose
+from dcpose.packages import requirement
 
 COMMANDS = {
     "train": ("train", "train a model, or resume a run"),
@@ -110,24 +110,9 @@ def _load(name: str) -> Command:
             raise
         raise ValueError(
             f"dcpose {name} needs the package {error.name}, which is not installed; run "
-            f"pip install {_requirement(error.name)}"
+            f"pip install {requirement(error.name)}"
         ) from None
     return command
-
-
-def _requirement(package: str) -> str:
-    """Return what pip should install for a package: the extra of ours that has it, or itself."""
-    from importlib import metadata
-
-    try:
-        requirements = metadata.requires("dcpose") or []
-    except metadata.PackageNotFoundError:  # a checkout that is not installed
-        return package
-    for line in requirements:
-        extra = re.match(rf"{re.escape(package)}\b.*extra == .(\w+).", line, re.IGNORECASE)
-        if extra and extra[1] != "dev":
-            return f"'dcpose[{extra[1]}]'"
-    return package
 
 
 def config_parser(description: str) -> argparse.ArgumentParser:

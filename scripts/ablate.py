@@ -35,6 +35,7 @@ from dcpose.files.writing import write_text
 from dcpose.jobs.together import shared_part, train_together
 from dcpose.jobs.train import train
 from dcpose.jobs.validate import validate
+from dcpose.packages import MissingPackageError, require
 from dcpose.report.ablation_table import Row, to_json_dict, to_markdown
 
 
@@ -233,10 +234,12 @@ def write_table(trials: Sequence[Trial], out: Path) -> str:
 
 def _write_chart(rows: Sequence[Row], path: Path) -> None:
     try:
-        from dcpose.report.charts import ablation
-    except ImportError as error:
-        print(f"{path}: not drawn ({error}); pip install 'dcpose[report]'", file=sys.stderr)
+        require("matplotlib", f"{path}: not drawn; a chart")
+    except MissingPackageError as error:
+        print(error, file=sys.stderr)
     else:
+        from dcpose.report.charts import ablation
+
         write_text(path, ablation(rows))
 
 

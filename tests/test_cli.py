@@ -3,7 +3,6 @@
 import importlib
 import subprocess
 import sys
-from importlib import metadata
 
 import pytest
 
@@ -153,9 +152,6 @@ def test_version(capsys):
 
 
 def test_a_package_that_is_missing_is_named_with_its_extra(capsys, monkeypatch):
-    requirements = ["torch>=2", 'jinja2>=3.1; extra == "report"', 'jinja2; extra == "dev"']
-    monkeypatch.setattr(metadata, "requires", lambda name: requirements)
-
     def import_module(name):
         raise ModuleNotFoundError("No module named 'jinja2'", name="jinja2")
 
@@ -165,17 +161,6 @@ def test_a_package_that_is_missing_is_named_with_its_extra(capsys, monkeypatch):
         "error: dcpose report needs the package jinja2, which is not installed; run "
         "pip install 'dcpose[report]'\n"
     )
-
-
-@pytest.mark.parametrize("missing", [False, True])
-def test_requirement_without_metadata(missing, monkeypatch):
-    def requires(name):
-        if missing:
-            raise metadata.PackageNotFoundError(name)
-        return ["torch>=2"]
-
-    monkeypatch.setattr(metadata, "requires", requires)
-    assert cli._requirement("somelib") == "somelib"
 
 
 def test_a_bug_in_an_import_is_not_hidden(monkeypatch):

@@ -17,12 +17,14 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parents[1]
 PACKAGE = REPOSITORY / "dcpose"
 
-LEAVES = {"skeleton", "structures", "geometry", "heatmap", "losses", "threads", "iteration"}
+LEAVES = {
+    *("skeleton", "structures", "geometry", "heatmap", "losses", "threads", "iteration", "packages")
+}
 LOW = LEAVES | {"files"}
 PARTS = LOW | {"models", "formats", "detection", "tracking", "visualize", "synthetic", "video"}
 LOOPS = {"engine", "data", "deploy", "evaluation"}
 ALLOWED = {
-    "cli": set(),
+    "cli": {"packages"},
     "files": LEAVES,
     "weights": LOW,
     "config": LOW,

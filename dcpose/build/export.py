@@ -17,7 +17,6 @@ from dcpose.config.schema import Config
 from dcpose.data.crop import crop_matrix, warp_frames
 from dcpose.deploy.example import example_clips
 from dcpose.deploy.exported import ExportedCard, Kind, card_path, ending_of, kind_of, write_card
-from dcpose.deploy.packages import NEEDED
 from dcpose.deploy.parity import compute_reference, prove
 from dcpose.deploy.runtimes import ExportedNetwork
 from dcpose.deploy.save import (
@@ -39,6 +38,9 @@ from dcpose.synthetic.video import Video
 from dcpose.weights.reading import weights_hash
 
 PROOF_CLIPS = 8
+
+EXPORTERS = ("onnx", "onnxscript", "onnxruntime", "openvino")
+"""Packages whose versions a card tells."""
 
 
 @dataclass(frozen=True)
@@ -167,7 +169,7 @@ def _card(
 
 def _versions() -> dict[str, str]:
     versions = {"python": platform.python_version()}
-    for package in ("dcpose", "torch", "torchvision", *NEEDED):
+    for package in ("dcpose", "torch", "torchvision", *EXPORTERS):
         try:
             versions[package] = metadata.version(package)
         except metadata.PackageNotFoundError:

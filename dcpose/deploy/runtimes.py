@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from dcpose.deploy.exported import ExportedCard, read_card
-from dcpose.deploy.packages import require
+from dcpose.packages import require
 
 Arrays = Sequence[np.ndarray]
 _Run = Callable[[np.ndarray, np.ndarray], Arrays]
@@ -86,7 +86,7 @@ class ExportedNetwork:
 
 def _load_onnx(path: Path, card: ExportedCard, providers: Sequence[str], threads: int) -> _Run:
     deforms = card.deform_form == "deform_conv"
-    ort = require("onnxruntime", ORT_OF_DEFORM_CONV if deforms else None)
+    ort = require("onnxruntime", least=ORT_OF_DEFORM_CONV if deforms else "")
     absent = [name for name in providers if name not in ort.get_available_providers()]
     if absent:
         raise ValueError(

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import torch
 
-from dcpose.deploy.packages import require
 from dcpose.deploy.trace import DeformForm
+from dcpose.packages import require
 
 INPUTS = ("frames", "gaps")
 HEATMAPS = ("heatmaps",)

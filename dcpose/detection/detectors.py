@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torchvision.ops import nms
 
+from dcpose.detection.rtdetr import RtDetrDetector
 from dcpose.detection.torchvision import (
     DETECTORS,
     build_detector,
@@ -24,7 +25,7 @@ from dcpose.detection.torchvision import (
 _log = logging.getLogger(__name__)
 
 PersonDetector = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
-DetectorName = Literal["torchvision", "hog", "whole-frame"]
+DetectorName = Literal["torchvision", "rtdetr", "hog", "whole-frame"]
 
 _HOG_LONG_SIDE = 960
 """Larger images are searched at this size; people under 96 pixels high are not found."""
@@ -45,18 +46,22 @@ def make_detector(
     """Build a detector by name.
 
     Args:
-        name: "torchvision", its Faster R-CNN v2; "hog", OpenCV's, which needs no weights and
-            finds people who stand; or "whole-frame", one person as large as the image.
+        name: "torchvision", its Faster R-CNN v2; "rtdetr", RT-DETR through transformers; "hog",
+            OpenCV's, which needs no weights and finds people who stand; or "whole-frame", one
+            person as large as the image.
         device: where a network runs.
         min_score: boxes below this are dropped.
-        nms_iou: the better one of two boxes stays if they overlap more than this.
-        weights: state dict of torchvision's model; None takes its download.
+        nms_iou: the better one of two boxes stays if they overlap more than this; RT-DETR does
+            without.
+        weights: state dict of torchvision's model, or folder of RT-DETR's; None takes a download.
 
     Raises:
         ValueError: for an unknown name, or if weights cannot be had.
     """
     if name == "torchvision":
         return TorchvisionDetector(device, min_score, nms_iou, weights)
+    if name == "rtdetr":
+        return RtDetrDetector(device, min_score, weights)
     if name == "hog":
         return HogDetector(min_score, nms_iou)
     if name == "whole-frame":

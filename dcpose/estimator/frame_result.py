@@ -12,6 +12,7 @@ import numpy as np
 
 from dcpose.formats.coco_results import person_scores
 from dcpose.formats.posetrack.predictions import JointScore, annotation_entry
+from dcpose.packages import require
 from dcpose.skeleton import Skeleton
 from dcpose.structures import PersonRecord, PosePrediction
 
@@ -120,16 +121,11 @@ class FrameResult:
         """Return the people as `supervision.KeyPoints`, for its annotators.
 
         Raises:
-            ImportError: if supervision is not installed.
+            MissingPackageError: if supervision is not installed.
         """
-        try:
-            import supervision
-        except ImportError as error:
-            raise ImportError(
-                "to_supervision needs the package supervision: pip install supervision"
-            ) from error
+        library = require("supervision", "to_supervision")
         people = self.people
-        return supervision.KeyPoints(
+        return library.KeyPoints(
             xy=people.joints.astype(np.float32),
             keypoint_confidence=people.joint_scores.astype(np.float32),
             detection_confidence=people.scores.astype(np.float32),

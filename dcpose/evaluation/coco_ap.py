@@ -20,6 +20,7 @@ from dcpose.formats.coco_results import coco_results
 from dcpose.formats.posetrack.folders import json_files
 from dcpose.formats.posetrack.predictions import JointScore, load_json
 from dcpose.formats.posetrack.video_poses import EvaluationInputError
+from dcpose.packages import require
 from dcpose.skeleton import COCO, POSETRACK, Skeleton
 
 STATISTICS = ("AP", "AP50", "AP75", "AP-M", "AP-L", "AR", "AR50", "AR75", "AR-M", "AR-L")
@@ -118,15 +119,10 @@ def oks_statistics(
         coco_joints: which of COCO's 17 joints these are; they have its sigmas.
 
     Raises:
-        EvaluationInputError: if pycocotools is not installed.
+        MissingPackageError: if pycocotools is not installed.
     """
-    try:
-        from pycocotools import coco
-        from pycocotools.cocoeval import COCOeval
-    except ImportError as error:
-        raise EvaluationInputError(
-            f"OKS AP needs pycocotools ({error}); install it with pip install 'dcpose[coco]'"
-        ) from None
+    coco = require("pycocotools.coco", "OKS AP")
+    cocoeval = require("pycocotools.cocoeval", "OKS AP")
     with contextlib.redirect_stdout(io.StringIO()):  # it prints its progress
         annotated = coco.COCO()
         annotated.dataset = truth
@@ -134,7 +130,7 @@ def oks_statistics(
         predicted = coco.COCO()
         predicted.dataset = {**truth, "annotations": _measured(results)}
         predicted.createIndex()
-        evaluation = COCOeval(annotated, predicted, "keypoints")
+        evaluation = cocoeval.COCOeval(annotated, predicted, "keypoints")
         evaluation.params.kpt_oks_sigmas = evaluation.params.kpt_oks_sigmas[list(coco_joints)]
         evaluation.evaluate()
         evaluation.accumulate()

@@ -37,6 +37,7 @@ from dcpose.formats.posetrack.folders import paired_files
 from dcpose.formats.posetrack.predictions import read_poses
 from dcpose.formats.posetrack.video_poses import EvaluationInputError, VideoPoses
 from dcpose.geometry import box_iou
+from dcpose.packages import require
 from dcpose.skeleton import POSETRACK, Skeleton
 
 if TYPE_CHECKING:
@@ -151,7 +152,7 @@ def evaluate_tracks(
         EvaluationInputError: if motmetrics is not installed, a folder or a predictions file is
             missing, or a file is malformed.
     """
-    motmetrics = _import_motmetrics()
+    motmetrics = require("motmetrics", "measuring MOTA and IDF1")
     num_joints = len(skeleton.evaluation_joints)
     joints = np.zeros((5, num_joints))
     people = np.zeros(4, dtype=np.int64)
@@ -283,17 +284,6 @@ def _require_different_ids(annotated: VideoPoses) -> None:
             f"{annotated.path}: frame {annotated.frame_names[int(frame)]}: track_id {track_id:g} "
             "is used twice, expected the people of a frame to differ; MOTA cannot be measured"
         )
-
-
-def _import_motmetrics() -> ModuleType:
-    try:
-        import motmetrics
-    except ImportError as error:
-        raise EvaluationInputError(
-            f"MOTA and IDF1 need the package motmetrics ({error}); install it with "
-            "pip install motmetrics, or pip install 'dcpose[mota]'"
-        ) from None
-    return motmetrics
 
 
 def _share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:

@@ -20,8 +20,9 @@ from dcpose.files.cache_dir import default_cache_dir
 from dcpose.files.downloading import DownloadError, check_address, download
 from dcpose.files.reading import named_path
 from dcpose.files.writing import write_text
+from dcpose.weights.packaged import FOLDER
 from dcpose.weights.reading import check_whole, hash_in_name, sha256_of
-from dcpose.weights.zoo import Entry, read_zoo
+from dcpose.weights.zoo import PACKAGE, Entry, read_zoo
 
 _log = logging.getLogger(__name__)
 
@@ -61,6 +62,8 @@ def local_weights(name: str | Path) -> Path:
         )
     if entry.source is None:
         raise ValueError(f"{name} cannot be fetched: {entry.state}")
+    if entry.source.startswith(PACKAGE):
+        return FOLDER / entry.source.removeprefix(PACKAGE)
     _log.info("%s: %s; licence of the weights: %s", name, entry.what, entry.weights)
     return fetch(entry.source, entry.sha256)
 

@@ -7,6 +7,8 @@ from pathlib import Path
 from dcpose.files.yaml_text import read_yaml
 
 TABLE = Path(__file__).with_name("zoo.yaml")
+PACKAGE = "package:"
+"""Source of weights that lie in `dcpose/weights/packaged`."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +22,8 @@ class Entry:
         code: licence of the code that made them.
         weights: licence of the file.
         data: what it was trained on, whose terms apply besides.
-        source: https address, or hf:OWNER/REPO/FILE; None if it cannot be fetched.
+        source: https address, hf:OWNER/REPO/FILE, or package:FILE for what need not be fetched;
+            None if it cannot be had.
         state: what is known of whether it can be had, and why not.
         sha256: of the file, or its first digits; None if unknown, and then recorded when it is
             first fetched.
@@ -76,6 +79,7 @@ def zoo_markdown() -> str:
 
 
 def _lines(entry: Entry) -> str:
+    fetched = entry.source is not None and not entry.source.startswith(PACKAGE)
     facts = {
         "for": {
             "weights": "--weights",
@@ -84,7 +88,7 @@ def _lines(entry: Entry) -> str:
         }[entry.use],
         "from": entry.source or "cannot be fetched",
         "state": entry.state,
-        "SHA-256": entry.sha256 or ("recorded when first fetched" if entry.source else None),
+        "SHA-256": entry.sha256 or ("recorded when first fetched" if fetched else None),
         "config": entry.config,
         "licence": f"code {entry.code}; weights {entry.weights}; data {entry.data}",
     }

@@ -110,5 +110,5 @@ def test_supervision_form():
 
 def test_supervision_is_optional(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "supervision", None)
-    with pytest.raises(ImportError, match="pip install supervision"):
+    with pytest.raises(ImportError, match=r"pip install -U 'dcpose\[supervision\]'"):
         result_of(0, 1).to_supervision()

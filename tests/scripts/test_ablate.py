@@ -144,4 +144,4 @@ def test_without_matplotlib_it_writes_the_table_and_says_so(
     assert {path.name for path in tmp_path.iterdir()} == {"table.md", "table.json"}
     line = capsys.readouterr().err
     assert "table.svg: not drawn" in line
-    assert "pip install 'dcpose[report]'" in line
+    assert "pip install -U 'dcpose[report]'" in line

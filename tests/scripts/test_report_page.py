@@ -165,4 +165,4 @@ def test_without_its_packages_it_says_how_to_get_them(run_dir, load_command, cap
         monkeypatch.delitem(sys.modules, name, raising=False)
     monkeypatch.delattr("dcpose.report.charts", raising=False)
     assert load_command("scripts/report.py").main([str(run_dir)]) == 2
-    assert "pip install 'dcpose[report]'" in capsys.readouterr().err
+    assert "pip install -U 'dcpose[report]'" in capsys.readouterr().err

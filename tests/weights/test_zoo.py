@@ -8,9 +8,9 @@ from torchvision.models import get_model_weights
 import dcpose
 from dcpose.detection.torchvision import DETECTORS
 from dcpose.jobs.commands import convert_weights
-from dcpose.weights.hub import _parse_hf
+from dcpose.weights.hub import _parse_hf, local_weights
 from dcpose.weights.reading import hash_in_name
-from dcpose.weights.zoo import read_zoo, zoo_markdown
+from dcpose.weights.zoo import PACKAGE, read_zoo, zoo_markdown
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 ZOO = read_zoo()
@@ -23,6 +23,8 @@ def test_every_entry(entry):
     assert all((entry.what, entry.code, entry.weights, entry.data, entry.state))
     if entry.source is None:
         assert "not fetched" not in entry.state  # but why it cannot be
+    elif entry.source.startswith(PACKAGE):
+        assert local_weights(entry.name).is_file()
     elif entry.source.startswith("hf:"):
         _parse_hf(entry.source)
     else:
@@ -39,6 +41,7 @@ def test_configs_fit(entry):
     size = {
         "hrnet": lambda: f"W{backbone.width}",
         "simple_baseline": lambda: f"ResNet-{backbone.depth}",
+        "efficientnet_lite": lambda: "EfficientNet-Lite0",
         "vit": lambda: f"ViTPose-{ {384: 'S', 768: 'B', 1024: 'L', 1280: 'H'}[backbone.width] }",
     }[backbone.name]()
     assert size in entry.what

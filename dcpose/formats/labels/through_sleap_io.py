@@ -23,6 +23,7 @@ from dcpose.formats.labels.labels import (
     is_point,
     numbered,
 )
+from dcpose.packages import require
 
 YOLO_SPLITS = ("train", "val", "test")
 
@@ -44,13 +45,7 @@ def read_through_sleap_io(source: Path, form: str) -> Labels:
     Raises:
         ValueError: if sleap-io is not installed, or cannot read the source.
     """
-    try:
-        import sleap_io
-    except ImportError as error:
-        raise ValueError(
-            f"{source}: labels of {form} are read by sleap-io ({error}); install it with "
-            "pip install 'dcpose[labels]'"
-        ) from None
+    sleap_io = require("sleap_io", f"{source}: reading labels of {form}")
     try:
         if form == "sleap":
             loaded = [sleap_io.load_slp(str(source), open_videos=False)]

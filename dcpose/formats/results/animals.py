@@ -15,6 +15,7 @@ import numpy as np
 
 from dcpose.files.writing import write_text
 from dcpose.formats.results.video_results import VideoResults
+from dcpose.packages import require
 
 SCORER = "dcpose"
 
@@ -59,13 +60,7 @@ def write_sleap(results: VideoResults, path: Path, video: Path | None = None) ->
     Raises:
         ValueError: if sleap-io is not installed.
     """
-    try:
-        import sleap_io
-    except ImportError as error:
-        raise ValueError(
-            f"{path}: files of SLEAP are written by sleap-io ({error}); install it with "
-            "pip install 'dcpose[labels]'"
-        ) from None
+    sleap_io = require("sleap_io", f"{path}: writing files of SLEAP")
     sleap_io.save_slp(_sleap_labels(sleap_io, results, video), str(path))
 
 

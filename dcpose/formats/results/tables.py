@@ -15,6 +15,7 @@ import numpy as np
 
 from dcpose.files.writing import replacing, write_text
 from dcpose.formats.results.video_results import VideoResults
+from dcpose.packages import require
 
 DIGITS = 4
 """Decimals of coordinates and scores in CSV."""
@@ -59,14 +60,8 @@ def write_parquet(results: VideoResults, path: Path) -> None:
     Raises:
         ValueError: if pyarrow is not installed.
     """
-    try:
-        import pyarrow
-        from pyarrow import parquet
-    except ImportError as error:
-        raise ValueError(
-            f"{path}: parquet needs pyarrow ({error}); install it with "
-            "pip install 'dcpose[parquet]', or take --format csv"
-        ) from None
+    pyarrow = require("pyarrow", f"{path}: parquet")
+    parquet = require("pyarrow.parquet", f"{path}: parquet")
     columns = tidy_columns(results)
     columns["joint"] = pyarrow.array(columns["joint"]).dictionary_encode()
     with replacing(path) as unfinished:

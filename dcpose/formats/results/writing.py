@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 from dcpose.formats.results.animals import write_deeplabcut, write_sleap
 from dcpose.formats.results.per_frame import write_alphapose, write_coco, write_openpose
 from dcpose.formats.results.tables import write_csv, write_parquet
 from dcpose.formats.results.video_results import read_results
+from dcpose.packages import require
 
 
 @dataclass(frozen=True)
@@ -21,18 +21,16 @@ class _Form:
     write: Callable[..., None]
     needs: str | None = None
     """Optional package that it is written by."""
-    extra: str | None = None
-    """Extra of dcpose that installs the package."""
 
 
 _FORMS = {
     "csv": _Form(".csv", write_csv),
-    "parquet": _Form(".parquet", write_parquet, "pyarrow", "parquet"),
+    "parquet": _Form(".parquet", write_parquet, "pyarrow"),
     "openpose": _Form("_openpose", write_openpose),
     "alphapose": _Form("_alphapose.json", write_alphapose),
     "coco": _Form("_coco.json", write_coco),
     "deeplabcut": _Form("_deeplabcut.csv", write_deeplabcut),
-    "sleap": _Form(".slp", write_sleap, "sleap_io", "labels"),
+    "sleap": _Form(".slp", write_sleap, "sleap_io"),
 }
 RESULT_FORMS = ("json", *_FORMS)
 """Names of forms; json is the file that the others are made of."""
@@ -43,11 +41,8 @@ def check_form(form: str) -> None:
     if form not in RESULT_FORMS:
         raise ValueError(f"form {form!r}: expected one of {', '.join(RESULT_FORMS)}")
     known = _FORMS.get(form)
-    if known is not None and known.needs is not None and find_spec(known.needs) is None:
-        raise ValueError(
-            f"form {form}: needs the package {known.needs}; install it with pip install "
-            f"'dcpose[{known.extra}]', or choose another form"
-        )
+    if known is not None and known.needs is not None:
+        require(known.needs, f"form {form}", instead="choose another form")
 
 
 def write_results_as(json_file: Path, form: str, video: Path | None = None) -> Path:

@@ -58,9 +58,13 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     people.add_argument(
         "--detector",
         help="torchvision (Faster R-CNN v2; default where its weights are on the disk), hog "
-        "(default elsewhere), whole-frame, or boxes:FILE",
+        "(default elsewhere), rtdetr (RT-DETR, extra of that name), whole-frame, or boxes:FILE",
     )
-    people.add_argument("--detector-weights", type=Path, help="default: torchvision's download")
+    people.add_argument(
+        "--detector-weights",
+        type=Path,
+        help="of torchvision's, or folder of RT-DETR's (default: a download)",
+    )
     people.add_argument(
         "--min-score",
         type=float,

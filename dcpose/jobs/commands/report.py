@@ -13,6 +13,7 @@ from pathlib import Path
 
 from dcpose.cli import reports_user_errors
 from dcpose.files.writing import write_text
+from dcpose.packages import require
 from dcpose.report.run_files import RunRecord, read_run
 
 
@@ -27,13 +28,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, help="default: report.html in the last run's folder")
     parser.add_argument("--people", type=int, default=6, help="worst people shown (default 6)")
     args = parser.parse_args(argv)
-    try:
-        from dcpose.jobs.report import make_page
-        from dcpose.report.page import render
-    except ImportError as error:
-        raise ValueError(
-            f"the page needs jinja2 and matplotlib ({error}); pip install 'dcpose[report]'"
-        ) from None
+    for package in ("jinja2", "matplotlib"):
+        require(package, "the page")
+    from dcpose.jobs.report import make_page
+    from dcpose.report.page import render
+
     runs = [_named_run(text) for text in args.runs]
     out = args.out or runs[-1].folder / "report.html"
     write_text(out, render(make_page(runs, args.sweep, args.people)))

@@ -6,8 +6,6 @@ stride of their patches. Shape legend: N images, J joints, H x W pixels, C chann
 """
 
 import difflib
-import importlib
-import types
 from typing import Any
 
 import torch
@@ -16,6 +14,7 @@ from torch import Tensor, nn
 from dcpose.models.backbones.pyramid import FeaturePyramid
 from dcpose.models.initialise import init_weights
 from dcpose.models.interface import Backbone
+from dcpose.packages import require
 from dcpose.structures import IMAGE_MEAN, IMAGE_STD
 
 
@@ -104,19 +103,9 @@ class TimmBackbone(Backbone):
         return self.final_layer(features)
 
 
-def _import_timm() -> types.ModuleType:
-    try:
-        return importlib.import_module("timm")
-    except ImportError as error:
-        raise ValueError(
-            f"model.backbone.name: found timm, which cannot be imported ({error}); install it "
-            "with: pip install dcpose[timm]"
-        ) from error
-
-
 def _features_of(model: str, image_wh: tuple[int, int], pretrained: bool) -> tuple[nn.Module, bool]:
     """Return timm's network that gives the maps of all its stages, and if of images of any size."""
-    timm = _import_timm()
+    timm = require("timm", "model.backbone.name=timm")
     if not timm.is_model(model.split(".")[0]):
         near = difflib.get_close_matches(model, timm.list_models(), n=4)
         hint = f"near to it are {', '.join(near)}" if near else "see timm.list_models()"

@@ -92,7 +92,7 @@ def test_predictions_alone_are_no_labels(tmp_path):
 
 def test_without_sleap_io_the_error_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "sleap_io", None)
-    with pytest.raises(ValueError, match=r"pip install 'dcpose\[labels\]'"):
+    with pytest.raises(ValueError, match=r"pip install -U 'dcpose\[labels\]'"):
         read_through_sleap_io(tmp_path / "a.slp", "sleap")
 
 

@@ -103,7 +103,7 @@ def test_parquet_holds_the_same_table(write):
 
 def test_without_pyarrow_the_error_says_what_to_install(write, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
-    with pytest.raises(ValueError, match=r"pip install 'dcpose\[parquet\]'"):
+    with pytest.raises(ValueError, match=r"pip install -U 'dcpose\[parquet\]'"):
         write("parquet")
 
 
