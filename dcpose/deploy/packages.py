@@ -1,8 +1,8 @@
 """Optional packages of the runtimes, and the versions of them that work."""
 
 import importlib
-import importlib.metadata
 import re
+from importlib import metadata
 from types import ModuleType
 
 NEEDED = {
@@ -30,12 +30,21 @@ def require(package: str, least: str | None = None) -> ModuleType:
     way_out = f"pip install -U 'dcpose[{extra}]'"
     try:
         module = importlib.import_module(package)
-        found = importlib.metadata.version(package)
-    except (ImportError, importlib.metadata.PackageNotFoundError) as error:
+        found = metadata.version(package)
+    except (ImportError, metadata.PackageNotFoundError) as error:
         raise ValueError(f"{package} is not installed ({error}); {way_out}") from None
     if _numbers(found) < _numbers(least):
         raise ValueError(f"found {package} {found}, expected at least {least}; {way_out}")
     return module
+
+
+def installed(*packages: str) -> bool:
+    """Return whether optional packages are there in versions that work; imports none of them."""
+    try:
+        found = [(metadata.version(package), NEEDED[package][0]) for package in packages]
+    except metadata.PackageNotFoundError:
+        return False
+    return all(_numbers(version) >= _numbers(least) for version, least in found)
 
 
 def _numbers(version: str) -> tuple[int, ...]:

@@ -4,7 +4,7 @@ import importlib.metadata
 
 import pytest
 
-from dcpose.deploy.packages import require
+from dcpose.deploy.packages import installed, require
 
 
 def test_a_package_that_is_there_is_imported(monkeypatch):
@@ -30,3 +30,18 @@ def test_a_missing_one_too(monkeypatch):
     monkeypatch.setattr(importlib, "import_module", absent)
     with pytest.raises(ValueError, match=r"openvino is not installed .*'dcpose\[openvino\]'"):
         require("openvino")
+
+
+def test_whether_packages_are_there_is_known_without_importing_them(monkeypatch):
+    versions = {"onnx": "1.18.0", "onnxruntime": "1.19.2"}
+
+    def version(name):
+        if name not in versions:
+            raise importlib.metadata.PackageNotFoundError(name)
+        return versions[name]
+
+    monkeypatch.setattr(importlib, "import_module", None)
+    monkeypatch.setattr(importlib.metadata, "version", version)
+    assert installed("onnx")
+    assert not installed("onnx", "onnxruntime")  # too old
+    assert not installed("onnx", "onnxscript")  # missing
