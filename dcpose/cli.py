@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import dcpose
-from dcpose.packages import requirement
+from dcpose.files.packages import requirement
 
 COMMANDS = {
     "train": ("train", "train a model, or resume a run"),

@@ -31,11 +31,11 @@ from dcpose.config.loading import config_to_dict, load_config
 from dcpose.config.schema import Config
 from dcpose.engine.distributed import process_group
 from dcpose.engine.run.checkpoint import config_differences
+from dcpose.files.packages import MissingPackageError, require
 from dcpose.files.writing import write_text
 from dcpose.jobs.together import shared_part, train_together
 from dcpose.jobs.train import train
 from dcpose.jobs.validate import validate
-from dcpose.packages import MissingPackageError, require
 from dcpose.report.ablation_table import Row, to_json_dict, to_markdown
 
 

@@ -25,6 +25,7 @@ from benchmarks.measure import Options, Suite
 from benchmarks.memory import measure_memory
 from benchmarks.network import measure_network
 from benchmarks.report import describe_results, write_results
+from benchmarks.runtimes import measure_runtimes
 from benchmarks.share_backbone import measure_share_backbone
 from benchmarks.train import measure_train
 from benchmarks.video import measure_video
@@ -37,6 +38,7 @@ SUITES: dict[str, Suite] = {
     "data_index": measure_data_index,
     "infer": measure_infer,
     "network": measure_network,
+    "runtimes": measure_runtimes,
     "share_backbone": measure_share_backbone,
     "memory": measure_memory,
     "train": measure_train,

@@ -42,7 +42,7 @@ TINY = {
     },
     "train": {"epochs": 1, "batch_size": 40},
     "optim": {"lr": 1.0e-3, "milestones": [2]},
-    "test": {"batch_size": 8},
+    "test": {"batch_size": 8, "runtime": "torch"},
 }  # fmt: skip
 
 

@@ -17,14 +17,12 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parents[1]
 PACKAGE = REPOSITORY / "dcpose"
 
-LEAVES = {
-    *("skeleton", "structures", "geometry", "heatmap", "losses", "threads", "iteration", "packages")
-}
+LEAVES = {"skeleton", "structures", "geometry", "heatmap", "losses", "threads", "iteration"}
 LOW = LEAVES | {"files"}
 PARTS = LOW | {"models", "formats", "detection", "tracking", "visualize", "synthetic", "video"}
 LOOPS = {"engine", "data", "deploy", "evaluation"}
 ALLOWED = {
-    "cli": {"packages"},
+    "cli": {"files"},
     "files": LEAVES,
     "weights": LOW,
     "config": LOW,

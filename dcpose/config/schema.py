@@ -286,10 +286,11 @@ class TestConfig(Section):
     """auto: bf16 on CUDA, fp32 on a CPU. bf16_branches: bf16 in the branches of an HRNet that bear
     it best, which keeps heatmaps within a percent of their peak and is worth it on a CPU with AMX;
     mixed is its old name."""
-    runtime: Literal["torch", "onnx", "openvino"] = "torch"
-    """What runs the network in val, test and infer. onnx and openvino export the weights once, to
-    the user's cache; an exported file given as weights runs in its own runtime whatever stands
-    here. Validations during training use torch."""
+    runtime: Literal["auto", "torch", "onnx", "openvino"] = "auto"
+    """What runs the network in val, test and infer. auto: onnx where it is installed
+    (`pip install 'dcpose[onnx]'`), on a CPU, in fp32 and with fast; else torch. onnx and openvino
+    export the weights once, to the user's cache; an exported file given as weights runs in its own
+    runtime whatever stands here. Validations during training use torch."""
     providers: Annotated[tuple[str, ...], YAML_TUPLE] | None = None
     """ONNX Runtime's execution providers in the order in which they are tried, such as
     [TensorrtExecutionProvider, CUDAExecutionProvider]; null takes that of the device."""

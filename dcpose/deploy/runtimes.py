@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from dcpose.deploy.exported import ExportedCard, read_card
-from dcpose.packages import require
+from dcpose.files.packages import require
 
 Arrays = Sequence[np.ndarray]
-_Run = Callable[[np.ndarray, np.ndarray], Arrays]
+Run = Callable[[np.ndarray, np.ndarray], Arrays]
 
 ORT_OF_DEFORM_CONV = "1.25"
 """Least onnxruntime that has a deformable convolution."""
@@ -49,9 +49,12 @@ class ExportedNetwork:
         self.path = path
         self.card: ExportedCard = read_card(path)
         if self.card.kind == "onnx":
-            self._run = _load_onnx(path, self.card, providers or PROVIDERS[device], threads)
+            used = providers or PROVIDERS[device]
+            self._run = load_onnx(
+                path, list(self.card.outputs), self.card.deform_form, used, threads
+            )
         elif self.card.kind == "openvino":
-            self._run = _load_openvino(path, device, threads)
+            self._run = load_openvino(path, device, threads)
         else:
             self._run = _load_torch(path, device)
 
@@ -84,9 +87,19 @@ class ExportedNetwork:
                 )
 
 
-def _load_onnx(path: Path, card: ExportedCard, providers: Sequence[str], threads: int) -> _Run:
-    deforms = card.deform_form == "deform_conv"
-    ort = require("onnxruntime", least=ORT_OF_DEFORM_CONV if deforms else "")
+def load_onnx(
+    path: Path,
+    outputs: Sequence[str],
+    deform_form: str = "deform_conv",
+    providers: Sequence[str] = ("CPUExecutionProvider",),
+    threads: int = 1,
+) -> Run:
+    """Load an ONNX file as a function of frames and gaps; it gives the outputs in their order.
+
+    Raises:
+        ValueError: if ONNX Runtime is missing or too old, lacks a provider or cannot load the file.
+    """
+    ort = require("onnxruntime", least=ORT_OF_DEFORM_CONV if deform_form == "deform_conv" else "")
     absent = [name for name in providers if name not in ort.get_available_providers()]
     if absent:
         raise ValueError(
@@ -102,11 +115,16 @@ def _load_onnx(path: Path, card: ExportedCard, providers: Sequence[str], threads
         session = ort.InferenceSession(str(path), options, providers=list(providers))
     except Exception as error:  # onnxruntime's own classes have no common base
         raise ValueError(f"{path}: onnxruntime cannot load it: {_first_line(error)}") from None
-    names = list(card.outputs)
+    names = list(outputs)
     return lambda frames, gaps: session.run(names, {"frames": frames, "gaps": gaps})
 
 
-def _load_openvino(path: Path, device: str, threads: int) -> _Run:
+def load_openvino(path: Path, device: str = "cpu", threads: int = 1) -> Run:
+    """Load an OpenVINO file as a function of frames and gaps.
+
+    Raises:
+        ValueError: if OpenVINO is missing or too old, or cannot load the file.
+    """
     openvino = require("openvino")
     target = "CPU" if device == "cpu" else "GPU"
     settings = {"INFERENCE_PRECISION_HINT": "f32"}
@@ -125,7 +143,7 @@ def _load_openvino(path: Path, device: str, threads: int) -> _Run:
     return run
 
 
-def _load_torch(path: Path, device: str) -> _Run:
+def _load_torch(path: Path, device: str) -> Run:
     import torch
 
     try:

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from dcpose.deploy.trace import DeformForm
-from dcpose.packages import require
+from dcpose.files.packages import require
 
 INPUTS = ("frames", "gaps")
 HEATMAPS = ("heatmaps",)

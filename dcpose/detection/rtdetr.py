@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from dcpose.packages import require
+from dcpose.files.packages import require
 
 REPOSITORY = "PekingU/rtdetr_r50vd"
 """On the hub: COCO weights of its authors, Apache-2.0."""

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dcpose.files.packages import require
 from dcpose.formats.coco_results import person_scores
 from dcpose.formats.posetrack.predictions import JointScore, annotation_entry
-from dcpose.packages import require
 from dcpose.skeleton import Skeleton
 from dcpose.structures import PersonRecord, PosePrediction
 

@@ -15,12 +15,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from dcpose.files.packages import require
 from dcpose.formats import fields
 from dcpose.formats.coco_results import coco_results
 from dcpose.formats.posetrack.folders import json_files
 from dcpose.formats.posetrack.predictions import JointScore, load_json
 from dcpose.formats.posetrack.video_poses import EvaluationInputError
-from dcpose.packages import require
 from dcpose.skeleton import COCO, POSETRACK, Skeleton
 
 STATISTICS = ("AP", "AP50", "AP75", "AP-M", "AP-L", "AR", "AR50", "AR75", "AR-M", "AR-L")

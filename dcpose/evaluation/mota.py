@@ -33,11 +33,11 @@ from dcpose.evaluation.matching import (
 from dcpose.evaluation.oks_ap import oks
 from dcpose.evaluation.pixel_result import evaluated_sigmas
 from dcpose.evaluation.subsets import person_boxes
+from dcpose.files.packages import require
 from dcpose.formats.posetrack.folders import paired_files
 from dcpose.formats.posetrack.predictions import read_poses
 from dcpose.formats.posetrack.video_poses import EvaluationInputError, VideoPoses
 from dcpose.geometry import box_iou
-from dcpose.packages import require
 from dcpose.skeleton import POSETRACK, Skeleton
 
 if TYPE_CHECKING:

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import logging
 
 import numpy as np
 import pytest
@@ -9,11 +10,14 @@ import torch
 
 from dcpose import PoseEstimator, build_model, load_config
 from dcpose.build import export as export_room
+from dcpose.build import runtime as runtime_room
 from dcpose.build.data import read_people
 from dcpose.build.export import ExportOptions, export_model, rendered_clips
 from dcpose.build.inference import build_predictor, build_stream, describe_precision
-from dcpose.build.runtime import build_network, config_of_exported
+from dcpose.build.runtime import build_network, config_of_exported, runtime_of
+from dcpose.data.stream import shard_videos
 from dcpose.deploy.exported import card_path, read_card
+from dcpose.models.dcpose.network import DCPose
 from dcpose.structures import normalise
 
 CPU = torch.device("cpu")
@@ -74,6 +78,84 @@ def test_val_finds_the_same_joints(cfg, model, exported):
     moved = np.linalg.norm(found[0] - found[1], axis=-1)
     assert (moved <= 0.05).mean() >= 0.99
     assert describe_precision(cfg, network, CPU) == "fp32 (onnx)"
+
+
+def test_poses_are_the_same_bits_however_the_work_is_cut(cfg, exported):
+    """Every clip is a call of its own, of one thread: batches, threads and shares do not matter."""
+    videos, people = read_people(cfg, "val")
+
+    def poses(batch_size, threads, shares=1, flip=False):
+        test = cfg.test.model_copy(update={"batch_size": batch_size, "flip": flip})
+        cut = cfg.model_copy(update={"test": test})
+        torch.set_num_threads(threads)
+        try:
+            found = {}
+            for rank in range(shares):
+                predict = build_predictor(cut, build_network(cut, exported, CPU), CPU)
+                mine = shard_videos(videos, people, rank, shares)
+                for pose in predict(build_stream(cut, mine, people)):
+                    found[pose.person.person_id] = (
+                        pose.joints.tobytes() + pose.heatmap_scores.tobytes()
+                    )
+            return found
+        finally:
+            torch.set_num_threads(1)
+
+    expected = poses(16, 1)
+    assert expected == poses(1, 1) == poses(3, 2) == poses(5, 1, shares=2)
+    mirrored = poses(16, 1, flip=True)
+    assert mirrored != expected
+    assert mirrored == poses(3, 2, shares=2, flip=True)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "device", "there", "runtime"),
+    [
+        ([], "cpu", True, "onnx"),
+        (["test.precision=fp32"], "cpu", True, "onnx"),
+        ([], "cpu", False, "torch"),
+        ([], "cuda", True, "torch"),
+        (["test.precision=bf16"], "cpu", True, "torch"),
+        (["test.fast=false"], "cpu", True, "torch"),
+        (["test.runtime=torch"], "cpu", True, "torch"),
+        (["test.runtime=openvino"], "cuda", False, "openvino"),
+    ],
+)
+def test_what_runs_the_network_unless_it_is_said(
+    tiny_cfg, overrides, device, there, runtime, monkeypatch
+):
+    monkeypatch.setattr(runtime_room, "installed", lambda *packages: there)
+    cfg = load_config(tiny_cfg, ["test.runtime=auto", *overrides])
+    assert runtime_of(cfg, torch.device(device)) == runtime
+
+
+def test_without_a_proof_the_network_runs_in_torch(
+    tiny_cfg, tiny_weights, tmp_path, monkeypatch, caplog
+):
+    files = []
+
+    def fails(cfg, model, weights, out, options):
+        files.append(out)
+        raise ValueError("the exported network computes something else")
+
+    monkeypatch.setattr(runtime_room, "installed", lambda *packages: True)
+    monkeypatch.setattr(runtime_room, "export_model", fails)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(logging.getLogger("dcpose"), "propagate", True)
+    for overrides in ([], ["data.offsets=[-2,0,2]"], ["data.crop_wh=[64,96]"]):
+        cfg = load_config(tiny_cfg, ["test.runtime=auto", *overrides])
+        assert isinstance(build_network(cfg, tiny_weights, CPU), DCPose)
+    assert "computes something else; the network runs in torch" in caplog.text
+    assert len(set(files)) == 3  # clips of other frames are another file
+    assert files[0].parent == tmp_path / "dcpose" / "exported"
+    with pytest.raises(ValueError, match="misshapen"):
+        build_network(
+            load_config(tiny_cfg, ["test.runtime=auto", "model.backbone.width=8"]),
+            tiny_weights,
+            CPU,
+        )
+    with pytest.raises(ValueError, match="computes something else"):
+        build_network(load_config(tiny_cfg, ["test.runtime=onnx"]), tiny_weights, CPU)
 
 
 def test_an_estimator_needs_nothing_but_the_file(exported, tiny_cfg, tiny_weights):

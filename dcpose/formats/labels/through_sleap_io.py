@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from dcpose.files.packages import require
 from dcpose.formats.labels.labels import (
     VISIBLE,
     LabelledFrame,
@@ -23,7 +24,6 @@ from dcpose.formats.labels.labels import (
     is_point,
     numbered,
 )
-from dcpose.packages import require
 
 YOLO_SPLITS = ("train", "val", "test")
 

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from dcpose.files.packages import require
 from dcpose.files.writing import write_text
 from dcpose.formats.results.video_results import VideoResults
-from dcpose.packages import require
 
 SCORER = "dcpose"
 

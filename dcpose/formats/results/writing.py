@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from dcpose.files.packages import require
 from dcpose.formats.results.animals import write_deeplabcut, write_sleap
 from dcpose.formats.results.per_frame import write_alphapose, write_coco, write_openpose
 from dcpose.formats.results.tables import write_csv, write_parquet
 from dcpose.formats.results.video_results import read_results
-from dcpose.packages import require
 
 
 @dataclass(frozen=True)

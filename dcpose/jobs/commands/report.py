@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dcpose.cli import reports_user_errors
+from dcpose.files.packages import require
 from dcpose.files.writing import write_text
-from dcpose.packages import require
 from dcpose.report.run_files import RunRecord, read_run
 
 

@@ -11,10 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from dcpose.files.packages import require
 from dcpose.models.backbones.pyramid import FeaturePyramid
 from dcpose.models.initialise import init_weights
 from dcpose.models.interface import Backbone
-from dcpose.packages import require
 from dcpose.structures import IMAGE_MEAN, IMAGE_STD
 
 

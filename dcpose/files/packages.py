@@ -60,6 +60,15 @@ def require(
     )
 
 
+def installed(*packages: str) -> bool:
+    """Return whether optional packages are there in versions that work; imports none of them."""
+    try:
+        found = [(importlib.metadata.version(name), OPTIONAL[name][1]) for name in packages]
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return all(_numbers(version) >= _numbers(least) for version, least in found)
+
+
 def requirement(package: str) -> str:
     """Return what pip should install for a package: the extra of ours that has it, or itself."""
     return f"'dcpose[{OPTIONAL[package][0]}]'" if package in OPTIONAL else package

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from dcpose.packages import OPTIONAL, MissingPackageError, require, requirement
+from dcpose.files.packages import OPTIONAL, MissingPackageError, installed, require, requirement
 
-SETUP = Path(__file__).resolve().parents[1] / "setup.py"
+SETUP = Path(__file__).resolve().parents[2] / "setup.py"
 
 
 @pytest.fixture
-def installed(monkeypatch):
+def found(monkeypatch):
     """Function: pretend that packages have this version."""
 
     def pretend(version):
@@ -25,14 +25,14 @@ def installed(monkeypatch):
 
 
 @pytest.mark.parametrize("version", ["1.25.0", "1.25.1", "2.0", "1.25.0rc1"])
-def test_a_package_that_is_there_is_imported(version, installed):
-    installed(version)
+def test_a_package_that_is_there_is_imported(version, found):
+    found(version)
     assert require("onnxruntime", least="1.25") == "onnxruntime"
 
 
 @pytest.mark.parametrize("version", ["1.24.4", "1.9", "0.99"])
-def test_an_old_one_is_refused_with_the_command_that_mends_it(version, installed):
-    installed(version)
+def test_an_old_one_is_refused_with_the_command_that_mends_it(version, found):
+    found(version)
     with pytest.raises(MissingPackageError) as refused:
         require("onnxruntime", "the file", "1.25")
     assert str(refused.value) == (
@@ -82,3 +82,18 @@ def test_the_extras_are_those_of_setup_py():
 
 def numbers(version):
     return [int(part) for part in version.split(".")]
+
+
+def test_whether_packages_are_there_is_known_without_importing_them(monkeypatch):
+    versions = {"onnx": "1.18.0", "onnxruntime": "1.19.2"}
+
+    def version(name):
+        if name not in versions:
+            raise importlib.metadata.PackageNotFoundError(name)
+        return versions[name]
+
+    monkeypatch.setattr(importlib, "import_module", None)
+    monkeypatch.setattr(importlib.metadata, "version", version)
+    assert installed("onnx")
+    assert not installed("onnx", "onnxruntime")  # too old
+    assert not installed("onnx", "onnxscript")  # missing

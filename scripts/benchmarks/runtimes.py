@@ -1,0 +1,185 @@
+"""Suite runtimes: what may run a network on a CPU, against the network as it is trained.
+
+Every candidate is made of the same weights, here and now; packages that are not installed are named
+above the tables. Clips go through one by one, as in val and infer, but for the reference, which
+takes a batch in one call. With OMP_NUM_THREADS=1 all have one thread.
+"""
+
+from __future__ import annotations
+
+import copy
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from benchmarks.measure import Options, Row, Table, Timing, side_by_side, speed_columns
+from benchmarks.network import SMOKE, enliven
+from dcpose.build.model import build_model
+from dcpose.config.loading import load_config
+from dcpose.deploy.example import example_clips
+from dcpose.deploy.fast import prepare_for_inference
+from dcpose.deploy.fuse import fuse
+from dcpose.deploy.runtimes import Run, load_onnx, load_openvino
+from dcpose.deploy.save import DEFAULT_OPSET, HEATMAPS, save_onnx, save_openvino
+from dcpose.deploy.trace import trace
+from dcpose.files.packages import require
+from dcpose.models.interface import TemporalModel
+
+W48 = "configs/posetrack18/dcpose_hrnet_w48.yaml"
+NETWORKS: dict[str, tuple[str, list[str]]] = {
+    "small DCPose, HRNet of width 24": ("configs/synthetic/dcpose.yaml", []),
+    "DCPose, HRNet-W32": (W48, ["model.backbone.width=32", "data.crop_wh=[192,256]"]),
+    "DCPose, HRNet-W48": (W48, []),
+}
+CLIPS = (1, 8)
+SECONDS_OF_ROUNDS = 60
+"""About how long the rounds of a table take, of which there is at least one."""
+
+REFERENCE = "reference: eager, as it is trained"
+Heatmaps = Callable[[Tensor, Tensor], Tensor]
+
+
+def measure_runtimes(options: Options) -> list[Table]:
+    """Compare runtimes at three sizes, with 1 and 8 clips.
+
+    Raises:
+        ValueError: if the device is not a CPU.
+    """
+    if options.device.type != "cpu":
+        raise ValueError(f"--suite runtimes is about CPUs, found device {options.device.type}")
+    networks = list(NETWORKS.items())[:1] if options.smoke else list(NETWORKS.items())
+    tables = []
+    for name, (path, overrides) in networks:
+        cfg = load_config(path, [*overrides, *(SMOKE if options.smoke else [])])
+        model = build_model(cfg)
+        enliven(model)
+        tables += _compare(name, model.eval().requires_grad_(False), cfg.data.crop_wh, options)
+    return tables
+
+
+@torch.no_grad()
+def _compare(
+    name: str, model: TemporalModel, crop_wh: tuple[int, int], options: Options
+) -> list[Table]:
+    candidates, prepared_in, absent = _candidates(model, crop_wh, options.smoke)
+    candidates = {REFERENCE: model, **candidates}
+    tables, seconds_of_clip = [], 0.0
+    for clips in (1, 2) if options.smoke else CLIPS:
+        frames, gaps = example_clips(3, crop_wh, clips, seed=1)
+        frames = frames.movedim(2, -1).contiguous().movedim(-1, 2)  # as the loader gives them
+        found: dict[str, Tensor] = {}
+        calls = {
+            what: partial(_keep, found, what, run, (frames, gaps))
+            for what, run in candidates.items()
+        }
+        rounds = options.runs
+        if seconds_of_clip:
+            rounds = int(SECONDS_OF_ROUNDS / (seconds_of_clip * clips * len(calls)))
+        runs = replace(options, runs=min(max(rounds, 1), options.runs))
+        timings = side_by_side(calls, runs, warm_up=int(clips == 1))
+        seconds_of_clip = timings[REFERENCE].seconds / clips
+        title = f"{name}, {crop_wh[0]} x {crop_wh[1]}, {clips} clips, {runs.runs} rounds"
+        title += "; random weights" + "".join(f"; {line}" for line in absent)
+        tables.append(Table(title, _rows(timings, found, prepared_in, clips)))
+    return tables
+
+
+def _keep(
+    found: dict[str, Tensor], name: str, run: Heatmaps, inputs: tuple[Tensor, Tensor]
+) -> None:
+    found[name] = run(*inputs) if name == REFERENCE else _one_by_one(run, *inputs)
+
+
+def _rows(
+    timings: dict[str, Timing],
+    found: dict[str, Tensor],
+    prepared_in: dict[str, float],
+    clips: int,
+) -> list[Row]:
+    reference, expected = timings[REFERENCE], found[REFERENCE]
+    peak = float(expected.abs().max())
+    return [
+        {
+            "what": name,
+            **speed_columns(timing, reference, clips),
+            "difference_of_peak": float((found[name] - expected).abs().max()) / peak,
+            "s_to_prepare": prepared_in.get(name, 0.0),
+        }
+        for name, timing in timings.items()
+    ]
+
+
+def _candidates(
+    model: TemporalModel, crop_wh: tuple[int, int], smoke: bool
+) -> tuple[dict[str, Heatmaps], dict[str, float], list[str]]:
+    """Return what computes heatmaps, how long each took to make, and what could not be made."""
+    example = example_clips(3, crop_wh)
+    start = time.process_time()
+    program = trace(model, example)
+    traced_in = time.process_time() - start
+    makers: dict[str, tuple[Callable[[], Heatmaps], float]] = {
+        "prepared (test.fast)": (partial(prepare_for_inference, model, example), 0),
+        "torch.compile with freezing": (partial(_compiled, model, example, smoke), 0),
+        "ONNX Runtime": (partial(_onnx, program), traced_in),
+        "OpenVINO": (partial(_openvino, program), traced_in),
+    }
+    made: dict[str, Heatmaps] = {}
+    seconds: dict[str, float] = {}
+    absent = []
+    for name, (make, before) in makers.items():
+        start = time.process_time()
+        try:
+            made[name] = make()
+        except ValueError as error:  # a package is missing
+            absent.append(str(error).partition(" (")[0])
+            continue
+        seconds[name] = time.process_time() - start + before
+    return made, seconds, absent
+
+
+def _compiled(model: TemporalModel, example: tuple[Tensor, Tensor], smoke: bool) -> Heatmaps:
+    """Compile the backbone of a folded copy, which is nearly all of the work."""
+    folded = copy.deepcopy(model)
+    fuse(folded)
+    torch.compiler.reset()  # of the network before
+    if smoke:
+        folded.backbone.compile(backend="eager")
+    else:
+        folded.backbone.compile(options={"freezing": True})
+    for _ in range(2):
+        folded(example[0][:1], example[1][:1])
+    return folded
+
+
+def _onnx(program: torch.export.ExportedProgram) -> Heatmaps:
+    require("onnxruntime")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "network.onnx"
+        save_onnx(program, path, HEATMAPS, DEFAULT_OPSET)
+        return _of_tensors(load_onnx(path, HEATMAPS))
+
+
+def _openvino(program: torch.export.ExportedProgram) -> Heatmaps:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "network.xml"
+        save_openvino(program, path, half=False)
+        return _of_tensors(load_openvino(path))
+
+
+def _of_tensors(run: Run) -> Heatmaps:
+    def heatmaps(frames: Tensor, gaps: Tensor) -> Tensor:
+        arrays = (np.ascontiguousarray(tensor.numpy()) for tensor in (frames, gaps))
+        return torch.from_numpy(run(*arrays)[0])
+
+    return heatmaps
+
+
+def _one_by_one(run: Heatmaps, frames: Tensor, gaps: Tensor) -> Tensor:
+    return torch.cat([run(*clip) for clip in zip(frames.split(1), gaps.split(1), strict=True)])
