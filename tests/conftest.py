@@ -82,6 +82,20 @@ def sample_dir() -> Path:
 
 
 @pytest.fixture(scope="session")
+def few_people(tmp_path_factory, sample_dir) -> list[str]:
+    """Overrides that leave eight people in each video of the sample."""
+    overrides = []
+    for split in ("train", "val"):
+        folder = tmp_path_factory.mktemp(split)
+        for path in (sample_dir / "annotations" / split).iterdir():
+            content = json.loads(path.read_text())
+            content["annotations"] = content["annotations"][:8]
+            (folder / path.name).write_text(json.dumps(content))
+        overrides.append(f"data.{split}_annotations={folder}")
+    return overrides
+
+
+@pytest.fixture(scope="session")
 def tiny_cfg(tmp_path_factory) -> Path:
     """Config file of a DCPose that learns from the sample in seconds, backbone included."""
     path = tmp_path_factory.mktemp("config") / "tiny.yaml"

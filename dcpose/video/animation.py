@@ -12,13 +12,13 @@ import numpy as np
 from PIL import Image
 
 from dcpose.video.images import PILLOW_FAULTS, open_image, quiet_opencv, read_image
-from dcpose.video.source import VideoError, VideoFrame, made_up_name, origin_of
+from dcpose.video.source import FrameSource, VideoError, VideoFrame, origin_of
 
 _DEFAULT_MS = 100
 """Of a WebP picture without a duration, as browsers show it."""
 
 
-class Pages:
+class Pages(FrameSource):
     """The pages of a TIFF as the frames of a video.
 
     Args:
@@ -30,24 +30,16 @@ class Pages:
     """
 
     def __init__(self, path: Path, rate: Fraction) -> None:
-        self.path: Path | None = path
-        self._file = path
+        self.path = self._file = path
         self.name = path.stem
         self.origin = origin_of(path)
         self.rate = rate
         self.time_base = 1 / rate
-        self.rotation_deg = 0
-        self.audio: Path | None = None
-        self.audio_start = Fraction(0)
         first = read_image(path)
         self.frame_wh = first.shape[1], first.shape[0]
         with open_image(path) as image:
             self._numbers = _pages_like_the_first(image)
-        self.num_frames: int | None = len(self._numbers)
-
-    def file_name(self, index: int) -> str:
-        """Return a made-up name."""
-        return made_up_name(self.name, index)
+        self.num_frames = len(self._numbers)
 
     def __iter__(self) -> Iterator[VideoFrame]:
         """Decode from the start."""
@@ -60,7 +52,7 @@ class Pages:
             yield VideoFrame(index, image, index, 1)
 
 
-class AnimatedWebP:
+class AnimatedWebP(FrameSource):
     """The pictures of an animated WebP as the frames of a video, with the file's own times.
 
     Raises:
@@ -68,23 +60,15 @@ class AnimatedWebP:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path: Path | None = path
-        self._file = path
+        self.path = self._file = path
         self.name = path.stem
         self.origin = origin_of(path)
         self.time_base = Fraction(1, 1000)
-        self.rotation_deg = 0
-        self.audio: Path | None = None
-        self.audio_start = Fraction(0)
         with open_image(path) as image:
             self.frame_wh = image.size
-            self.num_frames: int | None = _num_pictures(image)
+            self.num_frames = _num_pictures(image)
         durations = [frame.duration for frame in self]
         self.rate = Fraction(1000 * len(durations), sum(durations))
-
-    def file_name(self, index: int) -> str:
-        """Return a made-up name."""
-        return made_up_name(self.name, index)
 
     def __iter__(self) -> Iterator[VideoFrame]:
         """Decode from the start."""

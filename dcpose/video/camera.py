@@ -4,17 +4,16 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from fractions import Fraction
-from pathlib import Path
 
 import cv2
 import numpy as np
 
-from dcpose.video.source import VideoError, VideoFrame, made_up_name
+from dcpose.video.source import FrameSource, VideoError, VideoFrame
 
 _TICKS_PER_S = 1000
 
 
-class Camera:
+class Camera(FrameSource):
     """Frames of a camera, from now until the loop over them is left.
 
     Times are those of arrival, so a copy plays at the speed of life however fast frames are worked
@@ -38,24 +37,15 @@ class Camera:
         self.name = f"camera{number}"
         # what a camera showed is gone, so no later run counts as the same source
         self.origin = f"{self.name} at {datetime.now().isoformat(timespec='microseconds')}"
-        self.path: Path | None = None
         self._capture = capture(number)
         self._clock = clock
         if not self._capture.isOpened():
             raise VideoError(f"camera {number} cannot be opened; is it plugged in, and free?")
         self.rate = Fraction(round(self._capture.get(cv2.CAP_PROP_FPS)) or 30)
         self.time_base = Fraction(1, _TICKS_PER_S)
-        self.num_frames: int | None = None
-        self.rotation_deg = 0
-        self.audio: Path | None = None
-        self.audio_start = Fraction(0)
         first = self._read()
         self.frame_wh = first.shape[1], first.shape[0]
         self._start = 0.0
-
-    def file_name(self, index: int) -> str:
-        """Return a made-up name."""
-        return made_up_name(self.name, index)
 
     def age(self, time_s: float) -> float:
         """Return how many seconds ago the frame of a time arrived."""

@@ -16,7 +16,7 @@ from PIL import Image
 
 from dcpose.files import jpeg, png
 from dcpose.files.listing import list_folder
-from dcpose.video.source import VideoError, VideoFrame, origin_of
+from dcpose.video.source import FrameSource, VideoError, VideoFrame, origin_of
 
 _log = logging.getLogger(__name__)
 
@@ -108,7 +108,7 @@ def find_images(where: str) -> list[Path]:
     return sorted(found, key=_natural)
 
 
-class ImageSequence:
+class ImageSequence(FrameSource):
     """Images as the frames of a video.
 
     Args:
@@ -121,17 +121,13 @@ class ImageSequence:
     """
 
     def __init__(self, paths: Sequence[Path], rate: Fraction, name: str) -> None:
-        self.path: Path | None = None
         self.paths = list(paths)
         self.name = name
         alone = len(self.paths) == 1 and name == self.paths[0].stem
         self.origin = origin_of(self.paths[0] if alone else self.paths[0].parent)
         self.rate = rate
         self.time_base = 1 / rate
-        self.num_frames: int | None = len(self.paths)
-        self.rotation_deg = 0
-        self.audio: Path | None = None
-        self.audio_start = Fraction(0)
+        self.num_frames = len(self.paths)
         sizes = [_upright_wh(path) for path in self.paths]
         self.frame_wh = max(w for w, _ in sizes), max(h for _, h in sizes)
 

@@ -13,7 +13,7 @@ from dcpose.video.clock import RunningClock
 from dcpose.video.completeness import announced_frames, what_is_missing
 from dcpose.video.container import known, longest_gap_s, open_input
 from dcpose.video.film import film_stream, warn_of_others
-from dcpose.video.source import VideoError, VideoFrame, made_up_name, origin_of
+from dcpose.video.source import FrameSource, VideoError, VideoFrame, origin_of
 
 _DEFAULT_RATE = Fraction(25)
 
@@ -23,7 +23,7 @@ _FEW_STANDING = 2
 _log = logging.getLogger(__name__)
 
 
-class VideoFile:
+class VideoFile(FrameSource):
     """The frames of a video file, decoded one by one while they are asked for.
 
     The stream that a player would show is read (`film_stream`). Frames come upright: a rotation
@@ -40,8 +40,7 @@ class VideoFile:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path: Path | None = path
-        self._file = path
+        self.path = self._file = path
         self.name = path.stem
         self.origin = origin_of(path)
         with _open(path) as container:
@@ -50,7 +49,7 @@ class VideoFile:
             self.rate = known(stream.average_rate) or known(stream.guessed_rate) or _DEFAULT_RATE
             self.time_base = known(stream.time_base) or 1 / self.rate
             self._longest_gap_s = longest_gap_s(container)
-            self.num_frames: int | None = announced_frames(container, stream, self.rate)
+            self.num_frames = announced_frames(container, stream, self.rate)
             first = next(_decoded_packets(_CountedPackets(container, stream)), None)
             if first is None:
                 raise VideoError(f"{path}: holds no frame that can be decoded; copy it again")
@@ -59,11 +58,7 @@ class VideoFile:
             self.rotation_deg = clockwise(first.rotation)
             width, height = first.width, first.height
             self.frame_wh = (height, width) if self.rotation_deg % 180 else (width, height)
-            self.audio: Path | None = path if container.streams.audio else None
-
-    def file_name(self, index: int) -> str:
-        """Return a made-up name."""
-        return made_up_name(self.name, index)
+            self.audio = path if container.streams.audio else None
 
     def __iter__(self) -> Iterator[VideoFrame]:
         """Decode from the start."""

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from fractions import Fraction
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from urllib.parse import urlsplit
 
 import av
@@ -16,14 +16,14 @@ from dcpose.video.clock import RunningClock
 from dcpose.video.container import known, longest_gap_s, open_address
 from dcpose.video.film import film_stream
 from dcpose.video.reader import clockwise, upright
-from dcpose.video.source import VideoError, VideoFrame, made_up_name
+from dcpose.video.source import FrameSource, VideoError, VideoFrame
 
 SCHEMES = ("rtsp", "rtsps", "http", "https")
 _TICKS_PER_S = 1000
 _DEFAULT_RATE = Fraction(25)
 
 
-class RemoteVideo:
+class RemoteVideo(FrameSource):
     """Frames from an address, by PyAV (FFmpeg), once, from now on.
 
     What the server says the length of is a file: its frames have its own times, and it has to be
@@ -53,7 +53,6 @@ class RemoteVideo:
         self._timeout_s = timeout_s
         self._clock = clock
         self.name = _name_of(address)
-        self.path: Path | None = None
         try:
             self._container = open_address(address, timeout_s)
         except av.error.FFmpegError as error:
@@ -71,9 +70,7 @@ class RemoteVideo:
         self.rate = rate or _DEFAULT_RATE
         time_base = known(self._stream.time_base) or 1 / self.rate
         self.time_base = Fraction(1, _TICKS_PER_S) if self.live else time_base
-        self.num_frames: int | None = None if self.live else self._stream.frames or None
-        self.audio: Path | None = None
-        self.audio_start = Fraction(0)
+        self.num_frames = None if self.live else self._stream.frames or None
         self._decoded = self._decode()
         try:
             self._first = next(self._decoded)
@@ -83,10 +80,6 @@ class RemoteVideo:
         self.rotation_deg = clockwise(self._first.rotation)
         width, height = self._first.width, self._first.height
         self.frame_wh = (height, width) if self.rotation_deg % 180 else (width, height)
-
-    def file_name(self, index: int) -> str:
-        """Return a made-up name."""
-        return made_up_name(self.name, index)
 
     def age(self, time_s: float) -> float:
         """Return how many seconds ago the frame of a time arrived."""

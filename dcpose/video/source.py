@@ -36,11 +36,6 @@ class VideoFrame:
     duration: int = 0
 
 
-def made_up_name(video: str, index: int) -> str:
-    """Name a frame that has no file, as PoseTrack's frames are named."""
-    return f"{video}/{index:06d}.jpg"
-
-
 def origin_of(path: Path) -> str:
     """Name where a source comes from, so that two can be told apart: file, folder, and a hash.
 
@@ -96,18 +91,21 @@ class FrameSource(Protocol):
 
     name: str
     origin: str
-    path: Path | None
+    path: Path | None = None
     frame_wh: tuple[int, int]
     rate: Fraction
     time_base: Fraction
-    num_frames: int | None
-    rotation_deg: int
-    audio: Path | None
-    audio_start: Fraction
+    num_frames: int | None = None
+    rotation_deg: int = 0
+    audio: Path | None = None
+    audio_start: Fraction = Fraction(0)
 
     def file_name(self, index: int) -> str:
-        """Return the name of a frame's image with its folder; a made-up one for videos."""
-        ...
+        """Return the name of a frame's image with its folder.
+
+        Frames that have no file are named as PoseTrack's are.
+        """
+        return f"{self.name}/{index:06d}.jpg"
 
     def __iter__(self) -> Iterator[VideoFrame]:
         """Decode; a source that breaks off raises VideoError after its last readable frame."""

@@ -28,6 +28,7 @@ def configs(tiny_cfg, tiny_weights):
     """Function (overrides) -> config of each row, with a frozen backbone that has weights."""
     frozen = ["model.backbone.frozen=true", f"model.backbone.weights={tiny_weights}"]
     recipe = ["train.epochs=1", "train.batch_size=20", "train.accumulate=2", "train.precision=fp32"]
+    recipe += ["data.crop_wh=[32,32]"]
 
     def load(*overrides):
         return {

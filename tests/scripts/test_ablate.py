@@ -34,9 +34,9 @@ def test_dry_run_lists_runs_and_their_parameters(script, pytestconfig, capsys, r
 
 
 def test_sweep_writes_a_table_and_repeats_nothing(
-    script, rows, tiny_cfg, run_here, capsys, monkeypatch
+    script, rows, tiny_cfg, few_people, run_here, capsys, monkeypatch
 ):
-    arguments = [*rows, "train.batch_size=100", "--on", str(tiny_cfg), "--out", "out"]
+    arguments = [*rows, *few_people, "--on", str(tiny_cfg), "--out", "out"]
     arguments += ["--seeds", "0", "1", "--device", "cpu"]
     train, trained = script.train, []
 

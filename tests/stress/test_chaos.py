@@ -8,8 +8,8 @@ from dcpose.engine.run.checkpoint import FORMAT
 
 
 @pytest.mark.slow
-def test_a_run_survives_kills(tmp_path, sample_dir, capsys):
-    overrides = [f"data.root={sample_dir}", "data.crop_wh=[32,32]", "train.epochs=2"]
+def test_a_run_survives_kills(tmp_path, sample_dir, few_people, capsys):
+    overrides = [f"data.root={sample_dir}", *few_people, "train.batch_size=2", "train.epochs=2"]
     code = chaos.main(["--kills", "4", "--out", str(tmp_path), *overrides])
     said = capsys.readouterr().out
     assert code == 0, said

@@ -42,19 +42,21 @@ def config(tmp_path, sample_dir):
     ],
     ids=["efficientnet_lite", *TIMM],
 )
-def test_trains_resumes_validates_and_predicts(backbone, config, load_command, tmp_path):
+def test_trains_resumes_validates_and_predicts(
+    backbone, config, load_command, few_people, tmp_path
+):
     if backbone["name"] == "timm":
         pytest.importorskip("timm", reason="the extra timm is not installed")
     file, run = config(backbone), tmp_path / "run"
     train, val = (load_command(f"tools/{tool}.py") for tool in ("train", "val"))
     command = ["--cfg", str(file), "--device", "cpu", "--run-dir", str(run)]
-    assert train.main(command) == 0
-    assert train.main([*command, "--resume", "train.epochs=2"]) == 0
+    assert train.main([*command, *few_people]) == 0
+    assert train.main([*command, *few_people, "--resume", "train.epochs=2"]) == 0
     last = run / "checkpoints" / "last.pt"
     checkpoint = load_checkpoint(last)
     assert checkpoint["epoch"] == 2
     weights = ["--cfg", str(file), "--weights", str(last), "--device", "cpu"]
-    assert val.main([*weights, "--run-dir", str(tmp_path / "val")]) == 0
+    assert val.main([*weights, "--run-dir", str(tmp_path / "val"), *few_people]) == 0
     cfg = dcpose.load_config(file)
     model = dcpose.build_model(cfg, last)
     with torch.inference_mode():

@@ -14,7 +14,7 @@ SMALL_RESNET = "model.backbone={name: simple_baseline, depth: 18, deconv_channel
 
 
 @pytest.fixture(scope="session")
-def live(load_command, tiny_cfg):
+def live(load_command, tiny_cfg, few_people):
     """Function (overrides) -> checkpoint: trains, resumes, validates and exports in this folder."""
 
     def tool(name, *arguments):
@@ -23,7 +23,7 @@ def live(load_command, tiny_cfg):
 
     def run(run_dir, *overrides):
         last = run_dir / "checkpoints" / "last.pt"
-        overrides = ["data.crop_wh=[32,32]", "train.log_every=1", *overrides]
+        overrides = [*few_people, "data.crop_wh=[32,32]", "train.log_every=1", *overrides]
         tool("train", "--run-dir", run_dir, *overrides)
         first = load_checkpoint(last)
         tool("train", "--run-dir", run_dir, "--resume", "train.epochs=2", *overrides)

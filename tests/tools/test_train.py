@@ -105,13 +105,14 @@ HEAD = {"ptm", "prf", "fusion", "pcn"}
         (["model.backbone.frozen=true"], HEAD),
         (["model.backbone.frozen=true", "model.backbone.frozen_bn=false"], HEAD | {"backbone"}),
         (["model.backbone.frozen=false"], HEAD | {"backbone"}),
-        (["train.accumulate=2", "train.batch_size=16"], HEAD | {"backbone"}),
+        (["train.accumulate=2", "train.batch_size=4"], HEAD | {"backbone"}),
         (["train.ema_decay=0.5", "optim={name: adamw, weight_decay: 0.1}"], HEAD | {"backbone"}),
         (["train.clip_grad_norm=0.01", "optim.name=sgd", "data.max_gap=2"], HEAD | {"backbone"}),
         (["train.precision=bf16", "data.workers=1"], HEAD | {"backbone"}),
     ],
 )  # fmt: skip
-def test_kinds_of_training(overrides, parts, train, tiny_cfg, tiny_weights, run_here):
+def test_kinds_of_training(overrides, parts, train, tiny_cfg, tiny_weights, few_people, run_here):
+    overrides = [*few_people, "train.batch_size=8", *overrides]
     train("--cfg", tiny_cfg, "--weights", tiny_weights, "--run-dir", "run", *overrides)
     checkpoint = last_checkpoint(run_here / "run")
     assert moved(checkpoint, tiny_weights) == parts
@@ -119,10 +120,10 @@ def test_kinds_of_training(overrides, parts, train, tiny_cfg, tiny_weights, run_
     assert (checkpoint["ema"] is not None) == any("ema" in override for override in overrides)
 
 
-def test_both_stages(train, tiny_cfg, run_here):
-    train("--cfg", tiny_cfg, "--run-dir", "one", "model.name=single_frame")
+def test_both_stages(train, tiny_cfg, few_people, run_here):
+    train("--cfg", tiny_cfg, "--run-dir", "one", "model.name=single_frame", *few_people)
     train(
-        *("--cfg", tiny_cfg, "--run-dir", "two", "model.backbone.frozen=true"),
+        *("--cfg", tiny_cfg, "--run-dir", "two", "model.backbone.frozen=true", *few_people),
         "model.backbone.weights=one/checkpoints/best.pt",
     )
     first, second = (last_checkpoint(run_here / name)["model"] for name in ("one", "two"))
@@ -132,9 +133,10 @@ def test_both_stages(train, tiny_cfg, run_here):
 
 @pytest.mark.slow
 def test_killed_and_resumed_run_ends_with_the_same_bits(
-    train, tiny_cfg, run_here, start_program, pytestconfig
+    train, tiny_cfg, few_people, run_here, start_program, pytestconfig
 ):
     arguments = ["--cfg", tiny_cfg, "train.epochs=3", "train.ema_decay=0.9", "optim.milestones=[1]"]
+    arguments += ["train.batch_size=4", *few_people]
     train(*arguments, "--run-dir", "whole")
     (run_here / "program.py").write_text(KILL_AFTER_EPOCH_1)
     tool = pytestconfig.rootpath / "tools" / "train.py"
@@ -154,19 +156,19 @@ def test_killed_and_resumed_run_ends_with_the_same_bits(
     assert losses[0] == losses[1]
 
 
-def test_resume_takes_the_latest_run(train, tiny_cfg, run_here):
-    train("--cfg", tiny_cfg)
-    train("--cfg", tiny_cfg, "--resume", "train.epochs=2")
+def test_resume_takes_the_latest_run(train, tiny_cfg, few_people, run_here):
+    train("--cfg", tiny_cfg, *few_people)
+    train("--cfg", tiny_cfg, "--resume", "train.epochs=2", *few_people)
     (run,) = (run_here / "runs" / "tiny").iterdir()
     assert last_checkpoint(run)["epoch"] == 2
     assert "train.epochs: 1 -> 2" in (run / "train.log").read_text()
 
 
-def test_resume_needs_no_backbone_weights(train, tiny_cfg, tiny_weights, run_here):
+def test_resume_needs_no_backbone_weights(train, tiny_cfg, tiny_weights, few_people, run_here):
     # they are in the checkpoint, and the file may be gone by then
     shutil.copy(tiny_weights, "backbone.pth")
     arguments = ["--cfg", tiny_cfg, "--run-dir", "run", "model.backbone.frozen=true"]
-    arguments += ["model.backbone.weights=backbone.pth"]
+    arguments += ["model.backbone.weights=backbone.pth", *few_people]
     train(*arguments)
     (run_here / "backbone.pth").unlink()
     train(*arguments, "--resume", "train.epochs=2")
@@ -182,10 +184,10 @@ def test_resume_of_a_run_without_checkpoint_starts_anew(train, tiny_cfg, run_her
 
 
 @pytest.mark.slow
-def test_two_processes_of_torchrun(pytestconfig, tiny_cfg, run_here):
+def test_two_processes_of_torchrun(pytestconfig, tiny_cfg, few_people, run_here):
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
     tool = pytestconfig.rootpath / "tools" / "train.py"
-    arguments = ["--cfg", tiny_cfg, "--run-dir", "run", "--device", "cpu"]
+    arguments = ["--cfg", tiny_cfg, "--run-dir", "run", "--device", "cpu", *few_people]
     paths = [str(pytestconfig.rootpath), os.environ.get("PYTHONPATH", "")]
     environment = {"PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"}
     result = subprocess.run(
