@@ -18,6 +18,7 @@ from dcpose.config.loading import config_from_dict, config_to_dict
 from dcpose.config.models import BackboneSection, ModelSection
 from dcpose.config.schema import DataSection
 from dcpose.formats.posetrack.convert import to_posetrack17
+from dcpose.jobs.test import make_submission
 from dcpose.jobs.train import train
 from dcpose.jobs.validate import validate
 
@@ -241,7 +242,7 @@ def last_step(run):
 
 
 def train_resume_and_validate(load):
-    """Train two epochs, the second by resuming; measure what came out."""
+    """Train two epochs, the second by resuming; measure what came out, and return its file."""
     run = train(load(), CPU)
     first = last_step(run)
     train(load("train.epochs=2"), CPU, run, resume=True)
@@ -250,13 +251,13 @@ def train_resume_and_validate(load):
     log = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
     assert [line["epoch"] for line in log if line["kind"] == "epoch"] == [1, 2]
     assert all(np.isfinite(line["loss"]) for line in log if "loss" in line)
-    result, protocol = validate(load(), CPU, str(run / "checkpoints/last.pt"))
+    weights = str(run / "checkpoints/last.pt")
+    result, protocol = validate(load(), CPU, weights)
     assert protocol.num_boxes > 0
     assert 0 <= result.total <= 100
-    return protocol
+    return weights
 
 
-@pytest.mark.usefixtures("run_here")
 @pytest.mark.parametrize(
     ("method", "backbone"),
     [
@@ -266,11 +267,15 @@ def train_resume_and_validate(load):
         for pair in PAIRS
     ],
 )
-def test_a_network_trains_resumes_and_validates(method, backbone, config):
+def test_a_network_trains_resumes_validates_and_submits(method, backbone, config, run_here):
     def load(*keys):
         return config(method, backbone, "posetrack18", *keys)
 
-    assert train_resume_and_validate(load).num_boxes == 4
+    weights = train_resume_and_validate(load)
+    val_as_test = ["data.test_annotations=annotations/val", "data.test_detections=null"]
+    archive = make_submission(load(*val_as_test), CPU, weights, run_here / "out", None)
+    content = json.loads((archive.parent / "010001_mpii_test.json").read_text())
+    assert len(content["annotations"]) == 4
 
 
 @pytest.mark.usefixtures("run_here")
