@@ -110,6 +110,9 @@ setup(
         "parquet": ["pyarrow>=17"],
         # weights from the Hugging Face hub by hf:OWNER/REPO
         "hub": ["huggingface_hub>=0.30"],
+        # curves of training there, besides TensorBoard
+        "wandb": ["wandb>=0.18"],
+        "mlflow": ["mlflow-skinny>=2.14"],
         # MOTA and IDF1 of tracks
         "mota": ["motmetrics>=1.4"],
         # the HTML page of scripts/report.py, the chart of scripts/ablate.py
