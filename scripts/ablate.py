@@ -11,11 +11,13 @@ Baselines are rows of the same table, but --on and the variants' overrides do no
 are trained first, so a variant may stand on the weights of one, as above. An override after a
 baseline is its own, one ahead of the first baseline is for all of them.
 Runs that are done are not repeated; an interrupted one continues from its last epoch. The table is
-written as table.md, table.json and table.svg.
+written as table.md, table.json and table.svg. --print-runs prints a command for each run that is
+left, for the jobs of a cluster (docs/cluster.md); --table then makes the table of their results.
 """
 
 import argparse
 import json
+import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -56,6 +58,11 @@ class Trial:
     run_dir: Path
 
     @property
+    def name(self) -> str:
+        """Of the run: `<experiment>/seed<seed>`, its folder in that of the sweep."""
+        return f"{self.cfg.experiment}/seed{self.cfg.seed}"
+
+    @property
     def results(self) -> Path:
         """Written last: where it is, the trial is done."""
         return self.run_dir / "results.json"
@@ -89,23 +96,55 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="train the variants of a seed together: the frozen backbone's pass over a frame feeds "
         "the heads of all that see it; each ends with the weights it would have alone",
     )
-    parser.add_argument("--dry-run", action="store_true", help="list the runs and stop")
-    args = parser.parse_intermixed_args(argv)
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument("--dry-run", action="store_true", help="list the runs and stop")
+    instead.add_argument(
+        "--print-runs", action="store_true", help="print a command for each run that is left"
+    )
+    instead.add_argument(
+        "--only", metavar="RUN", help="do this run, EXPERIMENT/seedN, and no table"
+    )
+    instead.add_argument("--table", action="store_true", help="write the table of what is done")
+    words = sys.argv[1:] if argv is None else list(argv)
+    args = parser.parse_intermixed_args(words)
     variants = [*baselines(args.baselines), *ablations(args.configs, args.on)]
     trials = plan(variants, args.seeds, args.out)
     if args.dry_run:
         print(listing(trials))
         return 0
+    to_do = [trial for trial in trials if not trial.results.exists()]
+    if args.print_runs:
+        same = [word for word in words if word != "--print-runs"]
+        for trial in to_do:
+            print(shlex.join(["python", "scripts/ablate.py", *same, "--only", trial.name]))
+        return 0
     args.out.mkdir(parents=True, exist_ok=True)
+    if args.only is not None:
+        to_do = [trial for trial in named(trials, args.only) if trial in to_do]
+    groups = groups_that_share(to_do) if args.share_backbone else [[trial] for trial in to_do]
     with process_group(args.device) as device:
-        to_do = [trial for trial in trials if not trial.results.exists()]
-        for group in groups_that_share(to_do) if args.share_backbone else [[t] for t in to_do]:
+        for group in [] if args.table else groups:
             train_group(group, device, args.out)
             for trial in group:
                 measure(trial, device)
-                write_table(trials, args.out)
-    print(write_table(trials, args.out))
+                if args.only is None:
+                    write_table(trials, args.out)
+    if args.only is None:
+        print(write_table(trials, args.out))
     return 0
+
+
+def named(trials: Sequence[Trial], name: str) -> list[Trial]:
+    """Return the trial of a name.
+
+    Raises:
+        ValueError: if there is none.
+    """
+    found = [trial for trial in trials if trial.name == name]
+    if not found:
+        names = ", ".join(trial.name for trial in trials)
+        raise ValueError(f"--only: found {name}, expected one of {names}")
+    return found
 
 
 def ablations(tokens: Sequence[str], on: str | None) -> list[Variant]:

@@ -240,7 +240,12 @@ class TrainConfig(Section):
     fp16), so that later epochs and other heads skip it; needs views that repeat (data.draws, or no
     augmentation). null keeps none."""
     log_every: Positive = 50
-    """Steps between lines of log and TensorBoard points."""
+    """Steps between lines of log and points of curves."""
+    loggers: Annotated[tuple[Literal["tensorboard", "wandb", "mlflow"], ...], YAML_TUPLE] = (
+        "tensorboard",
+    )
+    """What draws curves and shows pictures, in the run folder: wandb and mlflow are extras of
+    dcpose, and send nothing unless WANDB_MODE=online or MLFLOW_TRACKING_URI=ADDRESS."""
     save_every: Count = 500
     """Steps between checkpoints inside an epoch; 0 saves at the ends of epochs alone."""
     timeout_s: Positive = 1800

@@ -1,6 +1,6 @@
-"""Several processes started by torchrun: one per GPU, or several on a CPU.
+"""Several processes started by torchrun or srun: one per GPU, or several on a CPU.
 
-Without torchrun everything here works for one process: rank 0 of 1.
+Without them everything here works for one process: rank 0 of 1.
 """
 
 import os
@@ -14,6 +14,7 @@ from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from dcpose.engine.devices import choose_device
+from dcpose.engine.slurm import variables_of_torchrun
 
 T = TypeVar("T")
 
@@ -25,11 +26,11 @@ TIMEOUT_S = 1800
 def process_group(
     device: torch.device | str, timeout_s: float = TIMEOUT_S
 ) -> Iterator[torch.device]:
-    """Join the processes that torchrun started, and leave them at the end.
+    """Join the processes that torchrun or srun started, and leave them at the end.
 
     Args:
-        device: as the user asked for, see `choose_device`; under torchrun, process n of a machine
-            gets GPU n.
+        device: as the user asked for, see `choose_device`; under torchrun and srun, process n
+            of a machine gets GPU n.
         timeout_s: how long a process waits for another one before it raises.
 
     Yields:
@@ -40,6 +41,7 @@ def process_group(
             GPUs.
     """
     device = choose_device(device)
+    os.environ.update(variables_of_torchrun(os.environ))
     if "WORLD_SIZE" not in os.environ:
         yield device
         return
@@ -63,7 +65,7 @@ def _own_gpu() -> torch.device:
     if local_rank >= gpus:
         raise ValueError(
             f"torchrun started process {local_rank} on a machine with {gpus} GPUs; use "
-            f"--nproc-per-node {gpus} or --device cpu"
+            f"--nproc-per-node {gpus} (srun: --gpus-per-node as --ntasks-per-node) or --device cpu"
         )
     return torch.device("cuda", local_rank)
 

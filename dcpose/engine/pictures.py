@@ -1,4 +1,4 @@
-"""What TensorBoard shows of a model at work on a few clips."""
+"""What loggers show of a model at work on a few clips."""
 
 from typing import Protocol
 

@@ -48,6 +48,10 @@ from dcpose.engine.train_settings import TrainSettings
 from dcpose.iteration import groups_of
 from dcpose.structures import ClipBatch
 
+MOST_PICTURES = 20
+"""Validations of a run whose pictures are kept, about a megabyte each; one more if it is resumed
+with other epochs."""
+
 
 class Trainer:
     """Trains a model, validates it, and writes logs and checkpoints.
@@ -62,8 +66,8 @@ class Trainer:
             result counts.
         run: folder to write to.
         settings: knobs of the loop.
-        draw: called in the main process after each validation with the model in eval mode;
-            returns named (H, W, 3) uint8 RGB pictures for TensorBoard.
+        draw: called in the main process after at most `MOST_PICTURES` validations, with the model
+            in eval mode; returns named (H, W, 3) uint8 RGB pictures for the loggers.
     """
 
     def __init__(
@@ -311,6 +315,12 @@ class Trainer:
         every = self.settings.validate_every
         return epoch == self.settings.epochs or (every > 0 and epoch % every == 0)
 
+    def _pictures_are_due(self) -> bool:
+        """Return whether a validation is one of the few that are pictured; the last one is."""
+        every = self.settings.validate_every or self.settings.epochs
+        last, number = (math.ceil(n / every) for n in (self.settings.epochs, self.state.epoch))
+        return number == last or number % math.ceil(last / MOST_PICTURES) == 0
+
     def _validate(self) -> dict[str, float]:
         model = self.state.model_to_use.eval()
         summary = dict(self.validate(model))
@@ -318,7 +328,7 @@ class Trainer:
             return {}
         if not summary:
             raise ValueError("validate returned nothing, expected what the best is chosen by first")
-        if self.draw is not None:
+        if self.draw is not None and self._pictures_are_due():
             self.run.show(self.state.step, self.draw(model))
         return summary
 

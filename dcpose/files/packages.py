@@ -9,6 +9,7 @@ OPTIONAL = {
     "huggingface_hub": ("hub", ""),
     "jinja2": ("report", ""),
     "matplotlib": ("report", ""),
+    "mlflow": ("mlflow", ""),
     "motmetrics": ("mota", ""),
     "onnx": ("onnx", "1.18"),
     "onnxruntime": ("onnx", "1.20"),
@@ -20,6 +21,7 @@ OPTIONAL = {
     "supervision": ("supervision", ""),
     "timm": ("timm", ""),
     "transformers": ("rtdetr", "4.46"),
+    "wandb": ("wandb", ""),
 }
 """The extra of dcpose that installs each package, and the least version that is checked; before
 0.7.1 onnxscript does not know torchvision's deformable convolution."""

@@ -91,7 +91,7 @@ def make_trainer(
         raise ValueError(
             f"{run_dir}: holds a run already; continue it with --resume or choose another --run-dir"
         )
-    run = Run(run_dir, config_to_dict(cfg))
+    run = Run(run_dir, config_to_dict(cfg), cfg.train.loggers)
     set_up_logging(run.train_log)
     seed_everything(cfg.seed)
 

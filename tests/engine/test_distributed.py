@@ -1,4 +1,8 @@
 import json
+import os
+import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,6 +12,8 @@ from torch import nn
 
 from dcpose.engine import distributed
 from dcpose.models.interface import Supervised
+
+HERE = Path(__file__).parent
 
 
 class PlainModel(nn.Module):
@@ -40,8 +46,50 @@ def shard(rank: int, size: int):
 def two_processes(tmp_path_factory, run_two):
     """Both processes' results, the folder of the run, and what they said."""
     run_dir = tmp_path_factory.mktemp("two")
-    said = run_two(Path(__file__).parent / "two_processes.py", run_dir)
+    said = run_two(HERE / "two_processes.py", run_dir)
     return [torch.load(run_dir / f"rank{r}.pt") for r in range(2)], run_dir, said
+
+
+def started(run_dir, *launcher, **environment):
+    """A process that trains in `run_dir`, by python or by torchrun."""
+    paths = [str(HERE), str(HERE.parents[1]), os.environ.get("PYTHONPATH", "")]
+    return subprocess.Popen(
+        [sys.executable, *launcher, str(HERE / "two_ranks.py"), str(run_dir)],
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(paths),
+            "OMP_NUM_THREADS": "1",
+            **environment,
+        },
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def free_port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return str(free.getsockname()[1])
+
+
+@pytest.mark.slow
+def test_two_nodes_train_to_the_bits_of_one_that_srun_starts_two_processes_on(tmp_path):
+    step = {"SLURM_STEP_NUM_TASKS": "2", "SLURM_STEP_NODELIST": "localhost"}
+    step["MASTER_PORT"] = free_port()
+    one = [
+        started(tmp_path / "one", **step, SLURM_PROCID=rank, SLURM_LOCALID=rank) for rank in "01"
+    ]
+    torchrun = ["-m", "torch.distributed.run", "--nnodes", "2", "--nproc-per-node", "1"]
+    torchrun += ["--master-addr", "127.0.0.1", "--master-port", free_port()]
+    two = [started(tmp_path / "two", *torchrun, "--node-rank", rank) for rank in "01"]
+    for process in one + two:
+        _, errors = process.communicate(timeout=240)
+        assert process.returncode == 0, errors
+    first, second = (torch.load(tmp_path / run / "weights.pt") for run in ("one", "two"))
+    assert first.keys() == second.keys()
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    checkpoint = torch.load(tmp_path / "two" / "checkpoints" / "last.pt")
+    assert len(checkpoint["rng"]) == 2  # both nodes took part
 
 
 @pytest.mark.slow

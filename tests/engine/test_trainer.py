@@ -403,6 +403,28 @@ def test_tensorboard_holds_curves_and_pictures(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("epochs", "every", "pictured"),
+    [
+        (3, 1, [1, 2, 3]),
+        (5, 2, [2, 4, 5]),
+        (4, 0, [4]),
+        (45, 1, [*range(3, 46, 3)]),
+        (41, 2, [4, 8, 12, 16, 20, 24, 28, 32, 36, 40, 41]),
+    ],
+)
+def test_a_run_keeps_few_pictures(tmp_path, monkeypatch, epochs, every, pictured):
+    monkeypatch.setattr("dcpose.engine.trainer.MOST_PICTURES", 15)
+    trainer = make_trainer(tmp_path, epochs=epochs, validate_every=every)
+    shown = []
+    for epoch in range(1, epochs + 1):
+        trainer.state.epoch = epoch
+        if trainer._validation_is_due(epoch) and trainer._pictures_are_due():
+            shown.append(epoch)
+    assert shown == pictured
+    assert len(shown) <= 15
+
+
+@pytest.mark.parametrize(
     ("name", "value"),
     [
         ("epochs", 0),

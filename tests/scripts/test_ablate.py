@@ -1,6 +1,7 @@
 """scripts/ablate.py: the list of runs, a sweep that is interrupted, refusals."""
 
 import json
+import shlex
 import sys
 
 import pytest
@@ -69,6 +70,49 @@ def test_sweep_writes_a_table_and_repeats_nothing(
     assert "r/m next frame" in (run_here / "out" / "table.svg").read_text()
     saved = load_config(run_here / "out" / "ablation_no_next" / "seed1" / "config.yaml")
     assert (saved.seed, saved.model.neighbors) == (1, ("prev",))
+
+
+def test_printed_commands_make_the_same_sweep(
+    script, rows, tiny_cfg, run_here, capsys, monkeypatch
+):
+    trained = []
+
+    def measure(trial, device):
+        points = {"Head": 10.0 * trial.cfg.seed, "Total": float(len(trial.cfg.experiment))}
+        content = json.dumps({"groups": points})
+        trial.run_dir.mkdir(parents=True)
+        trial.results.write_text(content)
+
+    def train(cfg, device, run_dir, resume):
+        trained.append((cfg, run_dir.relative_to(run_dir.parts[0]), resume))
+
+    monkeypatch.setattr(script, "train", train)
+    monkeypatch.setattr(script, "measure", measure)
+
+    def arguments(out):
+        shared = ["--on", str(tiny_cfg), "--seeds", "0", "1", "--device", "cpu", "--out", out]
+        return [*rows[:2], "train.batch_size=100", *shared]
+
+    assert script.main(arguments("whole")) == 0
+    capsys.readouterr()
+    assert script.main([*arguments("parts"), "--print-runs"]) == 0
+    commands = [shlex.split(line) for line in capsys.readouterr().out.splitlines()]
+    assert [command[:2] for command in commands] == [["python", "scripts/ablate.py"]] * 4
+    names = [f"ablation_{row}/seed{seed}" for row in ROWS[:2] for seed in (0, 1)]
+    assert [command[-2:] for command in commands] == [["--only", name] for name in names]
+    for command in commands:
+        assert script.main(command[2:]) == 0
+        assert not (run_here / "parts" / "table.md").exists()
+    assert trained[:4] == trained[4:]  # configs and folders alike
+    assert script.main([*arguments("parts"), "--print-runs"]) == 0
+    assert capsys.readouterr().out == ""
+    assert script.main([*arguments("parts"), "--table"]) == 0
+    for file in ("table.md", "table.json"):
+        whole, parts = ((run_here / out / file).read_bytes() for out in ("whole", "parts"))
+        assert parts == whole
+    assert script.main([*arguments("parts"), "--only", "ablation_complete/seed2"]) == 2
+    assert "--only: found ablation_complete/seed2, expected one of" in capsys.readouterr().err
+    assert len(trained) == 8
 
 
 def test_shared_backbone_trains_in_groups(

@@ -1,4 +1,4 @@
-"""What a run writes while it works: the run folder, log lines, TensorBoard.
+"""What a run writes while it works: the run folder, log lines, curves.
 
     runs/<experiment>/<time>/
         config.yaml  environment.json  log.jsonl  train.log  tensorboard/  checkpoints/
@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -23,9 +23,9 @@ import numpy as np
 import torch
 import torchvision
 import yaml
-from torch.utils.tensorboard import SummaryWriter
 
 from dcpose.engine.distributed import is_main
+from dcpose.engine.run.loggers import CurveLogger, LoggerName, open_logger
 from dcpose.files.writing import naming, remove_unfinished, write_text
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -98,12 +98,19 @@ class Run:
     Args:
         path: run folder; created with its subfolders if it does not exist.
         config: resolved config as a plain dict; written to `config.yaml` and into checkpoints.
+        loggers: what draws curves and shows pictures; see `open_logger`.
     """
 
-    def __init__(self, path: Path, config: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        config: Mapping[str, Any],
+        loggers: Sequence[LoggerName] = ("tensorboard",),
+    ) -> None:
         self.path = path
         self.config = dict(config)
-        self._tensorboard: SummaryWriter | None = None
+        self._names = tuple(loggers)
+        self._open: list[CurveLogger] | None = None
         if is_main():
             self.checkpoints.mkdir(parents=True, exist_ok=True)
 
@@ -149,7 +156,7 @@ class Run:
             return
         self.close()
         remove_unfinished(self.path)
-        self._tensorboard = SummaryWriter(str(self.path / "tensorboard"), purge_step=step + 1)
+        self._open = self._opened(step)
         if self._log.exists():
             kept = [line for line in self._log.read_text("utf-8").splitlines() if _upto(line, step)]
             write_text(self._log, "".join(f"{line}\n" for line in kept))
@@ -164,30 +171,28 @@ class Run:
             file.write(json.dumps(line, allow_nan=False) + "\n")
 
     def plot(self, step: int, values: Mapping[str, float]) -> None:
-        """Add one point to each TensorBoard curve."""
-        if not is_main():
-            return
-        for tag, value in values.items():
-            self._writer().add_scalar(tag, value, step)
+        """Add one point to each curve."""
+        for logger in self._loggers():
+            logger.plot(step, values)
 
     def show(self, step: int, pictures: Mapping[str, np.ndarray]) -> None:
-        """Add (H, W, 3) uint8 RGB pictures to TensorBoard."""
-        if not is_main():
-            return
-        for tag, picture in pictures.items():
-            self._writer().add_image(tag, picture, step, dataformats="HWC")
-        self._writer().flush()
+        """Add (H, W, 3) uint8 RGB pictures."""
+        for logger in self._loggers():
+            logger.show(step, pictures)
 
     def close(self) -> None:
-        """Write out what TensorBoard still holds."""
-        if self._tensorboard is not None:
-            self._tensorboard.close()
-            self._tensorboard = None
+        """Write out what the loggers still hold."""
+        for logger in self._open or []:
+            logger.close()
+        self._open = None
 
-    def _writer(self) -> SummaryWriter:
-        if self._tensorboard is None:
-            self._tensorboard = SummaryWriter(str(self.path / "tensorboard"))
-        return self._tensorboard
+    def _loggers(self) -> list[CurveLogger]:
+        if self._open is None and is_main():
+            self._open = self._opened(step=-1)
+        return self._open or []
+
+    def _opened(self, step: int) -> list[CurveLogger]:
+        return [open_logger(name, self.path, self.config, step) for name in self._names]
 
 
 def _upto(line: str, step: int) -> bool:

@@ -25,6 +25,7 @@ MAY_CHANGE = (
     "train.precision",  # after a loss that is not finite, or on another device
     "train.validate_every",
     "train.log_every",
+    "train.loggers",
     "train.save_every",
     "train.timeout_s",
     "train.nonfinite_limit",
