@@ -33,6 +33,7 @@ class Dataset:
             folder of one annotation file per video, or the file, that `evaluate` takes.
         skeleton: joints, where the config names no file.
         form: of leaderboard files; None where there is no leaderboard.
+        fixed_joints: labels have these joints in this order; else files name theirs.
     """
 
     read: Callable[[Any, Path, Split, Skeleton], list[VideoAnnotation]]
@@ -40,6 +41,7 @@ class Dataset:
     truth: Callable[[Any, Path, Split, Skeleton, Path], Path]
     skeleton: Skeleton = POSETRACK
     form: Form | None = None
+    fixed_joints: bool = False
 
 
 def _read_posetrack(
@@ -161,8 +163,12 @@ DATASETS: dict[str, Dataset] = {
     "posetrack21": _posetrack("posetrack18"),
     "coco": Dataset(_read_coco, _evaluate_coco, _one_file),
     "penn_action": Dataset(
-        _read_penn_action, _evaluate_penn_action, _written(_read_penn_action), PENN_ACTION
+        _read_penn_action,
+        _evaluate_penn_action,
+        _written(_read_penn_action),
+        PENN_ACTION,
+        fixed_joints=True,
     ),
-    "jhmdb": Dataset(_read_jhmdb, _evaluate_jhmdb, _written(_read_jhmdb), JHMDB),
+    "jhmdb": Dataset(_read_jhmdb, _evaluate_jhmdb, _written(_read_jhmdb), JHMDB, fixed_joints=True),
 }
 """By `data.layout`."""
