@@ -236,12 +236,12 @@ def _image(video: VideoAnnotation, number: int, image_id: int) -> dict[str, Any]
     """Return the entry of a frame, like those of the file."""
     first = video.images[0]
     folder, _, _ = str(first["file_name"]).rpartition("/")
-    entry = {key: first[key] for key in ("width", "height") if key in first}
+    size: dict[str, Any] = {key: first[key] for key in ("width", "height") if key in first}
     return {
         "id": image_id,
         "file_name": f"{folder}/{video.frame_path(number).name}",
         "nframes": first.get("nframes", video.num_frames),
-        **entry,
+        **size,
     }
 
 
