@@ -168,55 +168,6 @@ def test_heatmap_to_image_uses_one_matrix_per_person():
     assert joints.dtype == torch.float64
 
 
-def gaussian(covariance, center=(20, 15), wh=(40, 32)):
-    """A heatmap whose peak has the given covariance."""
-    y, x = torch.meshgrid(torch.arange(wh[1]), torch.arange(wh[0]), indexing="ij")
-    away = torch.stack([x - center[0], y - center[1]], dim=-1).double()
-    precision = torch.linalg.inv(torch.tensor(covariance, dtype=torch.float64))
-    return torch.exp(-0.5 * (away @ precision * away).sum(dim=-1)).float()
-
-
-def test_spread_of_gaussians():
-    covariances = [[[4.0, 0], [0, 4]], [[6.0, 2], [2, 3]]]
-    maps = torch.stack([gaussian(covariance) for covariance in covariances])[None]
-    torch.testing.assert_close(
-        heatmap.spread(maps, 12)[0], torch.tensor(covariances), atol=0.01, rtol=0
-    )
-
-
-def test_spread_looks_around_the_peak_alone():
-    near = gaussian([[1.0, 0], [0, 1]])
-    both = near + 0.5 * gaussian([[1.0, 0], [0, 1]], center=(34, 15))
-    maps = torch.stack([near, both, both])[None]
-    apart = heatmap.spread(maps[:, :2], 5)[0]
-    torch.testing.assert_close(apart[0], apart[1], atol=1e-3, rtol=0)
-    # a window that holds both peaks: 2/3 at 0 and 1/3 at 14 px have 14^2 * 2/9 along x
-    wide = heatmap.spread(maps[:, 1:2], 16)[0, 0]
-    torch.testing.assert_close(
-        wide, torch.tensor([[1 + 196 * 2 / 9, 0], [0, 1.0]]), atol=0.3, rtol=0
-    )
-
-
-def test_spread_at_the_border_and_of_nothing():
-    maps = torch.zeros(1, 3, 32, 40)
-    maps[0, 0, 0, 0] = 1
-    maps[0, 1] = -1
-    maps[0, 2, 5, 5] = torch.nan
-    found = heatmap.spread(maps, 3)[0]
-    assert (found[:2] == 0).all()
-    assert found[2].isnan().all()
-    with pytest.raises(ValueError, match="radius of at least 1"):
-        heatmap.spread(maps, 0)
-
-
-def test_spread_turns_with_the_crop():
-    # 90 degrees and twice the size: x of the crop is y of the image
-    turn = torch.tensor([[[0.0, -2, 7], [2, 0, 9]]])
-    covariance = torch.tensor([[[[4.0, 1], [1, 9]]]])
-    expected = 4.0**2 * 2**2 * torch.tensor([[[[9.0, -1], [-1, 4]]]], dtype=torch.float64)
-    torch.testing.assert_close(heatmap.spread_to_image(covariance, turn, 4.0), expected)
-
-
 UDP_WH, UDP_CELLS = (192, 256), (48, 64)
 
 

@@ -4,11 +4,13 @@ from pathlib import Path
 
 from dcpose.build.datasets import DATASETS
 from dcpose.build.tables import METHODS
-from dcpose.config.schema import Config, Split
+from dcpose.config.schema import Config, DataSection, Split
 from dcpose.config.shipped import find_config
+from dcpose.config.train_set import TrainSet
 from dcpose.data.appearance import Appearance
 from dcpose.data.augment import Augmentation
 from dcpose.data.clip import ClipOptions
+from dcpose.data.mixed import with_joints_of
 from dcpose.formats.detections import describe_detector, read_detections
 from dcpose.formats.posetrack.records import VideoAnnotation, describe_skipped
 from dcpose.formats.skeleton_yaml import read_skeleton
@@ -19,6 +21,37 @@ from dcpose.structures import PersonRecord
 def read_videos(cfg: Config, split: Split) -> list[VideoAnnotation]:
     """Read the annotation files of a split; see `build.datasets`."""
     return DATASETS[cfg.data.layout].read(cfg.data, data_root(cfg), split, build_skeleton(cfg))
+
+
+def read_train_sets(cfg: Config) -> list[tuple[TrainSet, list[VideoAnnotation]]]:
+    """Read the sets of `data.sets`, with the joints of the config.
+
+    Raises:
+        ValueError: if a file breaks its form, or a set has none of the joints.
+    """
+    skeleton = build_skeleton(cfg)
+    return [(one, _read_train_set(one, skeleton)) for one in cfg.data.sets or ()]
+
+
+def _read_train_set(one: TrainSet, skeleton: Skeleton) -> list[VideoAnnotation]:
+    root = Path(one.root)
+    if not root.is_dir():
+        raise ValueError(f"data.sets: no such folder: {root} (working directory: {Path.cwd()})")
+    dataset = DATASETS[one.layout]
+    values = {"train_annotations": one.annotations, "train_images": one.images}
+    section = DataSection.members()[one.layout].model_validate(
+        {"layout": one.layout, "root": one.root}
+        | {key: value for key, value in values.items() if value is not None}
+    )
+    if one.skeleton is not None:
+        own = read_skeleton(find_config(one.skeleton))
+    else:  # files that name their joints are read for those of the config
+        own = dataset.skeleton if dataset.fixed_joints else skeleton
+    videos = dataset.read(section, root, "train", own)
+    try:
+        return with_joints_of(videos, own, skeleton)
+    except ValueError as error:
+        raise ValueError(f"data.sets: {root}: {error}") from None
 
 
 def annotations_path(cfg: Config, split: Split) -> Path:

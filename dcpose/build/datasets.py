@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from dcpose.config.schema import DataSection, JhmdbDataConfig, PennActionDataConfig, Split
 from dcpose.evaluation.by_content import evaluate_by_content
@@ -11,6 +11,7 @@ from dcpose.evaluation.coco_ap import evaluate_coco
 from dcpose.evaluation.measured import Measured
 from dcpose.evaluation.pck_result import evaluate_pck
 from dcpose.formats.coco import read_coco
+from dcpose.formats.findings import Findings
 from dcpose.formats.jhmdb import JHMDB, read_jhmdb
 from dcpose.formats.one_person import write_annotations
 from dcpose.formats.penn_action import PENN_ACTION, read_penn_action
@@ -21,29 +22,52 @@ from dcpose.formats.posetrack.records import FRAME_DIGITS, VideoAnnotation, read
 from dcpose.skeleton import POSETRACK, Skeleton
 
 
+class Read(Protocol):
+    """Reads the annotated videos of a split."""
+
+    def __call__(
+        self,
+        data: Any,  # noqa: ANN401 - the layout's own section
+        root: Path,
+        split: Split,
+        skeleton: Skeleton,
+        findings: Findings | None = None,
+        /,
+    ) -> list[VideoAnnotation]:
+        """Return the videos; without findings the first problem is a ValueError."""
+        ...
+
+
 @dataclass(frozen=True)
 class Dataset:
     """One kind of data set.
 
     Attributes:
-        read: config section, root folder, split and joints to annotated videos.
+        read: config section, root folder, split and joints to annotated videos; what is wrong with
+            single files goes to the findings, where some are given.
         evaluate: files of annotations (see `truth`), folder of predictions, how joints are scored
             (`test.joint_score`) and joints to what the predictions are worth.
         truth: config section, root folder, split, joints, and an empty folder to work in, to the
             folder of one annotation file per video, or the file, that `evaluate` takes.
         skeleton: joints, where the config names no file.
         form: of leaderboard files; None where there is no leaderboard.
+        fixed_joints: labels have these joints in this order; else files name theirs.
     """
 
-    read: Callable[[Any, Path, Split, Skeleton], list[VideoAnnotation]]
+    read: Read
     evaluate: Callable[[Path, Path, JointScore, Skeleton], Measured]
     truth: Callable[[Any, Path, Split, Skeleton, Path], Path]
     skeleton: Skeleton = POSETRACK
     form: Form | None = None
+    fixed_joints: bool = False
 
 
 def _read_posetrack(
-    data: DataSection, root: Path, split: Split, skeleton: Skeleton
+    data: DataSection,
+    root: Path,
+    split: Split,
+    skeleton: Skeleton,
+    findings: Findings | None = None,
 ) -> list[VideoAnnotation]:
     """Read PoseTrack's files; raise ValueError also if frames have names of another layout."""
     files = data.files_of(split)
@@ -78,7 +102,11 @@ def _evaluate_posetrack(
 
 
 def _read_coco(
-    data: DataSection, root: Path, split: Split, skeleton: Skeleton
+    data: DataSection,
+    root: Path,
+    split: Split,
+    skeleton: Skeleton,
+    findings: Findings | None = None,
 ) -> list[VideoAnnotation]:
     files = data.files_of(split)
     return read_coco(root / files.annotations, root / (files.images or ""), skeleton)
@@ -91,17 +119,25 @@ def _one_file(
 
 
 def _read_penn_action(
-    data: PennActionDataConfig, root: Path, split: Split, skeleton: Skeleton
+    data: PennActionDataConfig,
+    root: Path,
+    split: Split,
+    skeleton: Skeleton,
+    findings: Findings | None = None,
 ) -> list[VideoAnnotation]:
     _check_joints(skeleton, PENN_ACTION)
-    return read_penn_action(root, split == "train", *_folders(data, split))
+    return read_penn_action(root, split == "train", *_folders(data, split), findings)
 
 
 def _read_jhmdb(
-    data: JhmdbDataConfig, root: Path, split: Split, skeleton: Skeleton
+    data: JhmdbDataConfig,
+    root: Path,
+    split: Split,
+    skeleton: Skeleton,
+    findings: Findings | None = None,
 ) -> list[VideoAnnotation]:
     _check_joints(skeleton, JHMDB)
-    return read_jhmdb(root, split == "train", data.fold, *_folders(data, split))
+    return read_jhmdb(root, split == "train", data.fold, *_folders(data, split), findings)
 
 
 def _folders(data: DataSection, split: Split) -> tuple[str, str]:
@@ -120,7 +156,7 @@ def _check_joints(skeleton: Skeleton, own: Skeleton) -> None:
 
 
 def _written(
-    read: Callable[[Any, Path, Split, Skeleton], list[VideoAnnotation]],
+    read: Read,
 ) -> Callable[[Any, Path, Split, Skeleton, Path], Path]:
     """Return how annotations in files of another kind become files that can be measured by."""
 
@@ -161,8 +197,12 @@ DATASETS: dict[str, Dataset] = {
     "posetrack21": _posetrack("posetrack18"),
     "coco": Dataset(_read_coco, _evaluate_coco, _one_file),
     "penn_action": Dataset(
-        _read_penn_action, _evaluate_penn_action, _written(_read_penn_action), PENN_ACTION
+        _read_penn_action,
+        _evaluate_penn_action,
+        _written(_read_penn_action),
+        PENN_ACTION,
+        fixed_joints=True,
     ),
-    "jhmdb": Dataset(_read_jhmdb, _evaluate_jhmdb, _written(_read_jhmdb), JHMDB),
+    "jhmdb": Dataset(_read_jhmdb, _evaluate_jhmdb, _written(_read_jhmdb), JHMDB, fixed_joints=True),
 }
 """By `data.layout`."""

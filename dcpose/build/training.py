@@ -11,12 +11,19 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from dcpose import heatmap
-from dcpose.build.data import build_augmentation, build_clip_options, build_skeleton, read_videos
+from dcpose.build.data import (
+    build_augmentation,
+    build_clip_options,
+    build_skeleton,
+    read_train_sets,
+    read_videos,
+)
 from dcpose.config.loading import config_to_dict
 from dcpose.config.schema import Config
 from dcpose.data.dataset import PoseTrackClips
 from dcpose.data.kept_encodings import KeptEncodings, hash_clips, hash_weights
 from dcpose.data.loader import EpochBatches, make_train_loader
+from dcpose.data.mixed import MixedClips, Part
 from dcpose.deploy.example import PROOF_CELLS, example_clips
 from dcpose.deploy.fast import prepare_for_inference
 from dcpose.engine.distributed import barrier, rank, world_size
@@ -26,6 +33,7 @@ from dcpose.engine.precision import resolve_precision
 from dcpose.engine.run.progress import with_progress
 from dcpose.engine.state import TrainingState
 from dcpose.engine.train_settings import TrainSettings
+from dcpose.formats.posetrack.records import VideoAnnotation
 from dcpose.models.interface import TemporalModel
 from dcpose.structures import ClipBatch
 
@@ -37,16 +45,8 @@ def build_train_loader(cfg: Config, device: torch.device | None = None) -> DataL
         cfg: see `load_config`.
         device: where batches go; memory is page-locked for CUDA.
     """
-    dataset = PoseTrackClips(
-        read_videos(cfg, "train"),
-        build_clip_options(cfg, training=True),
-        build_augmentation(cfg),
-        seed=cfg.seed,
-        skeleton=build_skeleton(cfg),
-        draws=cfg.data.draws,
-    )
     return make_train_loader(
-        dataset,
+        _training_clips(cfg),
         batch_size=cfg.train.batch_size,
         workers=cfg.data.workers,
         seed=cfg.seed,
@@ -56,6 +56,23 @@ def build_train_loader(cfg: Config, device: torch.device | None = None) -> DataL
         group_frames=cfg.data.group_frames,
         timeout_s=cfg.train.timeout_s,
     )
+
+
+def _training_clips(cfg: Config) -> PoseTrackClips | MixedClips:
+    def clips(videos: list[VideoAnnotation]) -> PoseTrackClips:
+        return PoseTrackClips(
+            videos,
+            build_clip_options(cfg, training=True),
+            build_augmentation(cfg),
+            seed=cfg.seed,
+            skeleton=build_skeleton(cfg),
+            draws=cfg.data.draws,
+        )
+
+    if cfg.data.sets is None:
+        return clips(read_videos(cfg, "train"))
+    parts = [Part(clips(videos), one.share, one.weight) for one, videos in read_train_sets(cfg)]
+    return MixedClips(parts, cfg.seed)
 
 
 def build_source(

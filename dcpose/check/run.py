@@ -79,17 +79,21 @@ def check_data_set(
         raise ValueError(f"data.root: no such folder: {root}{dead}; link the data set there")
     if options.layout not in FRAME_DIGITS:
         raise ValueError(
-            f"data.layout: found {options.layout!r}, but only the files of these are checked: "
-            f"{', '.join(FRAME_DIGITS)}"
+            f"data.layout: found {options.layout!r}, expected one of {', '.join(FRAME_DIGITS)}; "
+            "see check_other_set for others"
         )
-    path = None
-    if cache_dir is not None:
-        path = cache_dir / f"{cache_name('check', str(root.resolve()))}.json"
-    cache = FactCache(path)
+    cache = cache_of(root, cache_dir)
     check = _Check(root, options, cache, progress)
     report = check.run(splits)
     cache.save()
     return report
+
+
+def cache_of(root: Path, cache_dir: Path | None) -> FactCache:
+    """Return what was found of a data set before; None keeps nothing."""
+    if cache_dir is None:
+        return FactCache(None)
+    return FactCache(cache_dir / f"{cache_name('check', str(root.resolve()))}.json")
 
 
 @dataclass(frozen=True)
@@ -118,7 +122,7 @@ class _Check:
             found, usable = self._frames(files.split, videos, places[files.split])
             boxes, num_boxes = self._detections(files, videos)
             findings += [*found, *boxes]
-            summaries.append(_summarise(files.split, videos, usable, num_boxes))
+            summaries.append(summarise(files.split, videos, usable, num_boxes))
         tree = describe_tree(self.root, splits) if layout else None
         # the same frames can serve val and test
         return Report(str(self.root), labels, summaries, list(dict.fromkeys(findings)), tree)
@@ -181,9 +185,10 @@ class _Check:
         return findings, count
 
 
-def _summarise(
+def summarise(
     split: str, videos: Sequence[AnnotationFacts], usable: int, boxes: int | None
 ) -> SplitSummary:
+    """Return what a split holds."""
     return SplitSummary(
         split=split,
         videos=len(videos),

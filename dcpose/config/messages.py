@@ -105,6 +105,12 @@ def _origin_of(key: str, origins: dict[str, str]) -> str:
 def _describe(problem: ErrorDetails, key: str, valid_keys: Sequence[str]) -> str:
     found = problem["input"]
     position = "".join(f"[{part}]" for part in problem["loc"] if isinstance(part, int))
+    inside = _keys_of_element(problem)
+    if inside and problem["type"] in ("extra_forbidden", "missing"):
+        what = "missing" if problem["type"] == "missing" else "unknown key; correct or remove it"
+        return f"{key}{position}.{inside}: {what}"
+    if inside:
+        position = f"{position}.{inside}"
     if problem["type"] == "extra_forbidden":
         return f"{key}: unknown key; {_nearest(key, valid_keys)}"
     if problem["type"] == "missing" and position:
@@ -115,6 +121,13 @@ def _describe(problem: ErrorDetails, key: str, valid_keys: Sequence[str]) -> str
         text = problem["msg"].removeprefix("Value error, ")
         return text if isinstance(found, dict) else f"{key}: found {_yaml(found)}: {text}"
     return f"{key}{position}: found {_yaml(found)}, expected {_expectation(problem)}"
+
+
+def _keys_of_element(problem: ErrorDetails) -> str:
+    """Return the dotted key below an element of a list; nothing where the element is meant."""
+    loc = problem["loc"]
+    places = [place for place, part in enumerate(loc) if isinstance(part, int)]
+    return ".".join(map(str, loc[places[-1] + 1 :])) if places else ""
 
 
 def _yaml(value: object) -> str:

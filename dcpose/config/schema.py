@@ -25,6 +25,7 @@ from dcpose.config.section import (
     Section,
     Size,
 )
+from dcpose.config.train_set import TrainSet
 from dcpose.geometry import Affine
 
 Split = Literal["train", "val", "test"]
@@ -109,6 +110,9 @@ class DataSection(Choice):
     which for COCO and data of your own is PoseTrack's."""
     train_annotations: PathText = "annotations/train"
     """Folder of per-video JSON files, or one JSON file of all videos."""
+    sets: Annotated[tuple[TrainSet, ...], Field(min_length=1), YAML_TUPLE] | None = None
+    """Several data sets to train on, in place of train_annotations; val and test stay those of
+    data.root. Joints are joined by name. null trains on data.root alone."""
     val_annotations: PathText = "annotations/val"
     """Folder of per-video JSON files, or one JSON file of all videos."""
     test_annotations: PathText = "annotations/test"
@@ -411,6 +415,27 @@ class Config(Section):
                 f"test.fast={str(self.test.fast).lower()} and model.backbone.name="
                 f"{self.model.backbone.name}; use fp32 or bf16"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _check_sets(self) -> "Config":
+        sets = self.data.sets
+        if sets is None:
+            return self
+        shares = [one.share is not None for one in sets]
+        if any(shares) and not all(shares):
+            raise ValueError("data.sets: some have a share and others not; give all one, or none")
+        if self.data.group_frames:
+            raise ValueError(
+                "data.sets mixes people of different frames, which data.group_frames="
+                f"{self.data.group_frames} would keep together; set data.group_frames=0"
+            )
+        for name, value in (
+            ("train.cache_encodings", self.train.cache_encodings),
+            ("data.draws", self.data.draws),
+        ):
+            if value is not None:
+                raise ValueError(f"data.sets draws people anew in every epoch; set {name}=null")
         return self
 
     @model_validator(mode="after")

@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader, Sampler
 
 from dcpose.data.dataset import PoseTrackClips
 from dcpose.data.epoch_order import FrameRuns
+from dcpose.data.mixed import MixedClips
 from dcpose.structures import ClipBatch
 
 
@@ -70,7 +71,7 @@ class EpochSampler(Sampler[tuple[int, int]]):
 
 
 def make_train_loader(
-    dataset: PoseTrackClips,
+    dataset: PoseTrackClips | MixedClips,
     batch_size: int,
     workers: int,
     seed: int,
@@ -110,7 +111,7 @@ def make_train_loader(
     )
 
 
-def _frame_runs(dataset: PoseTrackClips, length: int) -> FrameRuns:
+def _frame_runs(dataset: PoseTrackClips | MixedClips, length: int) -> FrameRuns:
     _, videos = np.unique([person.video for person in dataset.people], return_inverse=True)
     frames = np.array([person.frame for person in dataset.people], np.int64)
     return FrameRuns(videos.astype(np.int64), frames, length)

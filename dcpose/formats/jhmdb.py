@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from dcpose.formats.findings import Findings
 from dcpose.formats.mat_files import MatFile
 from dcpose.formats.one_person import one_person_video
 from dcpose.formats.posetrack.images import name_fault
@@ -65,6 +66,7 @@ def read_jhmdb(
     fold: int,
     splits: str = "sub_splits",
     frames: str = "Rename_Images",
+    findings: Findings | None = None,
 ) -> list[VideoAnnotation]:
     """Read the videos of a split, in the order of actions and names.
 
@@ -74,10 +76,12 @@ def read_jhmdb(
         fold: which of the three splits.
         splits: folder of the lists of videos, below the root.
         frames: folder of the actions with the frames, below the root.
+        findings: takes what is wrong with single files; None raises the first.
 
     Raises:
         ValueError: if there is no such split, or a file is missing or breaks the form.
     """
+    findings = findings or Findings()
     if fold not in FOLDS:
         raise ValueError(f"fold {fold} of Sub-JHMDB, expected one of 1, 2, 3")
     lists = sorted((root / splits).glob(f"*_test_split{fold}.txt"))
@@ -89,8 +93,13 @@ def read_jhmdb(
     videos: list[VideoAnnotation] = []
     for file in lists:
         action = file.name.removesuffix(f"_test_split{fold}.txt")
-        for name in _members(file, train):
-            videos.append(_video(root, frames, action, name, len(videos)))
+        names: list[str] = []
+        with findings.of_entry("annotation-file", str(file), "fetch the file again"):
+            names = _members(file, train)
+        for name in names:
+            place = root / "joint_positions" / action / name
+            with findings.of_entry("annotation-file", str(place), "fetch the video's files again"):
+                videos.append(_video(root, frames, action, name, len(videos)))
     people = sum(len(video.people) for video in videos)
     text = describe_skipped(sum((video.skipped for video in videos), Counter[str]()))
     logger.info("%s: %d videos, %d people%s", root, len(videos), people, text)

@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
+from dcpose.formats.findings import Findings
 from dcpose.formats.mat_files import MatFile
 from dcpose.formats.one_person import one_person_video
 from dcpose.formats.posetrack.records import VideoAnnotation, describe_skipped
@@ -55,7 +56,11 @@ VARIABLES = ("nframes", "dimensions", "x", "y", "visibility", "bbox", "train")
 
 
 def read_penn_action(
-    root: Path, train: bool, labels: str = "labels", frames: str = "frames"
+    root: Path,
+    train: bool,
+    labels: str = "labels",
+    frames: str = "frames",
+    findings: Findings | None = None,
 ) -> list[VideoAnnotation]:
     """Read the videos of a split, in the order of their numbers.
 
@@ -64,21 +69,24 @@ def read_penn_action(
         train: the training videos; else those for tests.
         labels: folder of the labels, below the root.
         frames: folder of the videos, below the root.
+        findings: takes what is wrong with single files; None raises the first.
 
     Raises:
         ValueError: if there are no labels, or a file breaks the form.
     """
+    findings = findings or Findings()
     files = sorted((root / labels).glob("*.mat"))
     if not files:
         raise ValueError(f"{root / labels}: no .mat files, expected the labels of Penn Action")
     videos: list[VideoAnnotation] = []
     for file in files:
-        content = MatFile(file, VARIABLES)
-        flag = float(content.numbers("train", (1, 1))[0, 0])
-        if flag not in (1.0, -1.0):
-            raise ValueError(f"{file}: train is {flag}, expected 1 or -1")
-        if (flag > 0) == train:
-            videos.append(_video(content, file, root, frames, len(videos)))
+        with findings.of_entry("annotation-file", str(file), "fetch the file again"):
+            content = MatFile(file, VARIABLES)
+            flag = float(content.numbers("train", (1, 1))[0, 0])
+            if flag not in (1.0, -1.0):
+                raise ValueError(f"{file}: train is {flag}, expected 1 or -1")
+            if (flag > 0) == train:
+                videos.append(_video(content, file, root, frames, len(videos)))
     skipped = sum((video.skipped for video in videos), Counter[str]())
     people = sum(len(video.people) for video in videos)
     text = describe_skipped(skipped)

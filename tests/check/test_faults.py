@@ -539,6 +539,6 @@ def test_a_missing_root_is_the_users_error(tmp_path):
 
 def test_a_layout_of_single_images_is_the_users_error(healthy):
     with pytest.raises(
-        ValueError, match=r"data\.layout: found 'coco', but only the files of these"
+        ValueError, match=r"data\.layout: found 'coco', expected one of posetrack17"
     ):
         check(healthy, layout="coco")

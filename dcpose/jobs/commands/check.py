@@ -22,17 +22,27 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from dcpose.check.findings import CODES
+from dcpose.build.data import build_skeleton
+from dcpose.build.datasets import DATASETS
+from dcpose.check.findings import CODES, Report
+from dcpose.check.frames import NeighborNeeds
 from dcpose.check.layout import SplitFiles
+from dcpose.check.other_sets import ReadSplit, check_other_set
 from dcpose.check.run import CheckOptions, check_data_set
 from dcpose.cli import leading_choices, reports_user_errors
 from dcpose.config.loading import load_config
-from dcpose.config.schema import Config
+from dcpose.config.schema import Config, Split
 from dcpose.config.shipped import find_config
 from dcpose.data.frames import FrameError, read_frame
 from dcpose.files.cache_dir import default_cache_dir
 from dcpose.files.writing import write_text
-from dcpose.formats.posetrack.records import VideoAnnotation, read_annotations, read_video
+from dcpose.formats.findings import Findings, Level
+from dcpose.formats.posetrack.records import (
+    FRAME_DIGITS,
+    VideoAnnotation,
+    read_annotations,
+    read_video,
+)
 from dcpose.formats.skeleton_yaml import read_skeleton
 from dcpose.skeleton import POSETRACK, Skeleton
 from dcpose.structures import PersonRecord
@@ -55,7 +65,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     cache_dir = None if args.no_cache else args.cache or default_cache_dir()
     root = Path(cfg.data.root)
     options = check_options(cfg)
-    report = check_data_set(root, splits, options, cache_dir, ProgressLines())
+    if cfg.data.layout in FRAME_DIGITS:
+        report = check_data_set(root, splits, options, cache_dir, ProgressLines())
+    else:
+        report = check_published_set(cfg, args.splits, cache_dir)
     report = report.allowing(args.allow)
     print(report.text())
     if args.json:
@@ -67,6 +80,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 readable_videos(files, root, options.skeleton), options.skeleton
             )
             for files in splits
+            if cfg.data.layout in FRAME_DIGITS
         }
         write_contact_sheet(args.contact_sheet, columns)
     return 1 if report.problems else 0
@@ -131,6 +145,26 @@ def check_options(cfg: Config) -> CheckOptions:
         min_box_score=cfg.data.min_box_score,
         skeleton=POSETRACK if file is None else read_skeleton(find_config(file)),
     )
+
+
+def check_published_set(cfg: Config, splits: Sequence[str], cache_dir: Path | None) -> Report:
+    """Check a data set that is read as it is published."""
+    dataset, skeleton = DATASETS[cfg.data.layout], build_skeleton(cfg)
+    root = Path(cfg.data.root)
+
+    def reader(split: Split) -> ReadSplit:
+        def read(findings: Findings) -> list[VideoAnnotation]:
+            return dataset.read(cfg.data, root, split, skeleton, findings)
+
+        return read
+
+    # val and test are the same videos, and COCO's test images have no annotations
+    chosen: list[Split] = [split for split in ("train", "val") if split in splits]
+    options = check_options(cfg)
+    level: Level = "problem" if options.missing_neighbors == "error" else "note"
+    needs = NeighborNeeds(options.max_gap if cfg.data.has_clips else 0, level)
+    name = f"{cfg.data.layout}, as published"
+    return check_other_set(root, name, {s: reader(s) for s in chosen}, needs, cache_dir)
 
 
 class ProgressLines:
