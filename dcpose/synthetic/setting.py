@@ -59,7 +59,8 @@ def make_settings(scenes: Scenes, photos: Path | None = None) -> tuple[Setting, 
     Args:
         scenes: "street", whole bodies before a standing camera; "anywhere", where people also sit,
             bend, do sports, are cut off by tables and by the border of the picture, and are seen
-            close up, from above and from behind; "both", one video in three on the street, and most of all videos clear.
+            close up, from above and from behind; "both", one video in three on the street, and
+            most of all videos clear.
         photos: folder of `.jpg` pictures without people that become backgrounds.
 
     Raises:
