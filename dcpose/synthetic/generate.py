@@ -33,7 +33,7 @@ from dcpose.synthetic.labels import (
     image_entry,
     people_entries,
 )
-from dcpose.synthetic.setting import Scenes, make_setting
+from dcpose.synthetic.setting import Scenes, make_settings
 from dcpose.synthetic.video import Video
 
 GENERATOR_VERSION = 1
@@ -79,6 +79,7 @@ def generate(
     workers: int,
     scenes: Scenes = "street",
     photos: Path | None = None,
+    train_frames: int | None = None,
 ) -> Summary:
     """Render a data set; a folder that is finished with the same parameters is left as it is.
 
@@ -91,7 +92,9 @@ def generate(
         image_wh: size of the frames in pixels, each side at least 96.
         workers: processes.
         scenes: what the videos show, and
-        photos: folder of pictures that stand behind the people; see `make_setting`.
+        photos: folder of pictures that stand behind the people; see `make_settings`.
+        train_frames: frames per training video, if not as many; 1 makes stills, of which no two
+            show the same people.
 
     Raises:
         ValueError: for numbers out of range, or a folder that holds something else.
@@ -104,11 +107,13 @@ def generate(
         "frames": frames,
         "image_wh": list(image_wh),
     }
-    setting = make_setting(scenes, photos)
+    settings = make_settings(scenes, photos)
     if scenes != "street":
         parameters["scenes"] = scenes
-    if setting.photos:
-        parameters["photos"] = [photo.name for photo in setting.photos]
+    if settings[0].photos:
+        parameters["photos"] = [photo.name for photo in settings[0].photos]
+    if train_frames is not None:
+        parameters["train_frames"] = train_frames
     _check_numbers(parameters, workers)
     finished = _check_folder(out, parameters)
     if finished is not None:
@@ -116,13 +121,16 @@ def generate(
     out.mkdir(parents=True, exist_ok=True)
     _write_json(out / UNFINISHED, parameters)
     jobs = [
-        VideoJob(out, seed, split, index, frames, image_wh, setting)
-        for split, count in zip(SPLITS, (train_videos, val_videos), strict=True)
+        VideoJob(out, seed, split, index, length, image_wh, settings[index % len(settings)])
+        for split, count, length in (
+            ("train", train_videos, train_frames or frames),
+            ("val", val_videos, frames),
+        )
         for index in range(count)
     ]
     done = list(_progress(_run(jobs, workers), len(jobs)))
     _write_detections(out, done)
-    summary = _summarise(done, frames)
+    summary = _summarise(done, sum(job.frames for job in jobs))
     _write_json(out / MANIFEST, {"parameters": parameters, "summary": asdict(summary)})
     (out / UNFINISHED).unlink()
     return summary
@@ -131,7 +139,7 @@ def generate(
 def _summarise(done: list[_Done], frames: int) -> Summary:
     people = {split: sum(d.people for d in done if d.split == split) for split in SPLITS}
     hit = sum(d.hit for d in done) / max(sum(people.values()), 1)
-    return Summary(len(done), len(done) * frames, people["train"], people["val"], round(hit, 4))
+    return Summary(len(done), frames, people["train"], people["val"], round(hit, 4))
 
 
 def _check_numbers(parameters: dict[str, Any], workers: int) -> None:
@@ -142,6 +150,8 @@ def _check_numbers(parameters: dict[str, Any], workers: int) -> None:
         )
     if parameters["frames"] not in range(4, 10_000):
         raise ValueError(f"frames must be 4 to 9999, got {parameters['frames']}")
+    if parameters.get("train_frames", 1) not in range(1, 10_000):
+        raise ValueError(f"train_frames must be 1 to 9999, got {parameters['train_frames']}")
     if min(parameters["image_wh"]) < 96 or max(parameters["image_wh"]) > 4096:
         raise ValueError(f"sides of the image must be 96 to 4096, got {parameters['image_wh']}")
     if parameters["seed"] < 0:
@@ -167,7 +177,7 @@ def _check_folder(out: Path, parameters: dict[str, Any]) -> Summary | None:
         raise ValueError(f"{out} is not empty and was not made by this generator; name another one")
     else:
         return None
-    keys = [key for key in parameters if found.get(key) != parameters[key]]
+    keys = [key for key in parameters | found if found.get(key) != parameters.get(key)]
     raise ValueError(
         f"{out} was made with other parameters ({', '.join(keys)}); remove it or name another one"
     )

@@ -1,10 +1,10 @@
 """What kind of videos are rendered: where the camera stands, who is there, and what they do."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args
 
-Scenes = Literal["street", "anywhere"]
+Scenes = Literal["street", "anywhere", "both"]
 
 _STREET_ACTIONS = ("wave", "squat", "dance", "jumping_jack", "box", "kick", "talk", "reach")
 
@@ -25,6 +25,7 @@ class Setting:
         seat, table: share of the sitting people with a visible seat, and share of the people
             behind a table or a fence.
         loose: share of the people in wide clothes; skirt: in a skirt or a coat.
+        clear: share of the videos in which nothing is blurred, defocused or crossed by things.
         photos: pictures that stand behind most scenes, in the order of their names.
     """
 
@@ -44,6 +45,7 @@ class Setting:
     table: float = 0.0
     loose: float = 0.0
     skirt: float = 0.0
+    clear: float = 0.0
     photos: tuple[Path, ...] = ()
 
 
@@ -51,13 +53,14 @@ STREET = Setting()
 """What the quick start is trained on."""
 
 
-def make_setting(scenes: Scenes, photos: Path | None = None) -> Setting:
-    """Return a setting by name.
+def make_settings(scenes: Scenes, photos: Path | None = None) -> tuple[Setting, ...]:
+    """Return settings by name; the videos of a data set take turns with them.
 
     Args:
         scenes: "street", whole bodies before a standing camera; "anywhere", where people also sit,
             bend, do sports, are cut off by tables and by the border of the picture, and are seen
-            close up, from above and from behind.
+            close up, from above and from behind; "both", one video in three on the street, and
+            most of all videos clear.
         photos: folder of `.jpg` pictures without people that become backgrounds.
 
     Raises:
@@ -66,11 +69,16 @@ def make_setting(scenes: Scenes, photos: Path | None = None) -> Setting:
     pictures = tuple(sorted(photos.glob("*.jpg"))) if photos else ()
     if photos and not pictures:
         raise ValueError(f"{photos}: no .jpg pictures; name a folder that has some")
-    if scenes == "street":
-        return Setting(photos=pictures)
-    if scenes != "anywhere":
-        known = " or ".join(get_args(Scenes))
-        raise ValueError(f"scenes: found {scenes!r}, expected {known}")
+    if scenes not in get_args(Scenes):
+        known = ", ".join(get_args(Scenes))
+        raise ValueError(f"scenes: found {scenes!r}, expected one of {known}")
+    street, anywhere = Setting(photos=pictures), _anywhere(pictures)
+    if scenes == "both":
+        return tuple(replace(place, clear=0.6) for place in (anywhere, street, anywhere))
+    return (street if scenes == "street" else anywhere,)
+
+
+def _anywhere(photos: tuple[Path, ...]) -> Setting:
     return Setting(
         horizon=(0.1, 0.5),
         pitch=(-0.15, 0.75),
@@ -88,5 +96,5 @@ def make_setting(scenes: Scenes, photos: Path | None = None) -> Setting:
         table=0.22,
         loose=0.5,
         skirt=0.2,
-        photos=pictures,
+        photos=photos,
     )

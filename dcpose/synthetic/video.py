@@ -78,7 +78,8 @@ class Video:
         self._crowd = self._add_crowd() if rng.uniform() < 0.3 else None
         people = int(rng.choice([1, 2, 3, 4, 5], p=[0.1, 0.2, 0.3, 0.25, 0.15]))
         self.actors = draw_actors(people, frames, image_wh, self._horizon, rng, setting)
-        self._bursts = bursts.draw_bursts(frames, people, rng)
+        is_clear = setting.clear > 0 and rng.uniform() < setting.clear
+        self._bursts = [] if is_clear else bursts.draw_bursts(frames, people, rng)
         self._occluders = self._draw_occluders()
         self._light = rng.uniform(0.8, 1.15) * rng.uniform(0.92, 1.08, 3).astype(np.float32)
         noise = rng.normal(0, rng.uniform(2, 6), (height + 64, width + 64, 1))
@@ -224,7 +225,7 @@ class Video:
 
     def _direction(self, frame: int, person: int) -> float:
         """Angle of a smear: along the person's own movement where there is one."""
-        other = frame - 1 if frame else frame + 1
+        other = frame - 1 if frame else min(1, self.frames - 1)
         moved = self._stance_of[frame][person].points - self._stance_of[other][person].points
         # the fast limbs decide; the sign does not matter for a streak
         x, y = np.linalg.eigh(moved.T @ moved)[1][:, -1]

@@ -120,6 +120,18 @@ def test_detections_are_near_the_people_and_val_is_a_part_of_test(made):
         assert min(offsets) < 0.25 * max(person["bbox"][2:])
 
 
+def test_stills_to_train_on(tmp_path):
+    summary = generate(tmp_path, seed=3, workers=1, train_frames=1, **SMALL)
+    assert (summary.videos, summary.frames) == (3, 2 * 1 + 9)
+    for number in (1, 2):
+        (image,) = load(tmp_path / f"annotations/train/{number:06d}_mpii_train.json")["images"]
+        assert image["is_labeled"]
+    assert load(tmp_path / "synthetic.json")["parameters"]["train_frames"] == 1
+    assert generate(tmp_path, seed=3, workers=1, train_frames=1, **SMALL) == summary
+    with pytest.raises(ValueError, match=r"made with other parameters \(train_frames\)"):
+        generate(tmp_path, seed=3, workers=1, **SMALL)
+
+
 def test_running_again_changes_nothing(made):
     out, summary = made
     times = {p: p.stat().st_mtime_ns for p in out.rglob("*")}
@@ -158,6 +170,7 @@ def test_other_folders_are_refused(made, tmp_path):
         ({"train_videos": 0, "val_videos": 0}, "not both 0"),
         ({"train_videos": -1}, "0 to 9999"),
         ({"frames": 3}, "frames must be 4 to 9999, got 3"),
+        ({"train_frames": 0}, "train_frames must be 1 to 9999, got 0"),
         ({"image_wh": (64, 200)}, "96 to 4096"),
         ({"workers": 0}, "workers must be at least 1, got 0"),
         ({"seed": -1}, "seed must not be negative"),

@@ -7,11 +7,11 @@ import pytest
 from dcpose.skeleton import POSETRACK
 from dcpose.synthetic.motion import ACTIONS
 from dcpose.synthetic.scene import MARGIN, draw_seat, draw_table, photo_background, read_photo
-from dcpose.synthetic.setting import STREET, make_setting
+from dcpose.synthetic.setting import STREET, make_settings
 from dcpose.synthetic.video import Video
 
 WH = (160, 120)
-ANYWHERE = make_setting("anywhere")
+(ANYWHERE,) = make_settings("anywhere")
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +24,21 @@ def videos():
 
 
 def test_street_is_the_default():
-    assert make_setting("street") == STREET
+    assert make_settings("street") == (STREET,)
+
+
+def test_both_is_one_street_in_three_and_mostly_clear():
+    places = make_settings("both")
+    assert [place.pitch == STREET.pitch for place in places] == [False, True, False]
+    made = [Video(8, WH, np.random.default_rng([4, n]), places[n % 3]) for n in range(24)]
+    assert 0.3 < np.mean([not video._bursts for video in made]) < 0.9
+
+
+def test_a_still_of_blurred_people():
+    videos = [Video(1, WH, np.random.default_rng([6, seed])) for seed in range(12)]
+    frames = [next(iter(video)) for video in videos]
+    assert any(video._smeared[..., 0].any() for video in videos)
+    assert all(frame.shape == (120, 160, 3) for frame in frames)
 
 
 @pytest.mark.parametrize("setting", [STREET, ANYWHERE])
@@ -35,13 +49,13 @@ def test_actions_exist_and_their_shares_sum_to_1(setting):
 
 
 def test_unknown_scenes():
-    with pytest.raises(ValueError, match="scenes: found 'beach', expected street or anywhere"):
-        make_setting("beach")
+    with pytest.raises(ValueError, match="scenes: found 'beach', expected one of street, any"):
+        make_settings("beach")
 
 
 def test_a_folder_without_pictures(tmp_path):
     with pytest.raises(ValueError, match=r"no \.jpg pictures; name a folder that has some"):
-        make_setting("anywhere", tmp_path)
+        make_settings("anywhere", tmp_path)
 
 
 def test_labels_lie_in_the_image_and_in_their_box(videos):
@@ -82,7 +96,7 @@ def test_photographs_become_backgrounds(tmp_path):
     picture = np.zeros((200, 300, 3), np.uint8)
     picture[..., 2] = 250  # red, in OpenCV's order
     cv2.imwrite(str(tmp_path / "a.jpg"), picture)
-    setting = make_setting("street", tmp_path)
+    (setting,) = make_settings("street", tmp_path)
     frames = [next(iter(Video(4, WH, np.random.default_rng(seed), setting))) for seed in range(20)]
     red = [np.median(frame[..., 0]) > np.median(frame[..., 1]) + 100 for frame in frames]
     assert 0.4 < np.mean(red) < 0.9

@@ -19,13 +19,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--train-videos", type=int, default=60)
     parser.add_argument("--val-videos", type=int, default=20)
     parser.add_argument("--frames", type=int, default=24, help="frames per video")
+    parser.add_argument(
+        "--train-frames", type=int, help="frames per training video if not as many; 1 for stills"
+    )
     parser.add_argument("--size", type=int, nargs=2, default=(640, 360), metavar=("W", "H"))
     parser.add_argument("--workers", type=int, default=2, help="processes; the files stay the same")
     parser.add_argument(
         "--scenes",
         choices=get_args(Scenes),
         default="street",
-        help="anywhere: people also sit, bend, do sports and are cut off, from all sides",
+        help="anywhere: people also sit, bend, do sports and are cut off, from all sides; "
+        "both: one video in three on the street",
     )
     parser.add_argument("--photos", type=Path, help="folder of .jpg pictures for backgrounds")
     args = parser.parse_args(argv)
@@ -39,6 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         workers=args.workers,
         scenes=args.scenes,
         photos=args.photos,
+        train_frames=args.train_frames,
     )
     print(
         f"{args.out}: {summary.videos} videos, {summary.frames} frames, {summary.train_people} "

@@ -34,6 +34,14 @@ def test_shapes(network):
     ]  # fmt: skip
 
 
+def test_layout_of_the_memory_does_not_matter(network):
+    last = images().contiguous(memory_format=torch.channels_last)
+    with torch.inference_mode():
+        levels = network.trunk(images())
+        torch.testing.assert_close(network(images()), network(last))
+    assert all(level.is_contiguous(memory_format=torch.channels_last) for level in levels)
+
+
 def test_number_of_parameters():
     # the published 4,652,008 without the last convolution and the classifier
     published, convolution, classifier = 4_652_008, 320 * 1280 + 2 * 1280, 1281 * 1000
