@@ -134,7 +134,7 @@ def test_which_configs_share(configs):
     common = shared_part(cfgs["complete"])
     assert all(shared_part(cfg) == common for cfg in cfgs.values())
     assert shared_part(configs("data.max_gap=2")["complete"]) == common
-    for override in ("seed=1", "data.crop_wh=[32,32]", "train.epochs=9", "model.backbone.width=8"):
+    for override in ("seed=1", "data.crop_wh=[64,64]", "train.epochs=9", "model.backbone.width=8"):
         assert shared_part(configs(override)["complete"]) != common
     for override in ("model.backbone.frozen=false", "model.backbone.frozen_bn=false"):
         assert shared_part(configs(override)["complete"]) is None
