@@ -1,5 +1,6 @@
 """A config becomes videos, people and clips."""
 
+from dataclasses import fields
 from pathlib import Path
 
 from dcpose.build.datasets import DATASETS
@@ -144,26 +145,9 @@ def build_clip_options(cfg: Config, training: bool) -> ClipOptions:
 
 def build_augmentation(cfg: Config) -> Augmentation:
     """Return the random changes of training clips."""
-    augment = cfg.data.augment
-    return Augmentation(
-        flip_prob=augment.flip_prob,
-        rotation_prob=augment.rotation_prob,
-        rotation_deg=augment.rotation_deg,
-        scale=augment.scale,
-        half_body_prob=augment.half_body_prob,
-        half_body_min_joints=augment.half_body_min_joints,
-        shift_prob=augment.shift_prob,
-        shift=augment.shift,
-        cut_prob=augment.cut_prob,
-        appearance=Appearance(
-            color=augment.color,
-            blur=augment.blur,
-            low_resolution=augment.low_resolution,
-            noise=augment.noise,
-            cutout=augment.cutout,
-            jpeg=augment.jpeg,
-        ),
-    )
+    values = cfg.data.augment.model_dump()
+    appearance = Appearance(**{field.name: values.pop(field.name) for field in fields(Appearance)})
+    return Augmentation(**values, appearance=appearance)
 
 
 def data_root(cfg: Config) -> Path:

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -215,13 +215,8 @@ def build_training_state(cfg: Config, model: TemporalModel) -> TrainingState:
 
 def build_train_settings(cfg: Config, device: torch.device) -> TrainSettings:
     """Collect the knobs of the training loop."""
+    names = {field.name for field in fields(TrainSettings)} - {"dtype"}
     return TrainSettings(
-        epochs=cfg.train.epochs,
         dtype=resolve_precision(cfg.train.precision, device),
-        accumulate=cfg.train.accumulate,
-        clip_grad_norm=cfg.train.clip_grad_norm,
-        validate_every=cfg.train.validate_every,
-        log_every=cfg.train.log_every,
-        save_every=cfg.train.save_every,
-        nonfinite_limit=cfg.train.nonfinite_limit,
+        **{name: getattr(cfg.train, name) for name in names},
     )

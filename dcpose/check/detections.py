@@ -1,7 +1,6 @@
 """A detections file against the images of its split."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -50,11 +49,6 @@ def check_detections(
         findings += _check_scores(rows, min_box_score, path)
     findings += _check_coverage(videos, {row["image_id"] for row in rows}, path)
     return findings, len(entries)
-
-
-def findings_to_json(findings: Sequence[Finding]) -> list[dict[str, Any]]:
-    """Return findings as a JSON value for a cache."""
-    return [asdict(finding) for finding in findings]
 
 
 def _images(videos: Sequence[AnnotationFacts]) -> ImageSizes:

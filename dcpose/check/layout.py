@@ -262,7 +262,7 @@ def check_unannotated(facts: Facts, places: Mapping[str, ImagePlace]) -> list[Fi
             named.setdefault(folder.parent, set()).add(folder.name)
     findings = []
     for place, names in named.items():
-        on_disk = sorted(entry.name for entry in _subfolders(place)) if place.is_dir() else []
+        on_disk = [entry.name for entry in list_folder(place) if entry.is_dir()]
         bare = [name for name in on_disk if name not in names]
         if bare:
             found = f"frames on disk, but no annotation file names video {bare[0]}"
@@ -272,10 +272,6 @@ def check_unannotated(facts: Facts, places: Mapping[str, ImagePlace]) -> list[Fi
                 Finding("unannotated-video", where, found, mend, level="note", count=len(bare))
             )
     return findings
-
-
-def _subfolders(folder: Path) -> list[Path]:
-    return [path for path in list_folder(folder) if path.is_dir()]
 
 
 def check_digits(layout: str, facts: Facts) -> list[Finding]:

@@ -7,13 +7,13 @@ refuses is never called healthy.
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
 from dcpose.check.annotations import AnnotationFacts, inspect_folder_file, inspect_merged_file
 from dcpose.check.cache import FactCache, cache_name, stamp_of
-from dcpose.check.detections import check_detections, findings_to_json
+from dcpose.check.detections import check_detections
 from dcpose.check.findings import Report, SplitSummary
 from dcpose.check.frames import NeighborNeeds, check_frames
 from dcpose.check.layout import (
@@ -181,7 +181,7 @@ class _Check:
             except (KeyError, TypeError, IndexError):
                 pass  # damaged: look again
         findings, count = check_detections(path, videos, self.options.min_box_score)
-        self.cache.put(str(path), stamp, [findings_to_json(findings), count])
+        self.cache.put(str(path), stamp, [[asdict(finding) for finding in findings], count])
         return findings, count
 
 

@@ -59,7 +59,7 @@ class AugmentConfig(Section):
     """Standard deviation of the box scale around 1; clipped at 1 +- this."""
     half_body_prob: Probability = 0.3
     """Probability of a box around the upper or lower body alone."""
-    half_body_min_joints: Count = 8
+    half_body_min_joints: Annotated[int, Field(ge=2)] = 8
     """Only people with more visible joints than this are cut in half."""
     shift_prob: Probability = 0.0
     """Probability of a box that is moved off its person."""

@@ -28,7 +28,7 @@ _LUMA = np.array([0.299, 0.587, 0.114])
 
 @dataclass(frozen=True)
 class Appearance:
-    """How much pixels change; 0 switches a change off.
+    """How much pixels change, each from 0, which switches a change off, to 1.
 
     Attributes:
         color: strength of changed brightness, contrast, saturation, channel gains and gamma.
@@ -37,9 +37,6 @@ class Appearance:
         noise: largest standard deviation of sensor noise, as a share of the range of values.
         cutout: probability of a block of one colour somewhere in the crop.
         jpeg: probability of visible compression.
-
-    Raises:
-        ValueError: if a value is not in [0, 1].
     """
 
     color: float = 0.0
@@ -48,11 +45,6 @@ class Appearance:
     noise: float = 0.0
     cutout: float = 0.0
     jpeg: float = 0.0
-
-    def __post_init__(self) -> None:
-        for name, value in vars(self).items():
-            if not 0 <= value <= 1:
-                raise ValueError(f"{name} must be in [0, 1], got {value}")
 
     @property
     def is_off(self) -> bool:

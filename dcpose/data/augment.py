@@ -35,9 +35,6 @@ class Augmentation:
         shift: largest move along either side, as a share of the box.
         cut_prob: probability that a part of the person is hidden (`cutoff.py`).
         appearance: what happens to the pixels.
-
-    Raises:
-        ValueError: if a value is out of its range.
     """
 
     flip_prob: float = 0.5
@@ -50,17 +47,6 @@ class Augmentation:
     shift: float = 0.2
     cut_prob: float = 0.0
     appearance: Appearance = field(default_factory=Appearance)
-
-    def __post_init__(self) -> None:
-        shares = ("flip_prob", "rotation_prob", "half_body_prob", "shift_prob", "shift", "cut_prob")
-        for name in shares:
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} must be in [0, 1], got {getattr(self, name)}")
-        if not (0 <= self.scale < 1 and self.rotation_deg >= 0 and self.half_body_min_joints >= 2):
-            raise ValueError(
-                "expected scale in [0, 1), rotation_deg >= 0 and half_body_min_joints >= 2, got "
-                f"{self.scale}, {self.rotation_deg} and {self.half_body_min_joints}"
-            )
 
 
 @dataclass(frozen=True, eq=False)

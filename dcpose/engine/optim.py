@@ -107,10 +107,5 @@ def make_scheduler(optimizer: Optimizer, milestones: Sequence[int], gamma: float
 
     With milestones [4, 8], epochs 1-4 run at the initial rate, 5-8 at `gamma` times it. Step it
     once per epoch.
-
-    Raises:
-        ValueError: if the milestones do not rise or are not positive.
     """
-    if list(milestones) != sorted(set(milestones)) or any(m < 1 for m in milestones):
-        raise ValueError(f"milestones must be rising epochs from 1 on, got {list(milestones)}")
     return MultiStepLR(optimizer, milestones=list(milestones), gamma=gamma)

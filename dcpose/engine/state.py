@@ -33,12 +33,9 @@ class TrainingState:
         optimizer: over these.
         scheduler: of this optimizer; stepped once per epoch.
         dtype: number format of the forward pass; float16 scales the loss.
-        ema_decay: decay of a moving average of the weights; None keeps none. Where it is kept,
-            validation and saved weights are the average.
+        ema_decay: decay of a moving average of the weights, between 0 and 1; None keeps none.
+            Where it is kept, validation and saved weights are the average.
         warmup_steps: the learning rate rises linearly over so many first steps.
-
-    Raises:
-        ValueError: for a decay that does not lie between 0 and 1.
 
     Attributes:
         epoch: finished epochs.
@@ -64,8 +61,6 @@ class TrainingState:
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=dtype == torch.float16)
         self.average: AveragedModel | None = None
         if ema_decay is not None:
-            if not 0 < ema_decay < 1:
-                raise ValueError(f"ema_decay must lie between 0 and 1, got {ema_decay}")
             average_of = get_ema_multi_avg_fn(ema_decay)
             self.average = AveragedModel(model, multi_avg_fn=average_of, use_buffers=True)
         self.trainable = [p for p in model.parameters() if p.requires_grad]

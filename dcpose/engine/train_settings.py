@@ -19,9 +19,6 @@ class TrainSettings:
         save_every: steps between checkpoints inside an epoch; 0 saves at its end alone.
         nonfinite_limit: steps of the run that may be skipped because a loss or gradient is NaN or
             infinite; one more ends it. With fp16 the scaler skips steps by itself.
-
-    Raises:
-        ValueError: for a value out of range.
     """
 
     epochs: int
@@ -32,12 +29,3 @@ class TrainSettings:
     log_every: int = 50
     save_every: int = 0
     nonfinite_limit: int = 0
-
-    def __post_init__(self) -> None:
-        least = {"epochs": 1, "accumulate": 1, "validate_every": 0, "log_every": 1, "save_every": 0}
-        least["nonfinite_limit"] = 0
-        for name, smallest in least.items():
-            if getattr(self, name) < smallest:
-                raise ValueError(f"{name} must be at least {smallest}, got {getattr(self, name)}")
-        if self.clip_grad_norm is not None and not self.clip_grad_norm > 0:
-            raise ValueError(f"clip_grad_norm must be positive, got {self.clip_grad_norm}")

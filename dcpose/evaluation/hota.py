@@ -40,13 +40,8 @@ class HotaCounts:
 
     def __add__(self, other: HotaCounts) -> HotaCounts:
         """Return the counts of both."""
-        return HotaCounts(
-            self.true_positives + other.true_positives,
-            self.false_negatives + other.false_negatives,
-            self.false_positives + other.false_positives,
-            self.association + other.association,
-            self.similarity + other.similarity,
-        )
+        pairs = zip(vars(self).values(), vars(other).values(), strict=True)
+        return HotaCounts(*(own + theirs for own, theirs in pairs))
 
     @classmethod
     def none(cls) -> HotaCounts:

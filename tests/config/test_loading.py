@@ -90,6 +90,36 @@ def test_config_is_immutable(config_file):
 
 
 @pytest.mark.parametrize(
+    ("key", "values"),
+    [
+        ("data.augment.flip_prob", (1.5, -0.1, ".nan")),
+        ("data.augment.rotation_prob", (1.5, -0.1)),
+        ("data.augment.half_body_prob", (1.5, ".nan")),
+        ("data.augment.scale", (1.0, -0.1)),
+        ("data.augment.rotation_deg", (-1,)),
+        ("data.augment.half_body_min_joints", (1,)),
+        *(
+            (f"data.augment.{name}", (1.1, -0.1))
+            for name in ("color", "blur", "low_resolution", "noise", "cutout", "jpeg")
+        ),
+        ("train.epochs", (0,)),
+        ("train.accumulate", (0,)),
+        ("train.validate_every", (-1,)),
+        ("train.log_every", (0,)),
+        ("train.save_every", (-1,)),
+        ("train.nonfinite_limit", (-1,)),
+        ("train.clip_grad_norm", (0.0,)),
+        ("train.ema_decay", (0.0, 1.0)),
+        ("optim.milestones", ("[4, 2]", "[2, 2]", "[0, 3]")),
+    ],
+)
+def test_ranges(config_file, key, values):
+    for value in values:
+        with pytest.raises(ConfigError, match=rf"command line: {key}.*: found .*expected"):
+            load_config(config_file, [f"{key}={value}"])
+
+
+@pytest.mark.parametrize(
     ("override", "message"),
     [
         ("train.epoch=3", "train.epoch: unknown key; the nearest valid keys are train.epochs"),

@@ -82,10 +82,3 @@ def test_cutout_is_one_block_of_one_color():
     block = after[0, rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
     assert (block == block[0, 0]).all()
     assert 0 < len(rows) <= 0.17 * 64 * 48
-
-
-@pytest.mark.parametrize("value", [-0.1, 1.1])
-@pytest.mark.parametrize("kind", KINDS)
-def test_strengths_lie_between_0_and_1(kind, value):
-    with pytest.raises(ValueError, match=rf"{kind} must be in \[0, 1\], got"):
-        Appearance(**{kind: value})

@@ -56,13 +56,6 @@ def test_no_milestones_keep_the_rate():
     assert optimizer.param_groups[0]["lr"] == 0.5
 
 
-@pytest.mark.parametrize("milestones", [[4, 2], [2, 2], [0, 3]])
-def test_milestones_must_rise(milestones):
-    optimizer = make_optimizer(nn.Linear(1, 1).parameters(), "adam", lr=0.5)
-    with pytest.raises(ValueError, match="rising epochs"):
-        make_scheduler(optimizer, milestones, gamma=0.1)
-
-
 def test_rates_fall_with_depth_and_vectors_are_spared():
     # the recipe of ViTPose: block i of n has decay^(n - i), patches and positions decay^(n + 1)
     vit = ViT(16, 2, 2, 3, decoder_channels=8, image_wh=(32, 64))

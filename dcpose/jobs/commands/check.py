@@ -49,7 +49,7 @@ from dcpose.structures import PersonRecord
 from dcpose.visualize import comparison_sheet, draw_pose
 from dcpose.visualize.picture_file import write_picture
 
-SPLITS = ("train", "val", "test")
+SPLITS: tuple[Split, ...] = ("train", "val", "test")
 SAMPLES = 4
 CELL_WH = (480, 320)
 BOX_RGB = (255, 230, 60)
@@ -122,17 +122,13 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def split_files(cfg: Config, splits: Sequence[str]) -> list[SplitFiles]:
     """Return where the config says that some splits lie."""
-    data, root = cfg.data, Path(cfg.data.root)
-    everything = {
-        "train": (data.train_annotations, None, data.train_images),
-        "val": (data.val_annotations, data.val_detections, data.val_images),
-        "test": (data.test_annotations, data.test_detections, data.test_images),
-    }
-    return [
-        SplitFiles(split, root / annotations, None if boxes is None else root / boxes, images)
-        for split, (annotations, boxes, images) in everything.items()
-        if split in splits
-    ]
+    root = Path(cfg.data.root)
+    found = []
+    for split in (split for split in SPLITS if split in splits):
+        files = cfg.data.files_of(split)
+        boxes = None if files.detections is None else root / files.detections
+        found.append(SplitFiles(split, root / files.annotations, boxes, files.images))
+    return found
 
 
 def check_options(cfg: Config) -> CheckOptions:
