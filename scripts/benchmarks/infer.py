@@ -28,7 +28,7 @@ from dcpose.video.source import VideoFrame
 
 CONFIG = Path(__file__).resolve().parents[2] / "configs" / "synthetic" / "dcpose.yaml"
 SMALLER = ["data.crop_wh=[64,64]", "model.backbone.width=8"]
-"""For the memory of long videos, where the network does not matter."""
+"""For the memory of long videos, where the network does not matter, and for smoke runs."""
 STAGES = ("decode", "detect", "crop", "network", "draw", "encode", "other")
 FRAMES_AT_ONCE = 8
 
@@ -42,7 +42,7 @@ def measure_infer(options: Options) -> list[Table]:
         long_clip = write_noise(folder / "long.mp4", long, (160, 120))
         # memory first: a peak can only rise
         memory = _memory(options, load_config(CONFIG, SMALLER), long_clip, folder)
-        config = load_config(CONFIG)
+        config = load_config(CONFIG, SMALLER if options.smoke else [])
         rows = [
             _speed(options, config, clip, folder, people, detector)
             for detector in ("boxes given", "hog")
