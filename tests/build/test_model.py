@@ -243,7 +243,7 @@ class TestData:
 
     def test_cuda_graphs_need_cuda(self, tiny_cfg):
         cfg = load_config(tiny_cfg, ["test.cuda_graphs=true"])
-        with pytest.raises(ValueError, match=r"found device cpu, .*set test\.cuda_graphs=false"):
+        with pytest.raises(ValueError, match=r"found device cpu and .*set test\.cuda_graphs=false"):
             build_predictor(cfg, build_model(cfg), torch.device("cpu"))
 
     def test_fast_and_reference_predictions_agree(self, tiny_cfg, tiny_weights):
