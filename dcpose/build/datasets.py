@@ -95,12 +95,6 @@ def _per_video_files(
     return scratch
 
 
-def _evaluate_posetrack(
-    annotations: Path, predictions: Path, joint_score: JointScore, skeleton: Skeleton
-) -> Measured:
-    return evaluate_by_content(annotations, predictions, skeleton)
-
-
 def _read_coco(
     data: DataSection,
     root: Path,
@@ -169,40 +163,33 @@ def _written(
     return write
 
 
-def _evaluate_coco(
-    annotations: Path, predictions: Path, joint_score: JointScore, skeleton: Skeleton
-) -> Measured:
-    return evaluate_coco(annotations, predictions, joint_score, skeleton)
-
-
-def _evaluate_penn_action(
-    annotations: Path, predictions: Path, joint_score: JointScore, skeleton: Skeleton
-) -> Measured:
-    return evaluate_pck(annotations, predictions, skeleton, by_torso=False)
-
-
-def _evaluate_jhmdb(
-    annotations: Path, predictions: Path, joint_score: JointScore, skeleton: Skeleton
-) -> Measured:
-    return evaluate_pck(annotations, predictions, skeleton, by_torso=True)
-
-
 def _posetrack(form: Form) -> Dataset:
-    return Dataset(_read_posetrack, _evaluate_posetrack, _per_video_files, form=form)
+    return Dataset(
+        _read_posetrack,
+        lambda truth, found, _, joints: evaluate_by_content(truth, found, joints),
+        _per_video_files,
+        form=form,
+    )
 
 
 DATASETS: dict[str, Dataset] = {
     "posetrack17": _posetrack("posetrack17"),
     "posetrack18": _posetrack("posetrack18"),
     "posetrack21": _posetrack("posetrack18"),
-    "coco": Dataset(_read_coco, _evaluate_coco, _one_file),
+    "coco": Dataset(_read_coco, evaluate_coco, _one_file),
     "penn_action": Dataset(
         _read_penn_action,
-        _evaluate_penn_action,
+        lambda truth, found, _, joints: evaluate_pck(truth, found, joints, by_torso=False),
         _written(_read_penn_action),
         PENN_ACTION,
         fixed_joints=True,
     ),
-    "jhmdb": Dataset(_read_jhmdb, _evaluate_jhmdb, _written(_read_jhmdb), JHMDB, fixed_joints=True),
+    "jhmdb": Dataset(
+        _read_jhmdb,
+        lambda truth, found, _, joints: evaluate_pck(truth, found, joints, by_torso=True),
+        _written(_read_jhmdb),
+        JHMDB,
+        fixed_joints=True,
+    ),
 }
 """By `data.layout`."""

@@ -8,7 +8,6 @@ reads) and `boxes.meta.json` (the settings) take its place.
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -53,12 +52,7 @@ class PartialDetections:
     def __enter__(self) -> "PartialDetections":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._file.close()
 
     def add(self, key: Key, boxes_xywh: np.ndarray, scores: np.ndarray) -> None:

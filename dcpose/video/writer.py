@@ -2,7 +2,6 @@
 
 import os
 from pathlib import Path
-from types import TracebackType
 
 import av
 import av.error
@@ -75,13 +74,8 @@ class VideoWriter:
     def __enter__(self) -> "VideoWriter":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close(complete=kind is None)
+    def __exit__(self, *error: object) -> None:
+        self.close(complete=error[0] is None)
 
     def write(self, image: np.ndarray, ticks: int, duration: int = 0) -> None:
         """Add a frame.
