@@ -168,3 +168,19 @@ def test_own_data(run_here):
     (run_here / "mydata.yaml").write_text(yaml.safe_dump(values))
     cfg = dcpose.load_config(run_here / "mydata.yaml")
     assert (cfg.data.skeleton, cfg.model.num_joints) == ("myskeleton.yaml", 17)
+
+
+def test_commands_of_reproduction_name_configs_and_keys():
+    """They train for days; their words are read here."""
+    words = [
+        shlex.split(line)
+        for block in blocks("docs/reproduction.md", "bash")
+        for line in block.replace("\\\n", " ").splitlines()
+        if line.startswith("python tools/")
+    ]
+    assert len(words) > 10
+    for _, tool, option, config, *rest in words:
+        assert (REPOSITORY / tool).is_file()
+        assert option == "--cfg"
+        keys = [word for word in rest if "=" in word and not word.startswith("--")]
+        assert dcpose.load_config(REPOSITORY / config, keys).data.layout == "posetrack17"
