@@ -114,7 +114,7 @@ setup(
         "rtdetr": ["transformers>=4.46"],
         # curves of training there, besides TensorBoard
         "wandb": ["wandb>=0.18"],
-        "mlflow": ["mlflow-skinny>=2.14"],
+        "mlflow": ["mlflow>=2.14"],
         # MOTA and IDF1 of tracks
         "mota": ["motmetrics>=1.4"],
         # the HTML page of scripts/report.py, the chart of scripts/ablate.py

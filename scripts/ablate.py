@@ -195,7 +195,9 @@ def plan(variants: Sequence[Variant], seeds: Sequence[int], out: Path) -> list[T
     trials, path_of = [], dict[str, str]()
     for variant in variants:
         for seed in dict.fromkeys(seeds):
-            overrides = [text.replace("{seed}", str(seed)) for text in variant.overrides]
+            # exporting each trial's weights takes longer than it saves on one val set
+            overrides = ["test.runtime=torch", *variant.overrides]
+            overrides = [text.replace("{seed}", str(seed)) for text in overrides]
             cfg = load_config(variant.path, [*overrides, f"seed={seed}"], on=variant.on)
             trials.append(Trial(cfg, out / cfg.experiment / f"seed{seed}"))
             other = path_of.setdefault(cfg.experiment, variant.path)

@@ -18,12 +18,13 @@ from pathlib import Path
 from benchmarks.agreement import measure_agreement
 from benchmarks.data import measure_data
 from benchmarks.data_index import measure_data_index
+from benchmarks.deform_conv import measure_deform_conv
 from benchmarks.evaluator import measure_evaluator
 from benchmarks.infer import measure_infer
 from benchmarks.machine import describe_machine, describe_roofline, measure_roofline
 from benchmarks.measure import Options, Suite
 from benchmarks.memory import measure_memory
-from benchmarks.network import measure_network
+from benchmarks.network import measure_network, measure_others
 from benchmarks.report import describe_results, write_results
 from benchmarks.runtimes import measure_runtimes
 from benchmarks.share_backbone import measure_share_backbone
@@ -38,6 +39,8 @@ SUITES: dict[str, Suite] = {
     "data_index": measure_data_index,
     "infer": measure_infer,
     "network": measure_network,
+    "others": measure_others,
+    "deform_conv": measure_deform_conv,
     "runtimes": measure_runtimes,
     "share_backbone": measure_share_backbone,
     "memory": measure_memory,

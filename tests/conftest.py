@@ -42,7 +42,7 @@ TINY = {
     },
     "train": {"epochs": 1, "batch_size": 40},
     "optim": {"lr": 1.0e-3, "milestones": [2]},
-    "test": {"batch_size": 8, "runtime": "torch"},
+    "test": {"batch_size": 8, "runtime": "torch"},  # of processes that tests start, too
 }  # fmt: skip
 
 
@@ -50,6 +50,14 @@ TINY = {
 def _one_thread() -> None:
     """The networks here are too small to share; on busy cores threads that do wait for long."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _torch_unless_asked():
+    """What `test.runtime=auto` takes here: exporting takes longer than most tests compute."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("dcpose.files.packages.installed", lambda *packages: False)
+        yield
 
 
 @pytest.fixture(scope="session")

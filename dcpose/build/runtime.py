@@ -19,8 +19,8 @@ from dcpose.config.loading import config_to_dict, parse_config
 from dcpose.config.schema import Config
 from dcpose.deploy.exported import card_path, ending_of, kind_of, read_card
 from dcpose.deploy.runtimes import ExportedNetwork
+from dcpose.files import packages
 from dcpose.files.cache_dir import default_cache_dir
-from dcpose.files.packages import installed
 from dcpose.models.interface import TemporalModel
 from dcpose.weights.hub import local_weights
 from dcpose.weights.loading import ReadWeights
@@ -70,7 +70,7 @@ def runtime_of(cfg: Config, device: torch.device) -> Literal["torch", "onnx", "o
     if test.runtime != "auto":
         return test.runtime
     plain = device.type == "cpu" and test.fast and test.precision in ("auto", "fp32")
-    return "onnx" if plain and installed("onnx", "onnxscript", "onnxruntime") else "torch"
+    return "onnx" if plain and packages.installed("onnx", "onnxscript", "onnxruntime") else "torch"
 
 
 def config_of_exported(path: Path, overrides: Sequence[str] = ()) -> Config:

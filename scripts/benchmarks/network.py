@@ -1,4 +1,4 @@
-"""Suite network: heatmaps of clips that lie on the device, in the forms the network can take."""
+"""Suites network and others: heatmaps of clips that lie on the device, by form of the network."""
 
 from __future__ import annotations
 
@@ -10,17 +10,29 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.measure import Options, Row, Table, side_by_side, speed_columns
+from dcpose.build.data import build_clip_options
 from dcpose.build.model import build_model
 from dcpose.config.loading import load_config
 from dcpose.deploy.bf16_branches import low_precision_parts
 from dcpose.deploy.cuda_graphs import GraphedNetwork
+from dcpose.deploy.example import example_clips
 from dcpose.deploy.fast import prepare_for_inference
+from dcpose.models.backbones.hrnet import HRNet
 from dcpose.models.interface import TemporalModel
 
 CONFIG = "configs/posetrack18/dcpose_hrnet_w48.yaml"
 SMOKE = [
     "data.crop_wh=[64,64]", "model.backbone.width=4", "model.backbone.modules=[1,1,1]",
     "model.backbone.blocks=1", "model.backbone.stem_channels=4",
+]  # fmt: skip
+OTHERS = {
+    "DCPose, ViT-B": "configs/posetrack18/dcpose_vit_b.yaml",
+    "TAR-ViTPose, ViT-B": "configs/posetrack18/tar_vit_b.yaml",
+    "FAMI-Pose, HRNet-W48": "configs/posetrack17/fami_hrnet_w48.yaml",
+}
+SMALL_VIT = [
+    "data.crop_wh=[64,64]", "model.backbone.width=16", "model.backbone.depth=1",
+    "model.backbone.heads=2", "model.backbone.decoder_channels=8",
 ]  # fmt: skip
 Forward = Callable[[], Tensor]
 
@@ -29,7 +41,23 @@ def measure_network(options: Options) -> list[Table]:
     """Compare the forms of DCPose with HRNet-W48 on 288 x 384 crops."""
     model, crop_wh = lively_model(options)
     batches = (1, 2) if options.smoke else (1, 8, 32) if options.device.type == "cuda" else (1, 8)
-    return [_compare(model, crop_wh, clips, options) for clips in batches]
+    name = "DCPose, HRNet-W48"
+    return [_compare(name, model, (3, crop_wh), clips, options) for clips in batches]
+
+
+def measure_others(options: Options) -> list[Table]:
+    """Compare the forms of networks with other backbones and methods, on the crops of their own."""
+    tables = []
+    for name, path in OTHERS.items():
+        small = SMALL_VIT if "ViT" in name else SMOKE
+        cfg = load_config(path, small if options.smoke else [])
+        model = build_model(cfg)
+        enliven(model)
+        num_frames = build_clip_options(cfg, training=False).num_frames
+        clips = 32 if options.device.type == "cuda" and not options.smoke else 2
+        seen = num_frames, cfg.data.crop_wh
+        tables.append(_compare(name, model.to(options.device), seen, clips, options))
+    return tables
 
 
 def lively_model(options: Options) -> tuple[TemporalModel, tuple[int, int]]:
@@ -59,11 +87,15 @@ def enliven(network: nn.Module) -> None:
 
 
 @torch.inference_mode()
-def _compare(model: nn.Module, crop_wh: tuple[int, int], clips: int, options: Options) -> Table:
-    generator = torch.Generator().manual_seed(1)
-    shape = (clips, 3, 3, crop_wh[1], crop_wh[0])
-    frames = torch.randn(shape, generator=generator).to(options.device)
-    gaps = torch.ones(clips, 2, device=options.device)
+def _compare(
+    name: str,
+    model: nn.Module,
+    seen: tuple[int, tuple[int, int]],
+    clips: int,
+    options: Options,
+) -> Table:
+    num_frames, crop_wh = seen
+    frames, gaps = example_clips(num_frames, crop_wh, clips, options.device, seed=1)
     variants = _variants(model, frames, gaps, options.device)
     operations, tensors = count_work(model, frames[:1], gaps[:1])
     heatmaps: dict[str, Tensor] = {}
@@ -76,15 +108,15 @@ def _compare(model: nn.Module, crop_wh: tuple[int, int], clips: int, options: Op
     )
     reference, expected = next(iter(timings.values())), next(iter(heatmaps.values()))
     rows: list[Row] = []
-    for name, (_, dtype) in variants.items():
-        timing = timings[name]
+    for what, (_, dtype) in variants.items():
+        timing = timings[what]
         num_bytes = tensors * clips * (4 if dtype == "fp32" else 2)
         rows.append(
             {
-                "what": name,
+                "what": what,
                 **speed_columns(timing, reference, clips),
                 "difference_of_peak": float(
-                    (heatmaps[name] - expected).abs().max() / expected.abs().max()
+                    (heatmaps[what] - expected).abs().max() / expected.abs().max()
                 ),
                 "part_of_matmul_rate": operations * clips
                 / timing.seconds / options.roofline.matmul[dtype],
@@ -93,7 +125,7 @@ def _compare(model: nn.Module, crop_wh: tuple[int, int], clips: int, options: Op
             }
         )  # fmt: skip
     title = (
-        f"DCPose, HRNet-W48, {crop_wh[0]} x {crop_wh[1]}, {clips} clips of 3 frames: "
+        f"{name}, {crop_wh[0]} x {crop_wh[1]}, {clips} clips of {num_frames} frames: "
         f"{operations * clips / 1e9:.0f} GFLOP; random weights"
     )
     return Table(title, rows)
@@ -107,14 +139,16 @@ def _variants(
     example = frames[:2], gaps[:2]
     dtypes = torch.float32, torch.bfloat16
     fast = {dtype: prepare_for_inference(model, example, dtype) for dtype in dtypes}
-    parts = low_precision_parts(model)
-    branches = prepare_for_inference(model, example, torch.bfloat16, parts)
+    has_branches = any(isinstance(module, HRNet) for module in model.modules())
     variants: dict[str, tuple[Forward, str]] = {
         "reference: eager, fp32, channels first": (partial(model, frames, gaps), "fp32"),
         "fast, fp32": (partial(fast[torch.float32], last, gaps), "fp32"),
-        "fast, bf16_branches": (partial(branches, last, gaps), "fp32"),
         "fast, bf16": (partial(fast[torch.bfloat16], last, gaps), "bf16"),
     }
+    if has_branches:
+        parts = low_precision_parts(model)
+        branches = prepare_for_inference(model, example, torch.bfloat16, parts)
+        variants["fast, bf16_branches"] = partial(branches, last, gaps), "fp32"
     if device.type == "cuda":
         half = prepare_for_inference(model, example, torch.float16)
         graphed = GraphedNetwork(copy.deepcopy(fast[torch.bfloat16]))

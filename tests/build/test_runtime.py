@@ -17,6 +17,7 @@ from dcpose.build.inference import build_predictor, build_stream, describe_preci
 from dcpose.build.runtime import build_network, config_of_exported, runtime_of
 from dcpose.data.stream import shard_videos
 from dcpose.deploy.exported import card_path, read_card
+from dcpose.files import packages
 from dcpose.models.dcpose.network import DCPose
 from dcpose.structures import normalise
 
@@ -124,7 +125,7 @@ def test_poses_are_the_same_bits_however_the_work_is_cut(cfg, exported):
 def test_what_runs_the_network_unless_it_is_said(
     tiny_cfg, overrides, device, there, runtime, monkeypatch
 ):
-    monkeypatch.setattr(runtime_room, "installed", lambda *packages: there)
+    monkeypatch.setattr(packages, "installed", lambda *packages: there)
     cfg = load_config(tiny_cfg, ["test.runtime=auto", *overrides])
     assert runtime_of(cfg, torch.device(device)) == runtime
 
@@ -138,7 +139,7 @@ def test_without_a_proof_the_network_runs_in_torch(
         files.append(out)
         raise ValueError("the exported network computes something else")
 
-    monkeypatch.setattr(runtime_room, "installed", lambda *packages: True)
+    monkeypatch.setattr(packages, "installed", lambda *packages: True)
     monkeypatch.setattr(runtime_room, "export_model", fails)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(logging.getLogger("dcpose"), "propagate", True)

@@ -23,7 +23,7 @@ def test_card_goes_with_its_file():
 
 def test_pose_model_finds_rendered_people(sample_dir):
     videos = read_annotations(sample_dir / "annotations" / "val", sample_dir)
-    estimator = dcpose.PoseEstimator(device="cpu", overrides=["test.runtime=torch"])
+    estimator = dcpose.PoseEstimator(device="cpu")
     found = []
     for person in [person for video in videos for person in video.people][::4]:
         video = next(video for video in videos if video.name == person.video)

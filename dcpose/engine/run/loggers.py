@@ -107,11 +107,14 @@ class _MLflow:
     def __init__(self, folder: Path, config: Mapping[str, Any], step: int) -> None:
         module = _import("mlflow")
         self._metric = _import("mlflow.entities").Metric
-        address = os.environ.get("MLFLOW_TRACKING_URI") or (folder / "mlflow").resolve().as_uri()
+        server = os.environ.get("MLFLOW_TRACKING_URI")
+        folder = folder.resolve()
+        address = server or f"sqlite:///{folder / 'mlflow.db'}"
         self._client = module.MlflowClient(tracking_uri=address)
+        pictures = None if server else (folder / "mlflow").as_uri()
         experiment = self._client.get_experiment_by_name(folder.parent.name)
         number = (
-            self._client.create_experiment(folder.parent.name)
+            self._client.create_experiment(folder.parent.name, artifact_location=pictures)
             if experiment is None
             else experiment.experiment_id
         )
