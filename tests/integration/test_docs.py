@@ -162,7 +162,10 @@ def test_own_data(run_here):
     (video,) = read_annotations(folder, run_here / "mydata")
     assert (video.num_frames, video.image_wh, len(video.people)) == (2, (640, 360), 1)
     assert video.frame_path(1) == run_here / "mydata/images/train/kitchen_morning/000001.jpg"
-    (config,) = blocks("docs/own_data.md", "yaml")
+    sets, config = blocks("docs/own_data.md", "yaml")
+    (run_here / "sets.yaml").write_text(f"experiment: sets\n{sets}")
+    several = dcpose.load_config(run_here / "sets.yaml").data.sets
+    assert [one.share for one in several] == [3, 1, 1]
     values = yaml.safe_load(config)
     values["base"] = str(REPOSITORY / values["base"].removeprefix("../../"))
     (run_here / "mydata.yaml").write_text(yaml.safe_dump(values))

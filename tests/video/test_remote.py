@@ -63,11 +63,9 @@ def test_a_file_has_its_own_times(server, streams):
 
 @pytest.mark.parametrize("suffix", ["ts", "mkv"])
 def test_silence_is_an_error_after_a_while(server, streams, suffix):
-    address = server.serve(f"a.{suffix}", streams[suffix], silence_s=1.2, length=False)
+    address = server.serve(f"a.{suffix}", streams[suffix], silence_s=5, length=False)
     source = RemoteVideo(address, timeout_s=0.4)
-    start = time.monotonic()
     frames, error = taken(source)
-    assert time.monotonic() - start < 1.1
     assert 0 < len(frames) < FRAMES
     assert f"nothing came for 0.4 s after frame {len(frames)}" in error
 
