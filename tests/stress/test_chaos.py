@@ -9,6 +9,8 @@ import torch
 
 from dcpose.engine.run.checkpoint import FORMAT
 
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs signals of POSIX")
+
 
 @pytest.fixture
 def chaos(load_command):

@@ -1,6 +1,7 @@
 """tools/train.py: what a run leaves behind, resuming after a kill, and refusals."""
 
 import json
+import os
 import shutil
 import signal
 
@@ -127,6 +128,7 @@ def test_both_stages(train, tiny_cfg, run_here):
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
+@pytest.mark.skipif(os.name != "posix", reason="needs signals of POSIX")
 @pytest.mark.slow
 def test_killed_and_resumed_run_ends_with_the_same_bits(
     train, tiny_cfg, run_here, run_process, request

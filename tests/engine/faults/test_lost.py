@@ -56,13 +56,14 @@ def load(happen, timeout_s=2):
         batch_size=2,
         num_workers=1,
         timeout=timeout_s,
-        multiprocessing_context="fork",
+        multiprocessing_context="fork" if os.name == "posix" else None,
     )
     with explained_faults(timeout_s):
         for _ in loader:
             pass
 
 
+@pytest.mark.skipif(os.name != "posix", reason="needs signals of POSIX")
 @pytest.mark.slow
 @pytest.mark.parametrize("happen", ["die", "hang"])
 def test_a_lost_worker_ends_the_run(happen):
@@ -125,6 +126,7 @@ def start_two(run_dir, *options):
     ]
 
 
+@pytest.mark.skipif(os.name != "posix", reason="needs signals of POSIX")
 @pytest.mark.slow
 def test_one_of_two_ranks_is_killed(tmp_path):
     whole = start_two(tmp_path / "whole")
