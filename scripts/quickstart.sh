@@ -16,11 +16,13 @@ if [ -n "${FULL:-}" ]; then
     data="datasets/synthetic_seed$seed"
     runs="runs/quickstart_full_${device}_seed$seed"
     backbone="$runs/single_frame/checkpoints/last.pt"
+    honest="Both stages were trained on this data, and DCPose has its backbone."
 else
     configs=configs/quickstart train_videos="${TRAIN_VIDEOS:-50}"
     data="datasets/quickstart_seed$seed"
     runs="runs/quickstart_${device}_seed$seed"
     backbone=packaged
+    honest="Only DCPose's heads were trained on this data; the single frame is the packaged network."
 fi
 single="$runs/single_frame"
 dcpose="$runs/dcpose"
@@ -80,7 +82,7 @@ echo "== 7/7 report"
 python scripts/report.py "single frame=$single" "DCPose=$dcpose" --out "$runs/report.html"
 echo
 {
-    echo "Seed $seed, rendered val, annotated boxes:"
+    echo "Seed $seed, $train_videos videos to train on, rendered val, annotated boxes. $honest"
     echo
     python scripts/results_table.py "single frame=$single/val" "DCPose=$dcpose/val"
 } | tee "$runs/results.md"
