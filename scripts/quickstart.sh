@@ -1,56 +1,95 @@
 #!/usr/bin/env bash
-# From nothing to a trained DCPose that beats its own single-frame backbone, on rendered video.
+# Poses of a clip at once, with the model that comes with the package; then DCPose's heads trained on
+# that model with rendered video, compared with it, exported, drawn and reported.
 # Safe to run again: finished steps are skipped, a stopped training goes on where it was.
-# DEVICE=cuda trains on a GPU; SEED=1 renders and trains with another seed.
+# VIDEO=clip.mp4 begins with a video of yours; DEVICE=cuda computes on a GPU; SEED=1 renders and
+# trains with another seed; FULL=1 trains a backbone of its own from nothing, too, on more video,
+# and writes leaderboard files. TRAIN_VIDEOS and VAL_VIDEOS change how many are rendered.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/setup_env.sh"
 
 seed="${SEED:-0}"
 device="${DEVICE:-cpu}"
-data="datasets/synthetic_seed$seed"
-runs="runs/quickstart_${device}_seed$seed"
+start=$SECONDS
+if [ -n "${FULL:-}" ]; then
+    configs=configs/synthetic train_videos="${TRAIN_VIDEOS:-150}"
+    data="datasets/synthetic_seed$seed"
+    runs="runs/quickstart_full_${device}_seed$seed"
+    backbone="$runs/single_frame/checkpoints/last.pt"
+    honest="Both stages were trained on this data, and DCPose has its backbone."
+else
+    configs=configs/quickstart train_videos="${TRAIN_VIDEOS:-50}"
+    data="datasets/quickstart_seed$seed"
+    runs="runs/quickstart_${device}_seed$seed"
+    backbone=packaged
+    honest="Only DCPose's heads were trained on this data; the single frame is the packaged network."
+fi
 single="$runs/single_frame"
 dcpose="$runs/dcpose"
+trained="$dcpose/checkpoints/last.pt"
 overrides=(seed="$seed" data.root="$data")
-start=$SECONDS
 # threads that wait for each other without spinning: many times faster where cores are shared
 export OMP_WAIT_POLICY="${OMP_WAIT_POLICY:-PASSIVE}"
 
-echo "== 1/6 render videos"
+echo "== 1/7 poses of a clip, with the model that comes with the package"
+if [ -n "${VIDEO:-}" ]; then
+    first=("$VIDEO")
+else
+    clip="datasets/clip_seed$seed"
+    python scripts/make_synthetic_posetrack.py --out "$clip" --seed "$seed" --workers 1 \
+        --train-videos 0 --val-videos 1 --frames 24 --size 854 480
+    first=("$clip"/images/val/* --detector "boxes:$clip/detections/test.json" --rate 12)
+fi
+python tools/infer.py "${first[@]}" --device "$device" --track --draw --html --out "$runs/first"
+echo "The first poses took $((SECONDS - start)) s."
+
+echo "== 2/7 render videos to train on"
 python scripts/make_synthetic_posetrack.py --out "$data" --seed "$seed" \
-    --train-videos 150 --val-videos 50 --frames 12
+    --train-videos "$train_videos" --val-videos "${VAL_VIDEOS:-50}" --frames 12
 
-echo "== 2/6 train the single-frame backbone"
-python tools/train.py --cfg configs/synthetic/single_frame.yaml --device "$device" \
-    --run-dir "$single" --resume "${overrides[@]}"
+echo "== 3/7 train DCPose"
+if [ -n "${FULL:-}" ]; then
+    python tools/train.py --cfg "$configs/single_frame.yaml" --device "$device" \
+        --run-dir "$single" --resume "${overrides[@]}"
+else
+    overrides+=(train.cache_encodings="$runs/encodings")
+fi
+python tools/train.py --cfg "$configs/dcpose.yaml" --device "$device" \
+    --run-dir "$dcpose" --resume "${overrides[@]}" model.backbone.weights="$backbone"
+overrides=(seed="$seed" data.root="$data")
 
-echo "== 3/6 train DCPose on it"
-python tools/train.py --cfg configs/synthetic/dcpose.yaml --device "$device" \
-    --run-dir "$dcpose" --resume "${overrides[@]}" \
-    model.backbone.weights="$single/checkpoints/last.pt"
+echo "== 4/7 evaluate the single frame and DCPose on the same boxes"
+python tools/val.py --cfg "$configs/single_frame.yaml" --device "$device" \
+    --weights "$backbone" --run-dir "$single/val" "${overrides[@]}"
+python tools/val.py --cfg "$configs/dcpose.yaml" --device "$device" \
+    --weights "$trained" --run-dir "$dcpose/val" "${overrides[@]}"
 
-echo "== 4/6 evaluate both on the same boxes"
-python tools/val.py --cfg configs/synthetic/single_frame.yaml --device "$device" \
-    --weights "$single/checkpoints/last.pt" --run-dir "$single/val" "${overrides[@]}"
-python tools/val.py --cfg configs/synthetic/dcpose.yaml --device "$device" \
-    --weights "$dcpose/checkpoints/last.pt" --run-dir "$dcpose/val" "${overrides[@]}"
+echo "== 5/7 export DCPose for torch.export, proven to give the same heatmaps"
+python tools/export.py --weights "$trained" --to torch --out "$runs/dcpose.pt2"
+if [ -n "${FULL:-}" ]; then
+    python tools/test.py --cfg "$configs/dcpose.yaml" --device "$device" \
+        --weights "$trained" --out "$runs/leaderboard" "${overrides[@]}"
+fi
 
-echo "== 5/6 write leaderboard files"
-python tools/test.py --cfg configs/synthetic/dcpose.yaml --device "$device" \
-    --weights "$dcpose/checkpoints/last.pt" --out "$runs/leaderboard" "${overrides[@]}"
-
-echo "== 6/6 draw ground truth, single frame and DCPose side by side, and make the report"
+echo "== 6/7 draw ground truth, single frame and DCPose side by side"
 python scripts/compare.py --annotations "$data/annotations/val" --root "$data" \
     --predictions "single frame=$single/val/predictions/val" "DCPose=$dcpose/val/predictions/val" \
     --out "$runs/pictures"
-python scripts/picture_ptm.py --cfg configs/synthetic/dcpose.yaml --joint right_wrist \
-    --weights "$dcpose/checkpoints/last.pt" --out "$runs/pictures/ptm.png" "${overrides[@]}"
-python scripts/report.py "single frame=$single" "DCPose=$dcpose" --out "$runs/report.html"
+python scripts/picture_ptm.py --cfg "$configs/dcpose.yaml" --joint right_wrist \
+    --weights "$trained" --out "$runs/pictures/ptm.png" "${overrides[@]}"
 
+echo "== 7/7 report"
+python scripts/report.py "single frame=$single" "DCPose=$dcpose" --out "$runs/report.html"
 echo
-python scripts/results_table.py "single frame=$single/val" "DCPose=$dcpose/val" \
-    | tee "$runs/results.md"
+{
+    echo "Seed $seed, $train_videos videos to train on, rendered val, annotated boxes. $honest"
+    echo
+    python scripts/results_table.py "single frame=$single/val" "DCPose=$dcpose/val"
+} | tee "$runs/results.md"
 echo
-echo "Everything on one page: $runs/report.html"
-echo "Pictures: $runs/pictures/*.png   leaderboard files: $runs/leaderboard/submission.zip"
-echo "Done in $(( (SECONDS - start) / 60 )) min $(( (SECONDS - start) % 60 )) s."
+echo "Poses of the clip, in a browser: $(ls "$runs"/first/*.html)"
+echo "Everything of the training on one page: $runs/report.html"
+echo "Pictures: $runs/pictures/*.png   exported: $runs/dcpose.pt2"
+if [ -n "${FULL:-}" ]; then echo "Leaderboard files: $runs/leaderboard/submission.zip"; fi
+echo "Done in $(((SECONDS - start) / 60)) min $(((SECONDS - start) % 60)) s; CPU time, user and system, of this shell, then of its commands:"
+times

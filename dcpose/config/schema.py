@@ -237,8 +237,9 @@ class TrainConfig(Section):
     """Largest gradient norm; null does not clip."""
     ema_decay: Annotated[float, Field(gt=0, lt=1)] | None = None
     """Decay of an exponential moving average of the weights; null keeps none."""
-    validate_every: Count = 1
-    """Epochs between validations by AP; 0 validates after the last epoch only."""
+    validate_every: Count | None = 1
+    """Epochs between validations by AP; 0 validates after the last epoch only; null never, and then
+    there is no best.pt."""
     cache_encodings: PathText | None = None
     """Folder for what a frozen backbone encodes of the training clips (heatmaps or features,
     fp16), so that later epochs and other heads skip it; needs views that repeat (data.draws, or no

@@ -313,6 +313,8 @@ class Trainer:
 
     def _validation_is_due(self, epoch: int) -> bool:
         every = self.settings.validate_every
+        if every is None:
+            return False
         return epoch == self.settings.epochs or (every > 0 and epoch % every == 0)
 
     def _pictures_are_due(self) -> bool:

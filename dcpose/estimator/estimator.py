@@ -1,5 +1,7 @@
 """PoseEstimator: images and videos in, poses out."""
 
+import json
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -28,6 +30,8 @@ from dcpose.video.source import FrameSource, VideoFrame, frame_rate
 from dcpose.weights.hub import local_weights
 from dcpose.weights.loading import ReadWeights
 from dcpose.weights.packaged import POSE_CARD
+
+_log = logging.getLogger(__name__)
 
 
 class PoseEstimator:
@@ -196,6 +200,8 @@ def _config_and_weights(
         config, beside = config_of_card(named_path(cfg_or_card), overrides)
         return config, beside if weights is None else local_weights(weights)
     if weights is None and cfg_or_card is None:
+        limits = json.loads(POSE_CARD.read_text(encoding="utf-8"))["limits"]
+        _log.info("pose network: the one that comes with the package. %s", limits)
         return config_of_card(POSE_CARD, overrides)
     if weights is None:
         raise ValueError(

@@ -278,7 +278,7 @@ def test_undefined_ap_still_leaves_a_best_checkpoint(tmp_path):
     assert (tmp_path / "checkpoints" / "best.pt").exists()
 
 
-@pytest.mark.parametrize(("every", "expected"), [(1, [1, 2, 3]), (2, [2, 3]), (0, [3])])
+@pytest.mark.parametrize(("every", "expected"), [(1, [1, 2, 3]), (2, [2, 3]), (0, [3]), (None, [])])
 def test_validation_comes_every_n_epochs_and_at_the_end(tmp_path, every, expected):
     trainer = make_trainer(tmp_path, epochs=3, validate_every=every)
     seen = []
@@ -291,6 +291,8 @@ def test_validation_comes_every_n_epochs_and_at_the_end(tmp_path, every, expecte
     trainer.validate = validate
     trainer.fit()
     assert seen == expected
+    names = {path.name for path in (tmp_path / "checkpoints").iterdir()} - {"previous.pt"}
+    assert names == ({"best.pt", "last.pt"} if expected else {"last.pt"})
 
 
 def test_validation_without_a_number_is_refused(tmp_path):

@@ -21,6 +21,8 @@ from dcpose.files.writing import (
 )
 from dcpose.formats.posetrack.predictions import write_json
 
+posix = pytest.mark.skipif(os.name != "posix", reason="needs signals and limits of POSIX")
+
 LIMITED = """
 import resource, sys
 from pathlib import Path
@@ -87,7 +89,8 @@ def test_a_folder_that_is_gone(tmp_path):
         write_bytes(tmp_path / "gone" / "a.json", b"new")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root writes everywhere")
+@posix
+@pytest.mark.skipif(os.name == "posix" and os.geteuid() == 0, reason="root writes everywhere")
 def test_a_folder_that_may_not_be_written_to(tmp_path):
     (tmp_path / "locked").mkdir(mode=0o555)
     with pytest.raises(WriteError, match="make the folder writable"):
@@ -113,6 +116,7 @@ def test_an_error_about_another_file_stays_as_it_is(tmp_path):
         (tmp_path / "b").read_text()
 
 
+@posix
 def test_what_a_killed_process_left_is_removed(tmp_path):
     code = (
         "import os, signal, sys; from pathlib import Path\n"
@@ -132,6 +136,7 @@ def test_what_a_killed_process_left_is_removed(tmp_path):
     assert path.read_text() == "old"
 
 
+@posix
 class TestDiskFull:
     """In each writer, the old file is intact and nothing else is left."""
 

@@ -1,10 +1,14 @@
 """tests/stress/chaos.py, with fewer kills than its default."""
 
+import os
+
 import pytest
 import torch
 from stress import chaos
 
 from dcpose.engine.run.checkpoint import FORMAT
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs signals of POSIX")
 
 
 @pytest.mark.slow

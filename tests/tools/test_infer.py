@@ -1,7 +1,6 @@
 """tools/infer.py: JSON and mp4 of every kind of source, and errors of one line."""
 
 import json
-import os
 import re
 import signal
 import sys
@@ -133,7 +132,7 @@ def test_interrupt_leaves_whole_files(run, run_here, monkeypatch):
     def draw_then_interrupt(result):
         drawn.append(result.index)
         if len(drawn) == 4:
-            os.kill(os.getpid(), signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
         return result.image
 
     monkeypatch.setattr(infer, "draw_result", draw_then_interrupt)

@@ -131,6 +131,7 @@ def test_both_stages(train, tiny_cfg, few_people, run_here):
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
+@pytest.mark.skipif(os.name != "posix", reason="needs signals of POSIX")
 @pytest.mark.slow
 def test_killed_and_resumed_run_ends_with_the_same_bits(
     train, tiny_cfg, few_people, run_here, start_program, pytestconfig

@@ -1,6 +1,5 @@
 """Signals: training stops after the step, saves, and continues with the same bits."""
 
-import os
 import signal
 import threading
 
@@ -31,7 +30,7 @@ class Signalling(list):
     def __iter__(self):
         for index, item in enumerate(super().__iter__()):
             if index == self.index:
-                os.kill(os.getpid(), self.number)
+                signal.raise_signal(self.number)
             yield item
 
 
@@ -101,7 +100,7 @@ def test_a_signal_during_validation_ends_it_at_once(tmp_path):
 
     def validate(model):
         if trainer.state.epoch == 2:
-            os.kill(os.getpid(), signal.SIGTERM)
+            signal.raise_signal(signal.SIGTERM)
             finished.append("the loop that predicts")
         return {"AP": 50.0}
 
@@ -178,8 +177,8 @@ def test_handlers_come_and_go():
     before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
     with StopRequest() as stop:
         assert stop.received is None
-        os.kill(os.getpid(), signal.SIGTERM)
-        os.kill(os.getpid(), signal.SIGTERM)  # schedulers send several
+        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)  # schedulers send several
         assert stop.received is signal.SIGTERM
     assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == before
 
@@ -188,9 +187,9 @@ def test_second_ctrl_c_ends_at_once(tmp_path, start_program):
     (tmp_path / "program.py").write_text(
         "import os, signal, time; from dcpose.engine.faults.interruption import StopRequest\n"
         "with StopRequest() as stop:\n"
-        "    os.kill(os.getpid(), signal.SIGINT)\n"
+        "    signal.raise_signal(signal.SIGINT)\n"
         "    print(stop.received.name, flush=True)\n"
-        "    os.kill(os.getpid(), signal.SIGINT)\n"
+        "    signal.raise_signal(signal.SIGINT)\n"
         "    print('still here')\n"
     )
     program = start_program(tmp_path / "program.py")
@@ -215,7 +214,7 @@ def test_interrupts_wait_for_the_end_of_a_write(number):
 
     def write():
         with StopRequest() as stop, stop.nothing_to_finish(), stop.held():
-            os.kill(os.getpid(), number)
+            signal.raise_signal(number)
             written.append("whole")
 
     with pytest.raises(KeyboardInterrupt):
@@ -229,7 +228,7 @@ def test_outside_of_writes_they_act_at_once():
 
     def work():
         with StopRequest() as stop, stop.nothing_to_finish():
-            os.kill(os.getpid(), signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
             reached.append("too far")
 
     with pytest.raises(KeyboardInterrupt):

@@ -61,13 +61,14 @@ def load(happen, timeout_s=2):
         batch_size=2,
         num_workers=1,
         timeout=timeout_s,
-        multiprocessing_context="fork",
+        multiprocessing_context="fork" if os.name == "posix" else None,
     )
     with explained_faults(timeout_s):
         for _ in loader:
             pass
 
 
+@pytest.mark.skipif(os.name != "posix", reason="needs signals of POSIX")
 @pytest.mark.slow
 @pytest.mark.parametrize("happen", ["die", "hang"])
 def test_a_lost_worker_ends_the_run(happen, tmp_path, start_program):
@@ -104,6 +105,7 @@ def test_other_errors_stay_as_they_are():
             raise error
 
 
+@pytest.mark.skipif(os.name != "posix", reason="needs signals of POSIX")
 @pytest.mark.slow
 def test_one_of_two_ranks_is_killed(tmp_path, start_two, run_two):
     run_two(TWO_RANKS, tmp_path / "whole")
