@@ -53,10 +53,11 @@ step "tests marked gpu" 60 python -m pytest -q -m gpu tests
 # a short training on the device: clips/s, and weights to compare number formats with
 data="$runs/data" single="$runs/single_frame" dcpose="$runs/dcpose"
 size=(--train-videos 24 --val-videos 8 --frames 8)
-short=(train.epochs=2)
+short=(train.epochs=2) precisions=(fp32 bf16 fp16)
 if [ "$device" = cpu ]; then
-    size=(--train-videos 1 --val-videos 1 --frames 3 --size 160 120)
+    size=(--train-videos 1 --val-videos 1 --frames 4 --size 160 120)
     short=(train.epochs=1 train.batch_size=2 data.crop_wh="[32,32]" data.workers=0)
+    precisions=(fp32 bf16) # fp16 needs CUDA
 fi
 both=("${short[@]}" data.root="$data")
 step "render videos" 60 python scripts/make_synthetic_posetrack.py --out "$data" --seed 0 "${size[@]}"
@@ -66,7 +67,7 @@ step "train DCPose" 60 python tools/train.py --cfg configs/synthetic/dcpose.yaml
     --run-dir "$dcpose" "${both[@]}" model.backbone.weights="$single/checkpoints/last.pt"
 suite agreement 40 --run "$dcpose"
 suite share_backbone 60 --runs 1
-for precision in fp32 bf16 fp16; do
+for precision in "${precisions[@]}"; do
     step "val in $precision" 20 python tools/val.py --cfg configs/synthetic/dcpose.yaml \
         --device "$device" --weights "$dcpose/checkpoints/last.pt" --run-dir "$runs/$precision" \
         "${both[@]}" test.runtime=torch test.precision="$precision"

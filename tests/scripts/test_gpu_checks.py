@@ -9,7 +9,7 @@ from benchmark import SUITES
 
 PYTHON = """#!/usr/bin/env bash
 printf '%q ' "$@" >> "$CALLS"; echo >> "$CALLS"
-case "$*" in *"--suite train"*) exit 3 ;; *run-dir*/fp16*) exit 2 ;; esac
+case "$*" in *"--suite train"*) exit 3 ;; *run-dir*/bf16*) exit 2 ;; esac
 while [ $# -gt 0 ]; do
     if [ "$1" = --run-dir ]; then mkdir -p "$2"; echo table > "$2/results.md"; fi
     shift
@@ -50,10 +50,11 @@ def test_dry_run(checks, tmp_path):
     # what fails is named, and does not keep the others from being done
     assert code == 1
     assert "train: exit code 3" in output
-    assert "val in fp16: exit code 2" in output
-    assert output.splitlines()[-2:] == ["failed: train", "failed: val in fp16"]
+    assert "val in bf16: exit code 2" in output
+    assert output.splitlines()[-2:] == ["failed: train", "failed: val in bf16"]
     files = {path.name for path in (tmp_path / "out").iterdir()}
-    assert {"gpu_checks_cpu.log", "val_fp32_cpu.md", "val_bf16_cpu.md"} <= files
+    assert {"gpu_checks_cpu.log", "val_fp32_cpu.md"} <= files
+    assert "val_bf16_cpu.md" not in files
 
 
 def test_nothing_is_started_past_the_budget(checks, tmp_path):
@@ -66,5 +67,6 @@ def test_nothing_is_started_past_the_budget(checks, tmp_path):
 def test_the_device_is_cuda_unless_it_is_a_dry_run(checks, tmp_path):
     _, _, commands = checks(str(tmp_path / "out"))
     assert "--smoke" not in [word for command in commands for word in command]
+    assert any("test.precision=fp16" in command for command in commands)
     devices = {c[c.index("--device") + 1] for c in commands if "--device" in c}
     assert devices == {"cuda"}
