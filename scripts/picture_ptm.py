@@ -21,7 +21,7 @@ from dcpose.cli import config_parser, reports_user_errors, require_weights
 from dcpose.config.loading import load_config
 from dcpose.engine.devices import choose_device
 from dcpose.formats.posetrack.records import VideoAnnotation
-from dcpose.geometry import apply_affine, invert_affine
+from dcpose.geometry import Affine, apply_affine, cell_wh, invert_affine
 from dcpose.heatmap import decode
 from dcpose.models.dcpose.inspect import samples_of
 from dcpose.models.dcpose.network import DCPose
@@ -52,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     video, person = choose_person(videos, people, args.video, args.frame, args.person)
     batch = next(iter(build_stream(cfg, [video], {video.name: [person]})))
     device = choose_device(args.device)
-    stages = stages_of(model.to(device), batch, joint)
+    stages = stages_of(model.to(device), batch, joint, cfg.data.affine)
     heading = f"{args.joint} in {person.video}, frame {person.frame}"
     sheet = stages_sheet(stages, heading)
     args.out.parent.mkdir(parents=True, exist_ok=True)
@@ -106,8 +106,16 @@ def choose_person(
 
 
 @torch.inference_mode()
-def stages_of(model: DCPose, batch: ClipBatch, joint: int) -> JointStages:
+def stages_of(
+    model: DCPose, batch: ClipBatch, joint: int, affine: Affine = "classic"
+) -> JointStages:
     """Return one joint of the first clip of a batch on its way through a model.
+
+    Args:
+        model: in eval mode.
+        batch: of one clip or more.
+        joint: its place in the skeleton.
+        affine: how the crops were cut.
 
     Raises:
         ValueError: if the merged maps are not one per joint.
@@ -121,6 +129,8 @@ def stages_of(model: DCPose, batch: ClipBatch, joint: int) -> JointStages:
             f"model.ptm.channels: found {merged.shape[1]} merged maps for "
             f"{corrected.shape[1]} joints, expected one for each"
         )
+    heatmap_wh = (corrected.shape[-1], corrected.shape[-2])
+    cell = cell_wh((frames.shape[-1], frames.shape[-2]), heatmap_wh, affine)
     found = decode(corrected)[0][0, joint].cpu().numpy().astype(np.float64)
     x, y = np.rint(found).astype(int)
     samples = [
@@ -141,18 +151,18 @@ def stages_of(model: DCPose, batch: ClipBatch, joint: int) -> JointStages:
         final=corrected[0, joint].cpu().numpy(),
         samples=samples,
         joint=found,
-        truth=_annotated(batch, joint, model.stride),
-        stride=model.stride,
+        truth=_annotated(batch, joint, cell),
+        cell_wh=cell,
     )
 
 
-def _annotated(batch: ClipBatch, joint: int, stride: int) -> np.ndarray | None:
+def _annotated(batch: ClipBatch, joint: int, cell: tuple[float, float]) -> np.ndarray | None:
     """Return the (2,) annotated joint in heatmap pixels, None if there is none."""
     joints = batch.people[0].joints
     if joints is None or not joints[joint, 2]:
         return None
     image_to_crop = invert_affine(batch.crop_to_image[0].numpy())
-    return apply_affine(joints[joint, :2], image_to_crop) / stride
+    return apply_affine(joints[joint, :2], image_to_crop) / cell
 
 
 if __name__ == "__main__":

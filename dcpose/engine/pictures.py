@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dcpose.geometry import Affine, cell_wh
 from dcpose.heatmap import decode
 from dcpose.skeleton import Skeleton
 from dcpose.structures import ClipBatch
@@ -17,10 +18,6 @@ _CELL_WH = (180, 240)
 class PicturedModel(Protocol):
     """What pictures need of a `TemporalModel`."""
 
-    @property
-    def stride(self) -> int:
-        """Crop pixels to a heatmap pixel."""
-
     def encode(self, frames: Tensor) -> Tensor:
         """Return encoded frames."""
 
@@ -30,7 +27,11 @@ class PicturedModel(Protocol):
 
 @torch.inference_mode()
 def clip_pictures(
-    model: PicturedModel, batch: ClipBatch, device: torch.device, skeleton: Skeleton
+    model: PicturedModel,
+    batch: ClipBatch,
+    device: torch.device,
+    skeleton: Skeleton,
+    affine: Affine = "classic",
 ) -> dict[str, np.ndarray]:
     """Draw one sheet with a row per clip.
 
@@ -42,6 +43,7 @@ def clip_pictures(
         batch: a few clips with joints, in host memory.
         device: where to compute.
         skeleton: of the heatmaps.
+        affine: how the crops were cut.
 
     Returns:
         Name to (H, W, 3) uint8 RGB picture.
@@ -54,8 +56,9 @@ def clip_pictures(
     moved = batch.to(device)
     frames, gaps = moved.network_input(), moved.gaps
     heatmaps = model.stages(model.encode(frames), gaps)
-    joints, _ = decode(list(heatmaps.values())[-1])
-    predicted = (model.stride * joints).cpu().numpy().astype(np.float64)
+    last = list(heatmaps.values())[-1]
+    cell = cell_wh((frames.shape[-1], frames.shape[-2]), (last.shape[-1], last.shape[-2]), affine)
+    predicted = decode(last)[0].cpu().numpy().astype(np.float64) * cell
     names = frame_names(batch.frames.shape[1])
     on_host = [maps.float().cpu().numpy() for maps in heatmaps.values()]
     # small crops are enlarged first, so that lines drawn on them are fine

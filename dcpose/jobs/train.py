@@ -141,4 +141,5 @@ def _picture_maker(
     step = max(1, len(dataset) // PICTURED_CLIPS)
     samples = [dataset[index] for index in range(0, len(dataset), step)[:PICTURED_CLIPS]]
     clips = ClipBatch.stack(samples)
-    return lambda model: clip_pictures(cast(Any, model), clips, device, dataset.skeleton)
+    skeleton, affine = dataset.skeleton, dataset.options.affine
+    return lambda model: clip_pictures(cast(Any, model), clips, device, skeleton, affine)

@@ -3,7 +3,7 @@
 The picture shows the initial heatmaps of a clip's frames, the merged map, the places where each
 dilation of the correction network reads it, and the final heatmap, each over its crop.
 
-Heatmap points are (x, y) in heatmap pixels; heatmap pixel x lies on crop pixel `stride` * x.
+Heatmap points are (x, y) in heatmap pixels; heatmap pixel x lies on crop pixel `cell_wh[0]` * x.
 """
 
 from collections.abc import Sequence
@@ -57,7 +57,7 @@ class JointStages:
         samples: one per dilation, for the pixel of `joint`.
         joint: (2,) the joint that the final heatmap gives, heatmap pixels.
         truth: (2,) the annotated joint, heatmap pixels; None if it is not annotated.
-        stride: crop pixels per heatmap pixel.
+        cell_wh: crop pixels per heatmap pixel, along x and y (`geometry.cell_wh`).
     """
 
     crops: Sequence[np.ndarray]
@@ -69,7 +69,7 @@ class JointStages:
     samples: Sequence[JointSamples]
     joint: np.ndarray
     truth: np.ndarray | None
-    stride: int
+    cell_wh: tuple[float, float]
 
 
 def stages_sheet(stages: JointStages, heading: str = "") -> np.ndarray:
@@ -83,6 +83,7 @@ def stages_sheet(stages: JointStages, heading: str = "") -> np.ndarray:
         The sheet, (H, W, 3) uint8 RGB.
     """
     zoom = max(1, round(_MIN_HEIGHT / stages.crops[0].shape[0]))
+    scale = zoom * np.array(stages.cell_wh)
     crops = [cv2.resize(crop, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_CUBIC)
              for crop in stages.crops]  # fmt: skip
     current = crops[stages.cur]
@@ -93,16 +94,16 @@ def stages_sheet(stages: JointStages, heading: str = "") -> np.ndarray:
     ]
     row = []
     for name, crop, heatmap in maps:
-        picture = _lay_over(crop, heatmap, stages.stride * zoom)
+        picture = _lay_over(crop, heatmap, scale)
         if name == "final":
-            _mark(picture, stages, zoom)
+            _mark(picture, stages, scale)
         row.append((f"{name}, peak {heatmap.max():.2f}", picture))
     # all dilations share one scale, so that samples which hardly count are hardly seen
     largest = max((float(np.abs(s.factors).max()) for s in stages.samples), default=0.0)
     below = []
     for samples in stages.samples:
-        picture = _lay_over(current, stages.merged, stages.stride * zoom, 0.6)
-        _draw_samples(picture, samples, stages, zoom, largest)
+        picture = _lay_over(current, stages.merged, scale, 0.6)
+        _draw_samples(picture, samples, stages, scale, largest)
         below.append((f"dilation {samples.dilation}", picture))
     height, width = current.shape[:2]
     return picture_grid([row, below], (width, height), heading, _notes(stages))
@@ -120,11 +121,11 @@ def _notes(stages: JointStages) -> list[str]:
 
 
 def _lay_over(
-    crop: np.ndarray, heatmap: np.ndarray, scale: int, brightness: float = 1.0
+    crop: np.ndarray, heatmap: np.ndarray, scale: np.ndarray, brightness: float = 1.0
 ) -> np.ndarray:
-    """Lay a heatmap over its crop, heatmap pixel x on picture pixel `scale` * x."""
+    """Lay a heatmap over its crop, heatmap pixel x on picture pixel `scale[0]` * x."""
     height, width = crop.shape[:2]
-    matrix = np.array([[scale, 0.0, 0.0], [0.0, scale, 0.0]])
+    matrix = np.array([[scale[0], 0.0, 0.0], [0.0, scale[1], 0.0]])
     stretched = cv2.warpAffine(
         heatmap.astype(np.float32), matrix, (width, height), borderMode=cv2.BORDER_REPLICATE
     )
@@ -135,10 +136,14 @@ def _lay_over(
 
 
 def _draw_samples(
-    picture: np.ndarray, samples: JointSamples, stages: JointStages, zoom: int, largest: float
+    picture: np.ndarray,
+    samples: JointSamples,
+    stages: JointStages,
+    scale: np.ndarray,
+    largest: float,
 ) -> None:
-    regular = stages.stride * zoom * samples.regular
-    moved = stages.stride * zoom * samples.moved
+    regular = scale * samples.regular
+    moved = scale * samples.moved
     for start, end in zip(regular, moved, strict=True):
         line(picture, start, end, FINAL_RGB, 1)
         dot(picture, start, 1, FINAL_RGB)
@@ -149,12 +154,12 @@ def _draw_samples(
         colour = ADDS_RGB if samples.factors[index] > 0 else TAKES_RGB
         dot(picture, moved[index], radius + 1, OUTLINE_RGB)
         dot(picture, moved[index], radius, colour)
-    _mark(picture, stages, zoom)
+    _mark(picture, stages, scale)
 
 
-def _mark(picture: np.ndarray, stages: JointStages, zoom: int) -> None:
+def _mark(picture: np.ndarray, stages: JointStages, scale: np.ndarray) -> None:
     marks = [(stages.truth, TRUTH_RGB, 12), (stages.joint, FINAL_RGB, 9)]
     for point, colour, radius in marks:
         if point is not None:
-            ring(picture, stages.stride * zoom * point, radius, OUTLINE_RGB, 3)
-            ring(picture, stages.stride * zoom * point, radius, colour, 1)
+            ring(picture, scale * point, radius, OUTLINE_RGB, 3)
+            ring(picture, scale * point, radius, colour, 1)

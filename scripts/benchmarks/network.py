@@ -155,7 +155,7 @@ def _variants(
         compiled = torch.compile(copy.deepcopy(fast[torch.bfloat16]))
         variants |= {
             "test.fast=false, fp32": (partial(model, last, gaps), "fp32"),
-            "test.fast=false, bf16": (partial(_autocast, model, last, gaps), "bf16"),
+            "test.fast=false, bf16": (partial(autocast_bf16, model, last, gaps), "bf16"),
             "reference, one clip at a time": (partial(_one_by_one, model, frames, gaps), "fp32"),
             "fast, fp16": (partial(half, last, gaps), "bf16"),
             "fast, bf16, CUDA graph": (partial(graphed, last, gaps), "bf16"),
@@ -168,7 +168,8 @@ def _one_by_one(model: nn.Module, frames: Tensor, gaps: Tensor) -> Tensor:
     return torch.cat([model(*clip) for clip in zip(frames.split(1), gaps.split(1), strict=True)])
 
 
-def _autocast(model: nn.Module, frames: Tensor, gaps: Tensor) -> Tensor:
+def autocast_bf16(model: nn.Module, frames: Tensor, gaps: Tensor) -> Tensor:
+    """Return float32 heatmaps that a network computes in bf16 wherever autocast does."""
     with torch.autocast(frames.device.type, torch.bfloat16):
         return model(frames, gaps).float()
 

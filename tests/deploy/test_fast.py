@@ -8,9 +8,12 @@ from dcpose.deploy import fast as fast_module
 from dcpose.deploy.fast import prepare_for_inference
 from dcpose.models.backbones.hrnet import HRNet
 from dcpose.models.backbones.simple_baseline import SimpleBaseline
+from dcpose.models.backbones.vit import ViT
+from dcpose.models.fami import FAMI
 from dcpose.models.interface import Backbone
 from dcpose.models.posewarper import HeatmapWarper, PoseWarper
 from dcpose.models.single_frame import SingleFrame
+from dcpose.models.tar import TAR
 
 
 def lively(model, formula_weights):
@@ -51,19 +54,30 @@ class Tokens(Backbone):
         return self.last(features)
 
 
-@pytest.fixture(params=["dcpose", "dcpose_sigmoid", "single_frame", "posewarper", "resnet", "vit"])
+def vit():
+    return ViT(16, 2, 2, 3, decoder_channels=8, image_wh=(48, 64))
+
+
+NETWORKS = {
+    "single_frame": lambda: SingleFrame(hrnet()),
+    "posewarper": lambda: PoseWarper(hrnet(), HeatmapWarper(3, 2, 8, (1, 2))),
+    "resnet": lambda: SingleFrame(SimpleBaseline(18, 3, 8)),
+    "tokens": lambda: SingleFrame(Tokens()),
+    "vit": lambda: SingleFrame(vit()),
+    "tar": lambda: TAR(vit(), 3, layers=2, heads=2),
+    "tar_on_hrnet": lambda: TAR(hrnet(), 3, layers=2, heads=2),
+    "fami": lambda: FAMI(hrnet(), 3, num_frames=3, channels=4, offset_groups=2),
+    "fami_on_vit": lambda: FAMI(vit(), 3, num_frames=3, channels=4, offset_groups=2),
+}
+
+
+@pytest.fixture(params=["dcpose", "dcpose_sigmoid", *NETWORKS])
 def network(request, small_dcpose, formula_weights):
     if request.param.startswith("dcpose"):
         model = small_dcpose()
         model.pcn.masks = "sigmoid" if request.param.endswith("sigmoid") else "raw"
-    elif request.param == "single_frame":
-        model = SingleFrame(hrnet())
-    elif request.param == "posewarper":
-        model = PoseWarper(hrnet(), HeatmapWarper(3, 2, 8, (1, 2)))
-    elif request.param == "resnet":
-        model = SingleFrame(SimpleBaseline(18, 3, 8))
     else:
-        model = SingleFrame(Tokens())
+        model = NETWORKS[request.param]()
     return lively(model, formula_weights)
 
 
@@ -94,12 +108,23 @@ def test_the_same_heatmaps(network, inputs):
 def test_half_precision_of_every_layer_but_sampling(network, inputs, dtype):
     fast = prepare_for_inference(network, inputs, dtype)
     for name, parameter in fast.named_parameters():
-        assert parameter.dtype == (torch.float32 if "deform_convs" in name else dtype), name
+        assert parameter.dtype == (torch.float32 if "deform_conv" in name else dtype), name
     floats = [buffer for buffer in fast.buffers() if buffer.is_floating_point()]
     assert all(buffer.dtype == dtype for buffer in floats)
     heatmaps = fast(*inputs)
     assert heatmaps.dtype == torch.float32
     assert 0 < relative(heatmaps, network(*inputs)) < 0.05  # 8 bits, 20 layers
+
+
+@torch.inference_mode()
+def test_channels_last_and_bf16_of_the_network_as_it_is_trained(network, inputs):
+    """The figures at full width: docs/benchmarks/precision_cpu.md."""
+    expected, (frames, gaps) = network(*inputs), inputs
+    last = frames.movedim(2, -1).contiguous().movedim(-1, 2)
+    assert relative(network(last, gaps), expected) < 1e-4
+    with torch.autocast("cpu", torch.bfloat16):
+        rounded = network(frames, gaps).float()
+    assert 0 < relative(rounded, expected) < 0.05
 
 
 class Swapped(nn.Module):

@@ -17,8 +17,6 @@ SKELETON = Skeleton("three", ("a", "b", "c"), (), (), ())
 class StagedModel(nn.Module):
     """Corrected heatmaps have their peak at (3, 5), the others nowhere."""
 
-    stride = 4
-
     def encode(self, frames):
         return frames
 
@@ -70,6 +68,16 @@ def test_joints_are_in_pixels_of_the_enlarged_crop(monkeypatch):
     # by hand: cells are 180 wide and crops 32, so crops are drawn 6 times as large
     np.testing.assert_array_equal(predicted, [[6 * 12, 6 * 20]] * 3)  # heatmap pixel (3, 5), x 4
     np.testing.assert_allclose(truth, 6 * batch.joints[0].double())
+
+
+def test_joints_of_udp_crops_end_on_their_last_pixels(monkeypatch):
+    drawn = []
+    monkeypatch.setattr(
+        pictures, "draw_pose", lambda image, joints, *_: (drawn.append(joints), image)[1]
+    )
+    clip_pictures(StagedModel().eval(), make_batch(1, seed=0), CPU, SKELETON, "udp")
+    # heatmap pixel (7, 11) is the last one and lies on crop pixel (31, 47)
+    np.testing.assert_allclose(drawn[0], [[6 * 3 * 31 / 7, 6 * 5 * 47 / 11]] * 3)
 
 
 def test_single_frame_model_shows_its_heatmaps(sheets):

@@ -21,18 +21,20 @@ def arguments(tiny_cfg, tiny_weights, run_here):
     return ["--cfg", str(tiny_cfg), "--weights", str(tiny_weights), "--out", "pictures/ptm.png"]
 
 
-def test_draws_the_joint_that_the_model_predicts(script, tiny_cfg, tiny_weights):
-    cfg = load_config(tiny_cfg)
+@pytest.mark.parametrize("affine", ["classic", "udp"])
+def test_draws_the_joint_that_the_model_predicts(affine, script, tiny_cfg, tiny_weights):
+    cfg = load_config(tiny_cfg, [f"data.affine={affine}"])
     model = build_model(cfg, str(tiny_weights))
     video, person = script.choose_person(*read_people(cfg, "val"), None, None, 0)
     joint = script.joint_index(POSETRACK, "left_knee")
     (batch,) = build_stream(cfg, [video], {video.name: [person]})
-    stages = script.stages_of(model, batch, joint)
-    (pose,) = predict(model, [batch], batch.frames.device)
-    found = apply_affine(4 * stages.joint, batch.crop_to_image[0].numpy())
+    stages = script.stages_of(model, batch, joint, affine)
+    (pose,) = predict(model, [batch], batch.frames.device, affine=affine)
+    cell = 4 if affine == "classic" else 63 / 15
+    found = apply_affine(cell * stages.joint, batch.crop_to_image[0].numpy())
     assert found == pytest.approx(pose.joints[joint], abs=1e-3)
     assert stages.final.max() == pytest.approx(pose.heatmap_scores[joint])
-    truth = apply_affine(4 * stages.truth, batch.crop_to_image[0].numpy())
+    truth = apply_affine(cell * stages.truth, batch.crop_to_image[0].numpy())
     assert truth == pytest.approx(person.joints[joint, :2])
     assert [one.dilation for one in stages.samples] == [1]
     assert stages.samples[0].moved.shape == (9, 2)

@@ -30,7 +30,7 @@ def stages():
         samples=[JointSamples(3, REGULAR, MOVED, np.array([1.0, -0.25]))],
         joint=np.array([4.0, 3]),
         truth=np.array([8.0, 12]),
-        stride=4,
+        cell_wh=(4, 4),
     )
 
 
