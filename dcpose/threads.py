@@ -45,7 +45,7 @@ def in_equal_calls(network: Callable[..., Tensor], images: Tensor, *others: Tens
 
     Clips go alone because one clip per call needs no zeros. A call of four images is faster than
     four calls (1.3 times for HRNet-W32 at 256x192 on one core). It supposes that a network treats
-    the places in a batch alike; `tests/test_same_bits.py` shows that they do, with
+    the places in a batch alike; `tests/same_bits` shows that they do, with
     several instruction sets.
 
     Args:

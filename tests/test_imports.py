@@ -10,6 +10,8 @@ table unless the house itself changes.
 import ast
 import subprocess
 import sys
+from collections import Counter
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -93,6 +95,23 @@ def test_the_config_stops_at_build(path):
     assert "dcpose.config" not in rooms, f"{path.name}: take plain arguments instead of a config"
 
 
+def module_name(path: Path) -> str:
+    return ".".join(path.relative_to(REPOSITORY).with_suffix("").parts).removesuffix(".__init__")
+
+
+def test_imports_go_in_no_circle():
+    names = {module_name(path): path for path in MODULES}
+    graph = {name: imported_modules(path) & names.keys() - {name} for name, path in names.items()}
+    TopologicalSorter(graph).prepare()  # raises CycleError, which names the circle
+
+
+def test_rooms_show_themselves():
+    assert len(list(PACKAGE.glob("*.py"))) <= 10
+    assert len(ALLOWED) <= 20
+    families = Counter((path.parent, path.stem.split("_")[0]) for path in MODULES)
+    assert [family for family, count in families.items() if count > 3] == []
+
+
 def run_python(code: str) -> str:
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
@@ -122,8 +141,7 @@ def test_tracking_works_without_torch():
 
 
 def test_importing_prints_nothing_and_seeds_nothing():
-    names = [".".join(p.relative_to(REPOSITORY).with_suffix("").parts) for p in MODULES]
-    imports = "\n".join(f"import {name.removesuffix('.__init__')}" for name in names)
+    imports = "\n".join(f"import {module_name(path)}" for path in MODULES)
     code = (
         "import random, numpy, torch\n"
         "state = (random.getstate(), torch.get_rng_state().tolist(), "

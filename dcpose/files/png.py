@@ -2,6 +2,8 @@
 
 import struct
 import zlib
+from collections.abc import Iterator
+from itertools import islice
 
 START = b"\x89PNG\r\n\x1a\n"
 END = struct.pack(">I4sI", 0, b"IEND", zlib.crc32(b"IEND"))
@@ -27,20 +29,23 @@ def picture_chunks(data: bytes) -> bytes | None:
     Args:
         data: the whole file, a PNG by its first bytes.
     """
-    kept, place = [START], len(START)
-    for _ in range(_MAX_CHUNKS):
-        if len(data) - place < 12:
-            return None
-        size, kind = struct.unpack_from(">I4s", data, place)
-        end = place + 12 + size
-        if end > len(data):
+    kept = [START]
+    for kind, chunk in islice(chunks(data), _MAX_CHUNKS):
+        if len(chunk) < 12 + int.from_bytes(chunk[:4], "big"):
             return None
         if kind in _PICTURE:
-            chunk = data[place:end]
             if zlib.crc32(chunk[4:-4]) != int.from_bytes(chunk[-4:], "big"):
                 return None
             kept.append(chunk)
         if kind == b"IEND":
             return b"".join(kept)
-        place = end
     return None
+
+
+def chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the kind and the whole of each chunk; the last one may be cut short."""
+    place = len(START)
+    while len(data) - place >= 8:
+        size, kind = struct.unpack_from(">I4s", data, place)
+        yield kind, data[place : place + 12 + size]
+        place += 12 + size

@@ -76,14 +76,9 @@ def _without_colour_profile(data: bytes) -> bytes:
     """Leave out of a PNG what OpenCV does not use, but libpng writes warnings about to stderr."""
     if not data.startswith(png.START):
         return data
-    kept, place = [png.START], len(png.START)
-    while len(data) - place >= 8:
-        size, kind = struct.unpack(">I4s", data[place : place + 8])
-        end = place + size + 12
-        if kind not in (b"iCCP", b"sRGB", b"cHRM", b"gAMA"):
-            kept.append(data[place:end])
-        place = end
-    return b"".join([*kept, data[place:]])
+    unused = (b"iCCP", b"sRGB", b"cHRM", b"gAMA")
+    kept = [chunk for kind, chunk in png.chunks(data) if kind not in unused]
+    return b"".join([png.START, *kept])
 
 
 def find_images(where: str) -> list[Path]:

@@ -65,19 +65,6 @@ def zoo_text() -> str:
     return "\n\n".join(_lines(entry) for entry in read_zoo().values())
 
 
-def zoo_markdown() -> str:
-    """Return the table for `docs/weights.md`."""
-    can = ["| name | what | licence of code / of weights; data | from |", "|---|---|---|---|"]
-    cannot = ["| name | what | why not |", "|---|---|---|"]
-    for e in read_zoo().values():
-        if e.source:
-            terms = f"{e.code} / {e.weights}; {e.data}"
-            can.append(f"| `{e.name}` | {e.what} ({e.use}) | {terms} | `{e.source}` |")
-        else:
-            cannot.append(f"| `{e.name}` | {e.what} | {e.state} |")
-    return "\n".join([*can, "", *cannot]) + "\n"
-
-
 def _lines(entry: Entry) -> str:
     fetched = entry.source is not None and not entry.source.startswith(PACKAGE)
     facts = {
