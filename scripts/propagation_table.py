@@ -1,0 +1,151 @@
+"""What labels on neighbours are worth where few frames are labelled.
+
+python scripts/propagation_table.py --cfg CFG --out DIR [--every 1 4 10] [data.root=... ...]
+
+Keeps the labels of every K-th frame of the train split, trains the config on them, gives the frames
+around them labels with the trained model (scripts/propagate_labels.py), and trains on both. All
+trainings have about as many steps as one on all labels. DIR gets labels, runs and table.md.
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from dcpose.build.data import data_root, read_train_sets, read_videos
+from dcpose.build.runtime import build_network
+from dcpose.cli import config_parser, reports_user_errors
+from dcpose.config.loading import load_config
+from dcpose.config.schema import Config
+from dcpose.engine.devices import choose_device
+from dcpose.files.writing import write_text
+from dcpose.formats.posetrack.predictions import write_json
+from dcpose.formats.posetrack.records import training_people
+from dcpose.jobs.propagate import propagate
+from dcpose.jobs.train import train
+from dcpose.jobs.validate import validate
+from dcpose.report.tables import Table
+
+WEIGHT = 0.5
+"""Of propagated labels in the loss."""
+TITLES = ("labelled frames", "people", "propagated", "precision", "recall", "labels", "with")
+
+
+def thin(cfg: Config, every: int, out: Path) -> int:
+    """Write the train split with the people of every K-th frame alone; return how many there are.
+
+    Args:
+        cfg: whose train split, one file per video.
+        every: K.
+        out: folder to write to.
+    """
+    out.mkdir(parents=True)
+    count = 0
+    for video in read_videos(cfg, "train"):
+        frames = dict(zip((i["id"] for i in video.images), video.frame_numbers, strict=True))
+        content = json.loads(video.source.read_text(encoding="utf-8"))
+        kept = [p for p in content["annotations"] if frames[p["image_id"]] % every == 0]
+        write_json(out / video.source.name, {**content, "annotations": kept})
+        count += len(kept)
+    return count
+
+
+def trained(cfg_of: "Configs", device: torch.device, out: Path, *keys: str) -> tuple[Config, float]:
+    """Train a config with such keys, as long as one on all labels; return it and what it gives."""
+    cfg = cfg_of(*keys)
+    if cfg.data.sets is None:
+        videos = read_videos(cfg, "train")
+    else:
+        videos = [video for _, of_set in read_train_sets(cfg) for video in of_set]
+    longer = cfg_of.num_people / max(1, len(training_people(videos)))
+    epochs = max(1, round(cfg.train.epochs * longer))
+    milestones = sorted({max(1, round(longer * epoch)) for epoch in cfg.optim.milestones})
+    cfg = cfg_of(
+        *keys, f"train.epochs={epochs}", f"optim.milestones={milestones}", "train.validate_every=0"
+    )
+    train(cfg, device, out, resume=True)
+    found = validate(cfg, device, str(out / "checkpoints" / "last.pt"), out)
+    return cfg, float("nan") if found is None else found[0].total
+
+
+class Configs:
+    """A config with more and more keys.
+
+    Args:
+        path: of the config.
+        overrides: for all.
+    """
+
+    def __init__(self, path: str, overrides: Sequence[str]) -> None:
+        self._path = path
+        self._overrides = overrides
+        self.num_people = len(training_people(read_videos(self(), "train")))
+
+    def __call__(self, *keys: str) -> Config:
+        """Return it with some keys."""
+        return load_config(self._path, [*self._overrides, *keys])
+
+
+def row(
+    cfg_of: Configs,
+    device: torch.device,
+    out: Path,
+    every: int,
+    reach: int,
+    precision: float,
+    min_score: float | None,
+) -> list[str]:
+    """Return the row of the table for labels in every K-th frame."""
+    labels = (out / f"labels_{every}").resolve()
+    people = thin(cfg_of(), every, labels)
+    of_labels = f"data.train_annotations={labels}"
+    cfg, alone = trained(cfg_of, device, out / f"run_{every}", of_labels)
+    start = [f"1/{every}", str(people)]
+    if every == 1:
+        return [*start, "", "", "", f"{alone:.1f}", ""]
+    network = build_network(cfg, str(out / f"run_{every}" / "checkpoints" / "last.pt"), device)
+    extra = (out / f"propagated_{every}").resolve()
+    done = propagate(cfg, network, device, extra, reach, precision, min_score)
+    root, name = data_root(cfg), cfg.data.skeleton
+    skeleton = "" if name is None else f", skeleton: {name}"
+    sets = (
+        f"data.sets=[{{root: {root}, annotations: {labels}{skeleton}}}, "
+        f"{{root: {root}, annotations: {extra}, weight: {WEIGHT}{skeleton}}}]"
+    )
+    _, both = trained(
+        cfg_of, device, out / f"run_{every}_both", of_labels, sets, "data.group_frames=0"
+    )
+    worth = done.threshold
+    measured = [f"{100 * worth.precision:.1f} %", f"{100 * worth.recall:.1f} %"]
+    return [*start, str(done.num_people), *measured, f"{alone:.1f}", f"{both:.1f}"]
+
+
+@reports_user_errors
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    parser = config_parser("What labels on neighbours are worth where few frames are labelled.")
+    parser.add_argument("--out", type=Path, required=True, help="new folder")
+    parser.add_argument("--every", type=int, action="append", metavar="K", help="default 1, 4, 10")
+    parser.add_argument("--reach", type=int, default=2, help="frames from a label (%(default)s)")
+    parser.add_argument(
+        "--precision", type=float, default=0.9, help="share of right joints (%(default)s)"
+    )
+    parser.add_argument("--min-score", type=float, help="take joints from this score on")
+    args = parser.parse_intermixed_args(argv)
+    if args.out.exists():
+        raise ValueError(f"{args.out}: is there already; choose a new folder")
+    device = choose_device(args.device)
+    cfg_of = Configs(args.cfg, args.overrides)
+    rows = [
+        row(cfg_of, device, args.out, every, args.reach, args.precision, args.min_score)
+        for every in args.every or (1, 4, 10)
+    ]
+    table = Table(TITLES, rows)
+    write_text(args.out / "table.md", f"{table.markdown()}\n")
+    print(table.text())
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
