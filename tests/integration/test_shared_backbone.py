@@ -95,15 +95,16 @@ def test_bits_are_those_of_training_alone(configs, run_here):
 
 
 @pytest.mark.slow
-def test_a_trainer_that_is_behind_catches_up(configs, run_here, monkeypatch):
+def test_a_trainer_that_is_behind_catches_up(configs, few_people, run_here, monkeypatch):
     monkeypatch.setattr("dcpose.jobs.train.measure", lambda *_: (NOTHING, 0))
-    cfgs = configs("train.epochs=2", "train.batch_size=50")
+    few = ["train.batch_size=8", *few_people]
+    cfgs = configs("train.epochs=2", *few)
     names = ["complete", "no_ptm"]
     first = [(cfgs[name], run_here / name) for name in names]
     train_together(first, CPU, run_here / "log")
     finished = {name: saved(run_here / name) for name in names}
     # as if the process had been killed between two checkpoints of epoch 1
-    one_epoch = configs("train.batch_size=50")
+    one_epoch = configs(*few)
     for name in names:
         (run_here / name / "checkpoints" / "last.pt").unlink()
     train(one_epoch["no_ptm"], CPU, run_here / "no_ptm", resume=True)
