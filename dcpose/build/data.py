@@ -145,9 +145,12 @@ def build_clip_options(cfg: Config, training: bool) -> ClipOptions:
 
 def build_augmentation(cfg: Config) -> Augmentation:
     """Return the random changes of training clips."""
-    values = cfg.data.augment.model_dump()
-    appearance = Appearance(**{field.name: values.pop(field.name) for field in fields(Appearance)})
-    return Augmentation(**values, appearance=appearance)
+    section = cfg.data.augment
+    appearance = Appearance(
+        **{field.name: getattr(section, field.name) for field in fields(Appearance)}
+    )
+    names = [field.name for field in fields(Augmentation) if field.name != "appearance"]
+    return Augmentation(**{name: getattr(section, name) for name in names}, appearance=appearance)
 
 
 def data_root(cfg: Config) -> Path:
