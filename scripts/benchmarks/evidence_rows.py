@@ -7,6 +7,8 @@ from dcpose.config.schema import Config
 from dcpose.report.published import PUBLISHED
 
 TUNED = "evidence/dcpose_hrnet_tuned"
+RELEASED = ("optim.lr=1.0e-4", "train.ema_decay=null")
+"""The release's rate, and no moving average, which it does without."""
 
 FITTING_DILATIONS = {
     "dilations_3": "[1]",
@@ -68,7 +70,12 @@ def _alone(backbone: str) -> dict[str, EvidenceRow]:
 HRNET = {
     **_alone("hrnet"),
     "posewarper_hrnet": EvidenceRow("PoseWarper", "evidence/posewarper_hrnet"),
-    "dcpose_hrnet_released": EvidenceRow("DCPose, released start", "evidence/heads_hrnet"),
+    "dcpose_hrnet_released": EvidenceRow(
+        "DCPose, the release's recipe, cut short", TUNED, RELEASED
+    ),
+    "dcpose_hrnet_identity": EvidenceRow(
+        "DCPose, tuned, identity start", TUNED, ("model.start=identity",)
+    ),
     "dcpose_hrnet_tuned": EvidenceRow("DCPose, tuned", TUNED),
     "fami_hrnet": EvidenceRow("FAMI", "evidence/fami_hrnet"),
     **_tar("hrnet"),

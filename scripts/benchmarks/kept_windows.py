@@ -262,7 +262,7 @@ def _kept(
                 f"{folder}: holds encodings of another backbone, other people or other views; "
                 "remove it, or choose another --out"
             )
-        with np.load(file) as stored:
+        with np.load(file, allow_pickle=False) as stored:
             return dict(stored)
     network = _features_of(backbone)
     arrays: dict[str, list[np.ndarray]] = {}
