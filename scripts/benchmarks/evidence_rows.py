@@ -6,9 +6,9 @@ from dcpose.config.loading import load_config
 from dcpose.config.schema import Config
 from dcpose.report.published import PUBLISHED
 
+HEADS = "evidence/heads_hrnet"
 TUNED = "evidence/dcpose_hrnet_tuned"
-RELEASED = ("optim.lr=1.0e-4", "train.ema_decay=null")
-"""The release's rate, and no moving average, which it does without."""
+
 
 FITTING_DILATIONS = {
     "dilations_3": "[1]",
@@ -70,11 +70,10 @@ def _alone(backbone: str) -> dict[str, EvidenceRow]:
 HRNET = {
     **_alone("hrnet"),
     "posewarper_hrnet": EvidenceRow("PoseWarper", "evidence/posewarper_hrnet"),
-    "dcpose_hrnet_released": EvidenceRow(
-        "DCPose, the release's recipe, cut short", TUNED, RELEASED
-    ),
+    "dcpose_hrnet_released": EvidenceRow("DCPose, the release's rate", TUNED, ("optim.lr=1.0e-4",)),
+    "dcpose_hrnet_heads": EvidenceRow("DCPose, as the other heads", HEADS),
     "dcpose_hrnet_identity": EvidenceRow(
-        "DCPose, tuned, identity start", TUNED, ("model.start=identity",)
+        "the same, identity start", HEADS, ("model.start=identity",)
     ),
     "dcpose_hrnet_tuned": EvidenceRow("DCPose, tuned", TUNED),
     "fami_hrnet": EvidenceRow("FAMI", "evidence/fami_hrnet"),
