@@ -65,7 +65,10 @@ def _subset(name: str) -> Callable[[Mapping[str, Any]], float | None]:
 def _methods(
     rows: Mapping[str, EvidenceRow], results: Results, costs: Mapping[str, Mapping[str, float]]
 ) -> str:
-    """Return AP, its gain over the single frame in all and in each subset, and what it costs."""
+    """Return AP, its gain over the single frame in all and in each subset, and what it costs.
+
+    The row of the single frame has its AP in place of gains.
+    """
     alone = next(iter(rows))
     first = next(iter(results[alone].values()))["as_is"]
     subsets = in_order(first["subsets"])
@@ -75,15 +78,13 @@ def _methods(
         cost = costs.get(name, {})
         trained = 0 if row.averaged is not None else count_trainable(row.load(0))
         ap = Spread.of([_total(kinds["as_is"]) for kinds in results[name].values()])
-        gains = [
-            _gain(results[name], results[alone], measure)
-            for measure in (_total, *map(_subset, subsets))
-        ]
+        measures = [_total, *map(_subset, subsets)]
+        if name == alone:
+            gains = [str(Spread.of([measure(first)])) for measure in measures]
+        else:
+            gains = [_gain(results[name], results[alone], measure) for measure in measures]
         figures = [f"{cost[key]:.{digits}f}" if cost else "" for key, digits in COST_DIGITS]
-        cells.append(
-            [row.title, f"{trained:,}", *figures, str(ap)]
-            + (["" for _ in gains] if name == alone else gains)
-        )
+        cells.append([row.title, f"{trained:,}", *figures, str(ap), *gains])
     titles = ["row", "trained parameters", "MMAC", "ms a person", "AP"]
     return Table([*titles, f"all ({first['people']})", *sizes], cells).markdown()
 
