@@ -1,6 +1,5 @@
 """PoseEstimator: images and videos in, poses out."""
 
-import json
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
@@ -200,7 +199,7 @@ def _config_and_weights(
         config, beside = config_of_card(named_path(cfg_or_card), overrides)
         return config, beside if weights is None else local_weights(weights)
     if weights is None and cfg_or_card is None:
-        limits = json.loads(POSE_CARD.read_text(encoding="utf-8"))["limits"]
+        limits = fields.read_json(POSE_CARD)["limits"]
         _log.info("pose network: the one that comes with the package. %s", limits)
         return config_of_card(POSE_CARD, overrides)
     if weights is None:

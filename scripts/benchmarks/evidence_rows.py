@@ -9,7 +9,6 @@ from dcpose.report.published import PUBLISHED
 HEADS = "evidence/heads_hrnet"
 TUNED = "evidence/dcpose_hrnet_tuned"
 
-
 FITTING_DILATIONS = {
     "dilations_3": "[1]",
     "dilations_3_6": "[1,2]",
