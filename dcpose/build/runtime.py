@@ -123,10 +123,10 @@ def _exported_once(
     ]
     name = hashlib.sha256(json.dumps(what).encode()).hexdigest()[:16]
     path = default_cache_dir() / "exported" / f"{name}{ending_of(runtime)}"
-    if not (path.is_file() and card_path(path).is_file()):
+    if not _is_whole(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(path.with_name(f"{name}.lock")):  # other processes wait, and find it there
-            if not (path.is_file() and card_path(path).is_file()):
+            if not _is_whole(path):
                 _log.info(
                     "exporting %s for %s, once, to %s (test.runtime=torch does without)",
                     *(file, runtime, path),
@@ -134,3 +134,8 @@ def _exported_once(
                 card = export_model(cfg, build_model(cfg, weights), file, path, options)
                 _log.info("%s", card.parity.line() if card.parity else "")
     return path
+
+
+def _is_whole(path: Path) -> bool:
+    """Return whether an exported file and its card are there."""
+    return path.is_file() and card_path(path).is_file()
