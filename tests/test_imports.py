@@ -118,6 +118,15 @@ def run_python(code: str) -> str:
     return result.stdout
 
 
+@pytest.mark.parametrize("command", ["infer", "train", "val", "test"])
+def test_commands_start_without_what_is_slow_to_import(command):
+    slow = {"torchvision", "torch._dynamo", "scipy.optimize", "scipy.interpolate", "onnx", "pandas"}
+    found = run_python(
+        f"import sys, dcpose.jobs.commands.{command}; print(*{slow} & sys.modules.keys())"
+    )
+    assert not found.split(), f"{command} imports {found}"
+
+
 def test_importing_dcpose_does_not_import_torch():
     assert run_python("import sys, dcpose; print('torch' in sys.modules)").strip() == "False"
 

@@ -12,7 +12,6 @@ from typing import Literal, get_args
 import cv2
 import numpy as np
 import torch
-from torchvision.ops import nms
 
 from dcpose.detection.rtdetr import RtDetrDetector
 from dcpose.detection.torchvision import (
@@ -127,8 +126,9 @@ class HogDetector:
         boxes = np.asarray(found, np.float64).reshape(-1, 4) / scale
         kept = np.flatnonzero(scores >= self._min_score)
         boxes, scores = boxes[kept], scores[kept]
-        corners = torch.from_numpy(np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], 1))
-        best = nms(corners, torch.from_numpy(scores), self._nms_iou).numpy()
+        best = np.asarray(
+            cv2.dnn.NMSBoxes(boxes.tolist(), scores.tolist(), 0.0, self._nms_iou), np.int64
+        )
         return _without_margin(boxes[best]), scores[best]
 
 

@@ -7,7 +7,6 @@ from typing import Literal, get_args
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torchvision.models import get_model, get_model_weights
 
 from dcpose.iteration import groups_of
 from dcpose.weights.reading import read_weights, weights_hash
@@ -48,6 +47,8 @@ def build_detector(
     Raises:
         ValueError: if the weights cannot be downloaded or do not fit.
     """
+    from torchvision.models import get_model  # slow to import: it pulls torch's compiler
+
     score_key, nms_key = _THRESHOLD_NAMES[name]
     model = get_model(
         name,
@@ -69,8 +70,8 @@ def build_detector(
 
 def weights_are_here(name: DetectorName) -> bool:
     """Whether torchvision's weights have been downloaded before."""
-    url = get_model_weights(name).DEFAULT.url
-    return (Path(torch.hub.get_dir()) / "checkpoints" / url.rsplit("/", 1)[-1]).is_file()
+    kept = Path(torch.hub.get_dir()) / "checkpoints"
+    return any(kept.glob(f"{name}_coco-*.pth"))  # torchvision's own name of the file
 
 
 def detect_people(
@@ -104,6 +105,8 @@ def detect_people(
 
 
 def _download(name: DetectorName) -> tuple[Mapping[str, Tensor], str]:
+    from torchvision.models import get_model_weights  # slow to import: it pulls torch's compiler
+
     published = get_model_weights(name).DEFAULT
     try:
         state = published.get_state_dict(progress=True, check_hash=True)

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.optimize import isotonic_regression
 
 from dcpose.evaluation.joint_errors import JointErrors
 from dcpose.formats import fields
@@ -119,6 +118,8 @@ def fit(scores: np.ndarray, right: np.ndarray, limit: str) -> Calibration:
     means = np.array([scores[group].mean() for group in groups])
     shares = np.array([right[group].mean() for group in groups])
     sizes = np.array([len(group) for group in groups], dtype=float)
+    from scipy.optimize import isotonic_regression  # slow to import
+
     rising = isotonic_regression(shares, weights=sizes).x
     # groups of one and the same score: one knot with their mean
     knots, place = np.unique(means, return_inverse=True)

@@ -14,7 +14,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 LIMITS = np.arange(0.05, 0.99, 0.05)
 _EPSILON = float(np.finfo(float).eps)
@@ -84,6 +83,8 @@ def video_counts(
         frames: ids of the annotated people, ids of the predicted ones, each once in a frame, and
             their similarity (annotated, predicted) in [0, 1].
     """
+    from scipy.optimize import linear_sum_assignment  # slow to import
+
     listed = list(frames)
     known = np.unique(np.concatenate([np.zeros(0), *(ids for ids, _, _ in listed)]))
     found = np.unique(np.concatenate([np.zeros(0), *(ids for _, ids, _ in listed)]))

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from dcpose.evaluation.matching import HEAD_FACTOR, people_of_frame
 from dcpose.evaluation.subsets import person_boxes
@@ -169,5 +168,7 @@ def _assign(apart: np.ndarray, present: np.ndarray) -> Sequence[tuple[int, int]]
     """
     counted = present[:, None]
     capped = np.where(counted, np.minimum(apart, 1.0), 0.0)
+    from scipy.optimize import linear_sum_assignment  # slow to import
+
     rows, columns = linear_sum_assignment(capped.sum(axis=-1) / counted.sum(axis=-1))
     return list(zip(rows.tolist(), columns.tolist(), strict=True))

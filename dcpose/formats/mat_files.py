@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from scipy.io import loadmat
 
 MAX_BYTES = 2**28
 """Size of a file that is read at all."""
@@ -23,6 +22,8 @@ class MatFile:
     """
 
     def __init__(self, path: Path, names: tuple[str, ...]) -> None:
+        from scipy.io import loadmat  # slow to import
+
         self.path = path
         try:
             if not path.is_file():

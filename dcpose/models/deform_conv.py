@@ -16,7 +16,6 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torchvision.ops import deform_conv2d
 
 Implementation = Literal["auto", "torchvision", "gather", "mmcv"]
 
@@ -25,6 +24,8 @@ def deform_conv_torchvision(
     x: Tensor, offset: Tensor, mask: Tensor, weight: Tensor, bias: Tensor, dilation: int
 ) -> Tensor:
     """Return (B, O, H, W) with torchvision's operator; see the legend of this file."""
+    from torchvision.ops import deform_conv2d  # slow to import: it pulls torch's compiler
+
     padding = dilation * (weight.shape[-1] // 2)
     return deform_conv2d(x, offset, weight, bias, padding=padding, dilation=dilation, mask=mask)
 

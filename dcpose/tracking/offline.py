@@ -13,7 +13,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.interpolate import make_smoothing_spline
 
 _LEAST_POINTS = 5
 """Frames that a smoothing spline needs; shorter pieces stay as they are."""
@@ -124,6 +123,8 @@ def _spline(
     """
     if len(frames) < _LEAST_POINTS:
         return np.column_stack([np.interp(wanted, frames, places[:, axis]) for axis in (0, 1)])
+    from scipy.interpolate import make_smoothing_spline  # slow to import
+
     # only the ratio of weights and stiffness counts: near 1 the system is well conditioned
     unit = float(np.median(deviations)) ** 2
     spline = make_smoothing_spline(

@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from dcpose.geometry import box_iou
 from dcpose.skeleton import POSETRACK, Skeleton
@@ -231,6 +230,8 @@ class PoseTracker:
 def _assign(similarity: np.ndarray, least: float) -> tuple[np.ndarray, np.ndarray]:
     """Return rows and columns of the pairs with the greatest total similarity above `least`."""
     gain = np.where(similarity > least, similarity, 0.0)
+    from scipy.optimize import linear_sum_assignment  # slow to import
+
     rows, columns = linear_sum_assignment(gain, maximize=True)
     taken = gain[rows, columns] > 0
     return rows[taken], columns[taken]

@@ -15,13 +15,13 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import torch
-import torchvision
 import yaml
 
 from dcpose.engine.distributed import is_main
@@ -69,7 +69,7 @@ def describe_environment(device: torch.device, repository: Path = REPOSITORY) ->
     return {
         "python": platform.python_version(),
         "torch": str(torch.__version__),
-        "torchvision": str(torchvision.__version__),
+        "torchvision": metadata.version("torchvision"),
         "numpy": np.__version__,
         "cv2": cv2.__version__,
         "cuda": torch.version.cuda if device.type == "cuda" else None,

@@ -11,10 +11,10 @@ interrupted run is continued by the same command.
 import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 
 import torch
-import torchvision
 
 from dcpose.build.data import read_videos
 from dcpose.cli import add_device, reports_user_errors
@@ -129,7 +129,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         found = detect_people(detector.to(device), frames, args.batch_size, device)
         for key, people in zip(todo, with_progress(found, "detect", len(todo)), strict=True):
             partial.add(key, *people)
-        facts = {"torch": torch.__version__, "torchvision": torchvision.__version__}
+        facts = {"torch": torch.__version__, "torchvision": metadata.version("torchvision")}
         count = partial.finish(list(images.paths), images.key_name, facts)
     print(f"{args.out}: {count} people in {len(images.paths)} images")
     return 0

@@ -9,23 +9,14 @@ deviation stay in the order of RGB), everything else here on RGB. Crops are RGB,
 are a start for training, but give less than their published accuracy as they are.
 """
 
-from typing import Literal
+from typing import Literal, get_args
 
-import torchvision
 from torch import Tensor, nn
 
 from dcpose.models.blocks import upsampling
 from dcpose.models.interface import Backbone
 
 Depth = Literal[18, 34, 50, 101, 152]
-
-RESNETS = {
-    18: torchvision.models.resnet18,
-    34: torchvision.models.resnet34,
-    50: torchvision.models.resnet50,
-    101: torchvision.models.resnet101,
-    152: torchvision.models.resnet152,
-}
 
 UPSAMPLINGS = 3
 
@@ -49,11 +40,14 @@ class SimpleBaseline(Backbone):
     side_multiple = 32  # the stride of the ResNet
 
     def __init__(self, depth: Depth = 50, num_joints: int = 17, deconv_channels: int = 256) -> None:
+        from torchvision.models import get_model  # slow to import: it pulls torch's compiler
+
         super().__init__()
-        if depth not in RESNETS:
-            raise ValueError(f"ResNet has a depth of {', '.join(map(str, RESNETS))}, got {depth}")
+        if depth not in get_args(Depth):
+            depths = ", ".join(map(str, get_args(Depth)))
+            raise ValueError(f"ResNet has a depth of {depths}, got {depth}")
         self.feature_channels = deconv_channels
-        resnet = RESNETS[depth](weights=None)
+        resnet = get_model(f"resnet{depth}", weights=None)
         self.conv1, self.bn1, self.relu = resnet.conv1, resnet.bn1, resnet.relu
         self.maxpool = resnet.maxpool
         self.layer1, self.layer2 = resnet.layer1, resnet.layer2

@@ -9,7 +9,6 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torchvision.ops import StochasticDepth
 
 from dcpose.models.blocks import upsampling
 from dcpose.models.initialise import LINEAR_STD
@@ -66,6 +65,8 @@ class Block(nn.Module):
     """
 
     def __init__(self, width: int, heads: int, drop_path: float) -> None:
+        from torchvision.ops import StochasticDepth  # slow to import: it pulls torch's compiler
+
         super().__init__()
         self.norm1 = nn.LayerNorm(width, NORM_EPS)
         self.attn = Attention(width, heads)
