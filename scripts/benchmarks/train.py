@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 import copy
+import os
+import socket
+import time
 from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from multiprocessing.queues import SimpleQueue
+from typing import cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
+from torch.multiprocessing import get_context
+from torch.multiprocessing.spawn import start_processes
 
-from benchmarks.measure import Options, Row, Table, side_by_side, speed_columns
-from benchmarks.network import count_work, lively_model
+from benchmarks.machine import clock
+from benchmarks.measure import Options, Row, Table, Timing, side_by_side, speed_columns
+from benchmarks.network import CONFIG, SMOKE, count_work, enliven
+from dcpose.build.model import build_model
+from dcpose.config.loading import load_config
 from dcpose.deploy.fast import prepare_for_inference
+from dcpose.deploy.fuse import fuse
+from dcpose.engine.distributed import process_group, wrap_model
 from dcpose.engine.encodings import FrozenEncoder
 from dcpose.engine.optim import make_optimizer
 from dcpose.engine.precision import resolve_precision
@@ -22,51 +36,109 @@ from dcpose.structures import ClipBatch
 LEARNING_RATE = 1e-4
 Step = Callable[[], object]
 
+REFERENCE = "reference: eager, fp32, channels first, loss read"
+TRAIN = "as tools/train.py"
+KEPT = "as tools/train.py, train.cache_encodings"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A network and its clips.
+
+    Attributes:
+        name: for the title.
+        config: of a DCPose.
+        overrides: of the config.
+        clips: per step.
+    """
+
+    name: str
+    config: str
+    overrides: tuple[str, ...]
+    clips: int
+
 
 def measure_train(options: Options) -> list[Table]:
-    """Compare steps of DCPose with HRNet-W48 on 288 x 384 crops; 32 clips on CUDA, 1 on a CPU."""
-    model, (width, height) = lively_model(options)
+    """Compare steps of DCPose with HRNet-W48 on 288 x 384 crops, and on a CPU of the quick start's.
+
+    On a CPU two threads and two processes of half the clips each are beside one thread.
+    """
+    on_cpu, smoke = options.device.type == "cpu", tuple(SMOKE) if options.smoke else ()
+    large = Case("HRNet-W48", CONFIG, smoke, 1 if on_cpu or options.smoke else 32)
+    if not on_cpu:
+        return [_compare(large, options)]
+    small = Case("the quick start's HRNet", "configs/synthetic/dcpose.yaml", smoke, 8)
+    return [_compare(large, options), _compare(small, options)]
+
+
+def _compare(case: Case, options: Options) -> Table:
     device = options.device
-    clips = 32 if device.type == "cuda" and not options.smoke else 1
-    generator = torch.Generator().manual_seed(1)
-    frames = torch.randn(clips, 3, 3, height, width, generator=generator).to(device)
-    targets = torch.rand(clips, 17, height // 4, width // 4, generator=generator).to(device)
-    batch = (torch.ones(clips, 2, device=device), targets, torch.ones(clips, 17, device=device))
-    with torch.no_grad():
-        operations, _ = count_work(model, frames[:1], batch[0][:1])
-        initial = torch.rand_like(targets)[:, None].repeat(1, 3, 1, 1, 1)
-        head_operations, _ = count_work(HeadCall(model), initial[:1], batch[0][:1])
-    last = frames.movedim(2, -1).contiguous().movedim(-1, 2)  # as a batch comes out of the loader
     dtype = resolve_precision("auto", device)
-    fast = copy.deepcopy(model)
-    prepared = prepare_for_inference(fast.image_encoder(), [frames[:1, 0]], dtype)
-    encoder = FrozenEncoder(lambda: prepared, dtype)
+    model, (width, height), given = _network_and_clips(case, device)
+    with torch.no_grad():
+        frames, gaps = given.frames[:1], given.gaps[:1]
+        operations, _ = count_work(model, frames, gaps)
+        head_operations, _ = count_work(HeadCall(model), cast(Tensor, given.encoded)[:1], gaps)
     steps: dict[str, Step] = {
-        "reference: eager, fp32, channels first, loss read": _step(
-            model, frames, batch, torch.float32, read=True
-        ),
-        "as tools/train.py": _step(fast, last, batch, dtype, encoder),
-        "as tools/train.py, train.cache_encodings": _step(
-            copy.deepcopy(model), initial, batch, dtype, encoded=True
-        ),
+        REFERENCE: _step(model, given.of_frames(), torch.float32, read=True),
+        TRAIN: _step(model, given.channels_last(), dtype, _prepared(model, frames, dtype)),
+        KEPT: _step(model, given.of_encodings(), dtype),
     }
-    timings = side_by_side(steps, options)
-    reference = next(iter(timings.values()))
     # the head's backward pass computes gradients of inputs and of weights
-    total = dict.fromkeys(steps, operations + 2 * head_operations)
-    total["as tools/train.py, train.cache_encodings"] = 3 * head_operations
+    work = dict.fromkeys(steps, operations + 2 * head_operations) | {KEPT: 3 * head_operations}
+    if device.type == "cpu":
+        half = torch.bfloat16
+        more: dict[str, Step] = {
+            f"{TRAIN}, in bf16": _step(
+                model, given.channels_last(), half, _prepared(model, frames, half)
+            ),
+            f"{TRAIN}, backbone compiled with freezing": _step(
+                model, given.channels_last(), dtype, _compiled(model, options.smoke)
+            ),
+            f"{KEPT}, in bf16": _step(model, given.of_encodings(), half),
+            f"{KEPT}, two threads": partial(_with_threads, 2, steps[KEPT]),
+        }
+        work |= {name: work[KEPT if name.startswith(KEPT) else TRAIN] for name in more}
+        steps |= more
+    timings = side_by_side(steps, options)
+    if device.type == "cpu" and case.clips % 2 == 0:
+        name = f"{KEPT}, two processes"
+        timings[name], work[name] = _in_two_processes(case, options.runs), work[KEPT]
     kind = "fp32" if dtype == torch.float32 else "bf16"
-    formats = dict.fromkeys(steps, kind) | {next(iter(steps)): "fp32"}
+    formats = {name: "bf16" if name.endswith("bf16") else kind for name in timings}
+    formats[REFERENCE] = "fp32"
     rows: list[Row] = [
         {
             "what": name,
-            **speed_columns(timing, reference, clips),
-            "seconds_floor": options.roofline.floor(0, total[name] * clips, formats[name]),
+            **speed_columns(timing, timings[REFERENCE], case.clips),
+            "seconds_floor": options.roofline.floor(0, work[name] * case.clips, formats[name]),
         }
         for name, timing in timings.items()
     ]
-    title = f"DCPose, HRNet-W48, {width} x {height}, steps of {clips} clips, frozen backbone"
-    return [Table(title, rows)]
+    title = f"DCPose, {case.name}, {width} x {height}, steps of {case.clips} clips, frozen backbone"
+    return Table(title, rows)
+
+
+class Given(ClipBatch):
+    """Clips whose frames are normalised already, and what their backbone might encode."""
+
+    def network_input(self) -> Tensor:
+        """Return the frames as they are."""
+        return self.frames
+
+    def of_frames(self) -> Given:
+        """Leave the encodings out."""
+        return replace(self, encoded=None)
+
+    def of_encodings(self) -> Given:
+        """Leave the frames out."""
+        return replace(self, frames=self.frames[:, :0])
+
+    def channels_last(self) -> Given:
+        """Lay frames out as a batch comes out of the loader, without encodings."""
+        return replace(
+            self, frames=self.frames.movedim(2, -1).contiguous().movedim(-1, 2), encoded=None
+        )
 
 
 class HeadCall(nn.Module):
@@ -81,25 +153,44 @@ class HeadCall(nn.Module):
         return self.model.decode(initial, gaps)
 
 
+def _network_and_clips(
+    case: Case, device: torch.device
+) -> tuple[TemporalModel, tuple[int, int], Given]:
+    cfg = load_config(case.config, list(case.overrides))
+    model = build_model(cfg)
+    enliven(model)
+    width, height = cfg.data.crop_wh
+    generator = torch.Generator().manual_seed(1)
+    frames = torch.randn(case.clips, 3, 3, height, width, generator=generator).to(device)
+    initial = torch.rand(case.clips, 3, 17, height // 4, width // 4, generator=generator).to(device)
+    gaps = torch.ones(case.clips, 2, device=device)
+    return (
+        model.to(device),
+        (width, height),
+        Given([], frames, gaps, torch.empty(0), encoded=initial),
+    )
+
+
 def _step(
     model: TemporalModel,
-    given: Tensor,
-    batch: tuple[Tensor, Tensor, Tensor],
+    clips: Given,
     dtype: torch.dtype,
     encoder: FrozenEncoder | None = None,
     *,
-    encoded: bool = False,
     read: bool = False,
 ) -> Step:
-    """Return a step on frames, or on what the backbone encodes; `read` waits for the loss."""
-    supervised = SupervisedModel(model, JointsMSELoss(), dtype).train()
+    """Return a step of a copy of the model; `read` waits for the loss."""
+    device = clips.gaps.device
+    supervised = SupervisedModel(copy.deepcopy(model), JointsMSELoss(), dtype).train()
     optimizer = make_optimizer(supervised.parameters(), "adam", LEARNING_RATE)
-    gaps, targets, weights = batch
-    clips = _Given([], given, gaps, torch.empty(0), encoded=given if encoded else None)
+    wrapped = wrap_model(supervised, device)
+    count, (height, width) = len(clips.gaps), clips.frames.shape[-2:]
+    targets = torch.rand(count, 17, height // 4, width // 4, device=device)
+    weights = torch.ones(count, 17, device=device)
 
     def step() -> None:
         batch = clips if encoder is None else encoder.clips(clips)
-        loss = supervised(batch, targets, weights)
+        loss = wrapped(batch, targets, weights)
         loss.backward()
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
@@ -109,9 +200,55 @@ def _step(
     return step
 
 
-class _Given(ClipBatch):
-    """Clips whose frames are normalised already."""
+def _prepared(model: TemporalModel, frames: Tensor, dtype: torch.dtype) -> FrozenEncoder:
+    network = prepare_for_inference(copy.deepcopy(model).image_encoder(), [frames[:, 0]], dtype)
+    return FrozenEncoder(lambda: network, dtype)
 
-    def network_input(self) -> Tensor:
-        """Return the frames as they are."""
-        return self.frames
+
+def _compiled(model: TemporalModel, smoke: bool) -> FrozenEncoder:
+    network = copy.deepcopy(model).image_encoder().eval().requires_grad_(False)
+    fuse(network)
+    torch.compiler.reset()  # of the network before
+    network.compile(**({"backend": "eager"} if smoke else {"options": {"freezing": True}}))
+    return FrozenEncoder(lambda: network)
+
+
+def _with_threads(number: int, step: Step) -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    try:
+        step()
+    finally:
+        torch.set_num_threads(before)
+
+
+def _in_two_processes(case: Case, runs: int) -> Timing:
+    """Time steps on kept encodings in two processes of one thread, which share a step's clips."""
+    context = get_context("spawn")
+    results: SimpleQueue[Timing] = context.SimpleQueue()
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = free.getsockname()[1]
+    each = replace(case, clips=case.clips // 2)
+    start_processes(_process, (each, runs, port, results), nprocs=2)
+    timings: list[Timing] = [results.get(), results.get()]
+    slower = zip(*(timing.wall for timing in timings), strict=True)
+    together = zip(*(timing.cpu for timing in timings), strict=True)
+    return Timing(tuple(map(max, slower)), tuple(map(sum, together)))
+
+
+def _process(rank: int, case: Case, runs: int, port: int, results: SimpleQueue[Timing]) -> None:
+    os.environ |= {"RANK": f"{rank}", "LOCAL_RANK": f"{rank}", "WORLD_SIZE": "2"}
+    os.environ |= {"MASTER_ADDR": "localhost", "MASTER_PORT": f"{port}"}
+    torch.set_num_threads(1)
+    with process_group("cpu") as device:
+        model, _, clips = _network_and_clips(case, device)
+        step = _step(model, clips.of_encodings(), torch.float32)
+        wall, cpu = [], []
+        for _ in range(1 + runs):
+            distributed.barrier()
+            start, cpu_start = clock(device), time.process_time()
+            step()
+            wall.append(clock(device) - start)
+            cpu.append(time.process_time() - cpu_start)
+        results.put(Timing(tuple(wall[1:]), tuple(cpu[1:])))
