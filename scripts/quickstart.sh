@@ -18,7 +18,7 @@ if [ -n "${FULL:-}" ]; then
     backbone="$runs/single_frame/checkpoints/last.pt"
     honest="Both stages were trained on this data, and DCPose has its backbone."
 else
-    configs=configs/quickstart train_videos="${TRAIN_VIDEOS:-50}"
+    configs=configs/quickstart train_videos="${TRAIN_VIDEOS:-40}"
     data="datasets/quickstart_seed$seed"
     runs="runs/quickstart_${device}_seed$seed"
     backbone=packaged
