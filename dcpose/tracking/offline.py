@@ -127,7 +127,9 @@ def _spline(
 
     # only the ratio of weights and stiffness counts: near 1 the system is well conditioned
     unit = float(np.median(deviations)) ** 2
-    spline = make_smoothing_spline(
-        frames.astype(np.float64), places, w=unit / deviations**2, lam=stiffness * unit
+    weights = unit / deviations**2
+    splines = (  # SciPy before 1.15 takes one coordinate at a time
+        make_smoothing_spline(frames.astype(np.float64), axis, w=weights, lam=stiffness * unit)
+        for axis in places.T
     )
-    return np.asarray(spline(wanted))
+    return np.column_stack([spline(wanted) for spline in splines])
