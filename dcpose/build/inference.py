@@ -14,7 +14,7 @@ from dcpose.data.other_neighbors import OtherNeighbors, lenders
 from dcpose.data.stream import ClipStream
 from dcpose.deploy.bf16_branches import low_precision_parts
 from dcpose.deploy.cuda_graphs import GraphedNetwork
-from dcpose.deploy.example import PROOF_CELLS, example_clips
+from dcpose.deploy.example import example_clips
 from dcpose.deploy.fast import prepare_for_inference
 from dcpose.deploy.runtime_module import RuntimeModule
 from dcpose.deploy.runtimes import ExportedNetwork
@@ -133,8 +133,7 @@ def _prepared(
     if not cfg.test.fast:
         return network, number_format.dtype, network.stride
     num_frames = build_clip_options(cfg, training=False).num_frames
-    side = PROOF_CELLS * network.side_multiple
-    example = example_clips(num_frames, (side, side), device=device)
+    example = example_clips(num_frames, network.example_wh, device=device)
     parts = low_precision_parts(network) if number_format.branches_alone else None
     prepared = prepare_for_inference(network, example, number_format.dtype, parts)
     return prepared, torch.float32, network.stride

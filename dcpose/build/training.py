@@ -24,7 +24,7 @@ from dcpose.data.dataset import PoseTrackClips
 from dcpose.data.kept_encodings import KeptEncodings, hash_clips, hash_weights
 from dcpose.data.loader import EpochBatches, make_train_loader
 from dcpose.data.mixed import MixedClips, Part
-from dcpose.deploy.example import PROOF_CELLS, example_clips
+from dcpose.deploy.example import example_clips
 from dcpose.deploy.fast import prepare_for_inference
 from dcpose.engine.distributed import barrier, rank, world_size
 from dcpose.engine.encodings import FrozenEncoder, TrainingSource
@@ -107,8 +107,7 @@ def build_encoder(cfg: Config, model: TemporalModel, device: torch.device) -> Fr
 
     @functools.cache
     def make_network() -> nn.Module:
-        side = PROOF_CELLS * model.side_multiple
-        images = example_clips(1, (side, side), device=device)[0].flatten(0, 1)
+        images = example_clips(1, model.example_wh, device=device)[0].flatten(0, 1)
         return prepare_for_inference(model.image_encoder(), [images], dtype)
 
     return FrozenEncoder(make_network, dtype, model.used)

@@ -5,9 +5,6 @@ from torch import Tensor
 
 LARGEST_GAP = 2
 
-PROOF_CELLS = 2
-"""Sides of the clips that a prepared network is proven on, in multiples of its `side_multiple`."""
-
 
 def example_clips(
     num_frames: int,

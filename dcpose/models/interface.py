@@ -31,6 +31,11 @@ class Backbone(nn.Module):
     feature_channels: int
     feature_stride: int
 
+    @property
+    def example_wh(self) -> tuple[int, int]:
+        """Width and height of images that the network can be tried on, small where it may be."""
+        return 2 * self.side_multiple, 2 * self.side_multiple
+
     @abstractmethod
     def features(self, images: Tensor) -> Tensor:
         """Return features (N, C, h, w) of normalised RGB images (N, 3, H, W).
@@ -135,6 +140,11 @@ class TemporalModel(nn.Module):
     def side_multiple(self) -> int:
         """Sides of crops are multiples of this."""
         return self.backbone.side_multiple
+
+    @property
+    def example_wh(self) -> tuple[int, int]:
+        """Width and height of crops that the model can be tried on, small where it may be."""
+        return self.backbone.example_wh
 
     @property
     def backbone_is_constant(self) -> bool:

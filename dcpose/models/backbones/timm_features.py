@@ -61,6 +61,11 @@ class TimmBackbone(Backbone):
         self.register_buffer("input_scale", std / own_std, persistent=False)
         self.register_buffer("input_offset", (mean - own_mean) / own_std, persistent=False)
 
+    @property
+    def example_wh(self) -> tuple[int, int]:
+        """The size that the network is built for, if it takes no other."""
+        return super().example_wh if self._any_size else self._image_wh
+
     def init(self, generator: torch.Generator) -> None:
         """Initialise the pyramid and the output layer; the network has timm's initialisation."""
         init_weights(self.pyramid, generator)
