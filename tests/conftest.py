@@ -122,16 +122,23 @@ def tiny_weights(tmp_path_factory, tiny_cfg, formula_weights) -> Path:
     return path
 
 
-@pytest.fixture
-def run_here(tmp_path, monkeypatch) -> Path:
-    """Makes tmp_path the working folder, and gives the log handlers of a run back at the end."""
-    monkeypatch.chdir(tmp_path)
+@pytest.fixture(autouse=True)
+def _log_handlers_as_before():
+    """A command sends the log where its own test looks; the next test gets it back."""
     logger = logging.getLogger("dcpose")
     before = list(logger.handlers), logger.propagate, logger.level
-    yield tmp_path
+    yield
     for handler in logger.handlers:
-        handler.close()
+        if handler not in before[0]:
+            handler.close()
     logger.handlers[:], logger.propagate, logger.level = before
+
+
+@pytest.fixture
+def run_here(tmp_path, monkeypatch) -> Path:
+    """Makes tmp_path the working folder."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
 
 
 TABLES = ("pos_embed", "position_embeddings", "query_feat.weight", "query_pe.weight")

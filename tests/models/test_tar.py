@@ -23,6 +23,7 @@ def on_vit(**options):
 
 def on_hrnet(**options):
     hrnet = HRNet(4, 3, modules=(1, 1, 1), blocks=1, stem_channels=4)
+    hrnet.init(torch.Generator().manual_seed(0))
     torch.nn.init.normal_(hrnet.final_layer.weight, generator=torch.Generator().manual_seed(1))
     model = TAR(hrnet, num_joints=3, **{"layers": 2, **options})
     model.init_head(torch.Generator().manual_seed(2))
@@ -101,7 +102,7 @@ def test_the_other_frames_matter():
 
 def test_queries_do_not_look_where_the_heatmap_is_low():
     # changing a token that every query of a frame is kept from changes nothing
-    model, clip = on_vit(threshold=0.6), frames_of()
+    model, clip = on_vit(threshold=0.5), frames_of()
     with torch.no_grad():
         encoded = model.encode(clip)
         stages = model.inside(encoded)
