@@ -24,7 +24,7 @@ OPTIONAL = {
     "wandb": ("wandb", ""),
 }
 """The extra of dcpose that installs each package, and the least version that is checked; before
-0.7.2 onnxscript loses the sizes of a split, or does not know torchvision's deformable convolution."""
+0.7.2 onnxscript loses the sizes of a split, or has no deformable convolution."""
 
 
 class MissingPackageError(ImportError, ValueError):
