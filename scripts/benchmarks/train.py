@@ -61,7 +61,8 @@ class Case:
 def measure_train(options: Options) -> list[Table]:
     """Compare steps of DCPose with HRNet-W48 on 288 x 384 crops, and on a CPU of the quick start's.
 
-    On a CPU two threads and two processes of half the clips each are beside one thread.
+    On a CPU two threads and two processes of half the clips each are beside one thread, and bf16
+    where the processor multiplies it faster.
     """
     on_cpu, smoke = options.device.type == "cpu", tuple(SMOKE) if options.smoke else ()
     large = Case("HRNet-W48", CONFIG, smoke, 1 if on_cpu or options.smoke else 32)
@@ -87,17 +88,20 @@ def _compare(case: Case, options: Options) -> Table:
     # the head's backward pass computes gradients of inputs and of weights
     work = dict.fromkeys(steps, operations + 2 * head_operations) | {KEPT: 3 * head_operations}
     if device.type == "cpu":
-        half = torch.bfloat16
         more: dict[str, Step] = {
-            f"{TRAIN}, in bf16": _step(
-                model, given.channels_last(), half, _prepared(model, frames, half)
-            ),
             f"{TRAIN}, backbone compiled with freezing": _step(
                 model, given.channels_last(), dtype, _compiled(model, options.smoke)
             ),
-            f"{KEPT}, in bf16": _step(model, given.of_encodings(), half),
             f"{KEPT}, two threads": partial(_with_threads, 2, steps[KEPT]),
         }
+        half, rates = torch.bfloat16, options.roofline.matmul
+        if rates["bf16"] > rates["fp32"] or options.smoke:  # else minutes a step
+            more |= {
+                f"{TRAIN}, in bf16": _step(
+                    model, given.channels_last(), half, _prepared(model, frames, half)
+                ),
+                f"{KEPT}, in bf16": _step(model, given.of_encodings(), half),
+            }
         work |= {name: work[KEPT if name.startswith(KEPT) else TRAIN] for name in more}
         steps |= more
     timings = side_by_side(steps, options)
