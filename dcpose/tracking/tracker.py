@@ -6,7 +6,7 @@ top, width, height. Time is counted in frames.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,6 +17,17 @@ DEFAULT_SIGMA = 0.08
 """Spread of joints where the skeleton gives none; it is about the mean of PoseTrack's."""
 
 
+@dataclass(frozen=True, eq=False)
+class _Sighting:
+    """A person in a frame: (4,) box and its score, (J, 2) joints, (J,) heatmap peaks."""
+
+    frame_index: int
+    box_xywh: np.ndarray
+    box_score: float
+    joints: np.ndarray
+    joint_scores: np.ndarray
+
+
 @dataclass(eq=False)
 class _Track:
     """What is known of one person: the last sighting, and how fast the body moved.
@@ -25,21 +36,16 @@ class _Track:
     """
 
     track_id: int
-    frame_index: int
-    box_xywh: np.ndarray
-    box_score: float
-    joints: np.ndarray
-    joint_scores: np.ndarray
+    last: _Sighting
     velocity: np.ndarray
     sightings: int = 1
 
     def displacement(self, frame_index: int) -> np.ndarray:
-        return self.velocity * (frame_index - self.frame_index)
+        return self.velocity * (frame_index - self.last.frame_index)
 
     def predicted_box(self, frame_index: int) -> np.ndarray:
-        return np.concatenate(
-            [self.box_xywh[:2] + self.displacement(frame_index), self.box_xywh[2:]]
-        )
+        corner, size = np.split(self.last.box_xywh, 2)
+        return np.concatenate([corner + self.displacement(frame_index), size])
 
 
 class PoseTracker:
@@ -109,39 +115,28 @@ class PoseTracker:
         Raises:
             ValueError: if shapes do not agree, a box is not finite or frames do not ascend.
         """
-        joints = np.asarray(joints, dtype=np.float64).reshape(-1, self.num_joints, 2)
-        count = len(joints)
-        boxes = np.asarray(boxes_xywh, dtype=np.float64).reshape(-1, 4)
-        box_scores = np.asarray(box_scores, dtype=np.float64).reshape(-1)
-        joint_scores = np.asarray(joint_scores, dtype=np.float64).reshape(-1, self.num_joints)
-        self._check(frame_index, count, boxes, box_scores, joint_scores)
+        joints = np.array(joints, dtype=np.float64).reshape(-1, self.num_joints, 2)
+        boxes = np.array(boxes_xywh, dtype=np.float64).reshape(-1, 4)
+        box_scores = np.array(box_scores, dtype=np.float64).reshape(-1)
+        joint_scores = np.array(joint_scores, dtype=np.float64).reshape(-1, self.num_joints)
+        self._check(frame_index, boxes, box_scores, joints, joint_scores)
         self._frame_index = frame_index
         oldest = frame_index - self.max_lost_frames
-        self._tracks = [track for track in self._tracks if track.frame_index >= oldest]
+        self._tracks = [track for track in self._tracks if track.last.frame_index >= oldest]
 
-        track_ids = np.full(count, -1, dtype=np.int64)
+        people = [
+            _Sighting(frame_index, *person)
+            for person in zip(boxes, box_scores.tolist(), joints, joint_scores, strict=True)
+        ]
+        track_ids = np.full(len(people), -1, dtype=np.int64)
         similarity = self._similarity(frame_index, boxes, joints, joint_scores)
         for row, person in zip(*_assign(similarity, self.min_similarity), strict=True):
-            track = self._tracks[row]
-            self._continue(
-                track, frame_index, boxes[person], box_scores[person], joints[person],
-                joint_scores[person],
-            )  # fmt: skip
-            track_ids[person] = track.track_id
+            self._continue(self._tracks[row], people[person])
+            track_ids[person] = self._tracks[row].track_id
         for person in np.flatnonzero(track_ids < 0):
             track_ids[person] = self._next_id
+            self._tracks.append(_Track(self._next_id, people[person], velocity=np.zeros(2)))
             self._next_id += 1
-            self._tracks.append(
-                _Track(
-                    track_id=int(track_ids[person]),
-                    frame_index=frame_index,
-                    box_xywh=boxes[person].copy(),
-                    box_score=float(box_scores[person]),
-                    joints=joints[person].copy(),
-                    joint_scores=joint_scores[person].copy(),
-                    velocity=np.zeros(2),
-                )
-            )
         return track_ids
 
     def predict_boxes(self, frame_index: int) -> tuple[np.ndarray, np.ndarray]:
@@ -158,24 +153,18 @@ class PoseTracker:
             (N, 4) float64 boxes and (N,) float64 scores, those of the last sighting; the tracks in
             the order of their ids.
         """
-        seen = [track for track in self._tracks if track.frame_index == self._frame_index]
+        seen = [track for track in self._tracks if track.last.frame_index == self._frame_index]
         seen.sort(key=lambda track: track.track_id)
         boxes = [track.predicted_box(frame_index) for track in seen]
-        scores = np.array([track.box_score for track in seen], dtype=np.float64)
+        scores = np.array([track.last.box_score for track in seen], dtype=np.float64)
         return np.array(boxes, dtype=np.float64).reshape(-1, 4), scores
 
-    def _check(
-        self,
-        frame_index: int,
-        count: int,
-        boxes: np.ndarray,
-        box_scores: np.ndarray,
-        joint_scores: np.ndarray,
-    ) -> None:
-        if {len(boxes), len(box_scores), len(joint_scores)} != {count}:
+    def _check(self, frame_index: int, boxes: np.ndarray, *others: np.ndarray) -> None:
+        scores, poses, peaks = map(len, others)
+        if {len(boxes), scores, peaks} != {poses}:
             raise ValueError(
-                f"frame {frame_index}: {count} poses, {len(boxes)} boxes, {len(box_scores)} box "
-                f"scores and {len(joint_scores)} rows of joint scores, expected as many of each"
+                f"frame {frame_index}: {poses} poses, {len(boxes)} boxes, {scores} box "
+                f"scores and {peaks} rows of joint scores, expected as many of each"
             )
         if not np.isfinite(boxes).all():
             raise ValueError(f"frame {frame_index}: boxes_xywh must be finite, got {boxes}")
@@ -192,11 +181,11 @@ class PoseTracker:
         if not self._tracks or not len(boxes):
             return np.zeros((len(self._tracks), len(boxes)))
         predicted = np.array([track.predicted_box(frame_index) for track in self._tracks])
-        moved = np.array([t.joints + t.displacement(frame_index) for t in self._tracks])
-        peaks = np.array([track.joint_scores for track in self._tracks])
+        moved = np.array([t.last.joints + t.displacement(frame_index) for t in self._tracks])
+        peaks = np.array([track.last.joint_scores for track in self._tracks])
         areas = (predicted[:, None, 2:].prod(-1) + boxes[None, :, 2:].prod(-1)) / 2  # (T, N)
         spreads = np.sqrt(areas)[..., None] * 2 * self._sigmas
-        oks = weighted_oks(
+        oks = _weighted_oks(
             moved[:, self._compared],
             joints[:, self._compared],
             np.clip(peaks[:, self._compared], 0, None),
@@ -206,25 +195,17 @@ class PoseTracker:
         iou = box_iou(predicted, boxes)
         return np.where(np.isnan(oks), iou, (iou + oks) / 2)
 
-    def _continue(
-        self,
-        track: _Track,
-        frame_index: int,
-        box: np.ndarray,
-        box_score: float,
-        joints: np.ndarray,
-        joint_scores: np.ndarray,
-    ) -> None:
-        shift = _body_shift(track, box, joints, joint_scores, self._compared)
-        if np.allclose(box, track.predicted_box(frame_index)):
+    def _continue(self, track: _Track, now: _Sighting) -> None:
+        last = track.last
+        shift = _body_shift(last, now, self._compared)
+        if np.allclose(now.box_xywh, track.predicted_box(now.frame_index)):
             # the box is from predict_boxes: only the joints say where the person is
-            box = np.concatenate([track.box_xywh[:2] + shift, track.box_xywh[2:]])
-        moved = shift / (frame_index - track.frame_index)
+            moved_box = np.concatenate([last.box_xywh[:2] + shift, last.box_xywh[2:]])
+            now = replace(now, box_xywh=moved_box)
+        moved = shift / (now.frame_index - last.frame_index)
         track.velocity = moved if track.sightings == 1 else (track.velocity + moved) / 2
         track.sightings += 1
-        track.frame_index = frame_index
-        track.box_xywh, track.box_score = box.copy(), float(box_score)
-        track.joints, track.joint_scores = joints.copy(), joint_scores.copy()
+        track.last = now
 
 
 def _assign(similarity: np.ndarray, least: float) -> tuple[np.ndarray, np.ndarray]:
@@ -237,27 +218,21 @@ def _assign(similarity: np.ndarray, least: float) -> tuple[np.ndarray, np.ndarra
     return rows[taken], columns[taken]
 
 
-def _body_shift(
-    track: _Track,
-    box: np.ndarray,
-    joints: np.ndarray,
-    joint_scores: np.ndarray,
-    compared: np.ndarray,
-) -> np.ndarray:
+def _body_shift(last: _Sighting, now: _Sighting, compared: np.ndarray) -> np.ndarray:
     """Return (2,) pixels that the body moved: the median over joints that both sightings know.
 
     Without such a joint it is the shift of the box centre, which is the second choice because
     boxes jump with the reach of arms and at the edge of the frame.
     """
-    shifts = joints - track.joints
-    known = compared & np.isfinite(shifts).all(axis=1) & (joint_scores > 0)
-    known &= track.joint_scores > 0
+    shifts = now.joints - last.joints
+    known = compared & np.isfinite(shifts).all(axis=1) & (now.joint_scores > 0)
+    known &= last.joint_scores > 0
     if not known.any():
-        return box[:2] + box[2:] / 2 - track.box_xywh[:2] - track.box_xywh[2:] / 2
+        return now.box_xywh[:2] + now.box_xywh[2:] / 2 - last.box_xywh[:2] - last.box_xywh[2:] / 2
     return np.median(shifts[known], axis=0)
 
 
-def weighted_oks(
+def _weighted_oks(
     joints_a: np.ndarray,
     joints_b: np.ndarray,
     weights_a: np.ndarray,
@@ -269,11 +244,9 @@ def weighted_oks(
     The mean over joints of exp(-d^2 / (2 spread^2)); a joint counts with the geometric mean of its
     two weights, so that a joint which the network did not see decides nothing.
 
-    M people are of one frame (predicted tracks), N of another (detections).
-
     Args:
-        joints_a: (M, J, 2) in pixels; not finite where missing.
-        joints_b: (N, J, 2).
+        joints_a: (M, J, 2) predicted tracks, in pixels; not finite where missing.
+        joints_b: (N, J, 2) detections.
         weights_a: (M, J) >= 0, heatmap peaks.
         weights_b: (N, J).
         spreads: (M, N, J) distance in pixels at which the similarity of a joint is exp(-1/2).
