@@ -28,7 +28,6 @@ from dcpose.formats.skeleton_yaml import read_skeleton
 from dcpose.jobs.smooth_results import DEFAULT_RATE, smooth_file
 from dcpose.report.tables import Table
 from dcpose.skeleton import POSETRACK
-from dcpose.tracking.offline import OfflineSmoothing
 from dcpose.tracking.smoothing import PoseSmoother
 
 MIN_SCORE = 0.2
@@ -56,15 +55,10 @@ def smooth_online(path: Path) -> None:
     write_json(path, content)
 
 
-def smooth_offline(path: Path) -> None:
-    """Smooth a file of poses as infer --smooth offline does."""
-    smooth_file(path, OfflineSmoothing())
-
-
-SMOOTHING: dict[str, Callable[[Path], None]] = {
+SMOOTHING: dict[str, Callable[[Path], object]] = {
     "none": lambda path: None,
     "online": smooth_online,
-    "offline": smooth_offline,
+    "offline": smooth_file,
 }
 
 

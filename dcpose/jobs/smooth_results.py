@@ -11,7 +11,7 @@ import numpy as np
 from dcpose.formats import fields
 from dcpose.formats.posetrack.predictions import write_json
 from dcpose.formats.results.video_results import VideoResults, results_of
-from dcpose.tracking.offline import OfflineSmoothing
+from dcpose.tracking.offline import smooth_track
 
 DEFAULT_RATE = 25.0
 """Frames per second where the file has no times."""
@@ -25,12 +25,11 @@ class Smoothed:
     num_filled: int
 
 
-def smooth_file(path: Path, smoothing: OfflineSmoothing) -> Smoothed:
+def smooth_file(path: Path) -> Smoothed:
     """Replace the poses of a file by smoothed ones; people in gaps are added, marked `filled`.
 
     Args:
         path: what `tools/infer.py --track` wrote, or predictions of val with test.track=true.
-        smoothing: how much.
 
     Raises:
         ValueError: if the file is malformed.
@@ -50,7 +49,7 @@ def smooth_file(path: Path, smoothing: OfflineSmoothing) -> Smoothed:
         areas = results.boxes_xywh[rows, 2] * results.boxes_xywh[rows, 3]
         size = float(np.sqrt(max(np.median(areas), 1.0)))
         scores = results.joint_scores[rows]
-        wanted, joints = smoothing.track(frames, results.joints[rows], scores, size, rate)
+        wanted, joints = smooth_track(frames, results.joints[rows], scores, size, rate)
         own = dict(zip(frames.tolist(), rows.tolist(), strict=True))
         for place, number in enumerate(wanted.tolist()):
             if number in own:

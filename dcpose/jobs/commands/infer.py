@@ -23,7 +23,6 @@ from dcpose.formats.results.writing import RESULT_FORMS, check_form, write_resul
 from dcpose.jobs.draw_results import draw_results
 from dcpose.jobs.infer import Outcome, draw_result, infer, page_file, video_file
 from dcpose.jobs.smooth_results import smooth_file
-from dcpose.tracking.offline import OfflineSmoothing
 from dcpose.video.camera import Camera
 from dcpose.video.keep_up import KeepUp
 from dcpose.video.opening import DEFAULT_IMAGE_RATE, open_source
@@ -240,7 +239,7 @@ def _smoothed(
     page: Path | None,
 ) -> list[Path]:
     """Smooth a file of poses in place; write the video and the page, if any, and return them."""
-    done = smooth_file(poses, OfflineSmoothing())
+    done = smooth_file(poses)
     print(f"{source.name}: smoothed {done.num_people} people, {done.num_filled} in gaps")
     files = [path for path in (drawn, page) if path is not None]
     if not files or isinstance(outcome.stopped_by, Interrupted):
