@@ -5,13 +5,14 @@ Conventions of the rendered data:
     world axes  x to the right of the image, y up, z towards the camera, metres;
                 at yaw 0 a person faces the camera, at yaw +90 degrees the right image border
     N           frames of a video; sides are stacked as (2, N): left, right
-Angles are in radians. Bends are positive forward (hip, shoulder, elbow) or backward (knee).
+Angles are in radians, as in `actions`.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+
+from dcpose.synthetic.actions import ACTIONS, Angles, standing
 
 FRAMES_PER_SECOND = 25.0
 
@@ -24,8 +25,6 @@ POINTS = (
 """Names of the points of a moving body; a superset of the labelled joints."""
 
 LEFT, UP, FORWARD = np.eye(3)
-SIDES = np.array([[1.0], [-1.0]])
-"""Opposite signs for left and right limbs, (2, 1)."""
 
 
 @dataclass(frozen=True)
@@ -80,245 +79,11 @@ def draw_body(rng: np.random.Generator, height_range: tuple[float, float] = (1.5
     )
 
 
-Angles = dict[str, np.ndarray]
-Action = Callable[[np.ndarray, np.ndarray], Angles]
-
-
-def _rest(frames: int) -> Angles:
-    """Angles of somebody who stands relaxed: (N,) per body angle, (2, N) per limb angle."""
-    whole = ("pitch", "roll", "twist", "head_yaw", "head_pitch", "head_roll", "bounce")
-    limbs = {"arm": 0.05, "arm_out": 0.14, "arm_turn": 0.0, "elbow": 0.2, "leg": 0.03}
-    limbs |= {"leg_out": 0.06, "knee": 0.06}
-    angles = {name: np.zeros(frames) for name in whole}
-    return angles | {name: np.full((2, frames), value) for name, value in limbs.items()}
-
-
-def _both(theta: np.ndarray) -> np.ndarray:
-    """Phase of the left and of the opposite right limb, (2, N)."""
-    return np.stack([theta, theta + np.pi])
-
-
-def _bell(theta: np.ndarray) -> np.ndarray:
-    """A smooth bump per turn, 0 to 1."""
-    return ((1 + np.cos(theta)) / 2) ** 2
-
-
-def _walk(theta: np.ndarray, style: np.ndarray) -> Angles:
-    angles, phase = _rest(len(theta)), _both(theta)
-    angles["leg"] = 0.08 + 0.4 * style[0] * np.sin(phase)
-    # the knee bends early in the swing, while the thigh still comes forward
-    angles["knee"] = 0.08 + 0.95 * style[1] * _bell(phase + 0.4)
-    angles["arm"] = -0.45 * style[2] * np.sin(phase)
-    angles["elbow"] = 0.35 * style[3] - 0.18 * np.sin(phase)
-    angles["twist"] = 0.14 * style[4] * np.sin(theta)
-    angles["roll"] = 0.04 * np.cos(theta)
-    angles["pitch"] = np.full_like(theta, 0.05 * style[5])
-    return angles
-
-
-def _run(theta: np.ndarray, style: np.ndarray) -> Angles:
-    angles, phase = _rest(len(theta)), _both(theta)
-    angles["leg"] = 0.3 + 0.62 * style[0] * np.sin(phase)
-    angles["knee"] = 0.3 + 1.35 * style[1] * _bell(phase + 0.6)
-    angles["arm"] = -0.1 - 0.65 * style[2] * np.sin(phase)
-    angles["elbow"] = 1.45 * style[3] - 0.25 * np.sin(phase)
-    angles["twist"] = 0.2 * style[4] * np.sin(theta)
-    angles["pitch"] = np.full_like(theta, 0.2 * style[5])
-    angles["bounce"] = 0.03 * (1 + np.cos(2 * theta))
-    return angles
-
-
-def _wave(theta: np.ndarray, style: np.ndarray) -> Angles:
-    angles = _rest(len(theta))
-    side = int(style[0] > 1)
-    angles["arm_out"][side] = 1.5 * style[1] + 0.15 * np.sin(theta)
-    angles["arm_turn"][side] = -np.pi / 2
-    angles["elbow"][side] = 1.0 * style[2] + 0.45 * np.sin(theta)
-    angles["arm"][1 - side] += 0.15 * np.sin(theta / 2)
-    angles["elbow"][1 - side] = 0.3 * style[3] + (style[4] > 1.05) * 1.3
-    angles["roll"] = 0.05 * np.sin(theta / 2)
-    return angles
-
-
-def _squat(theta: np.ndarray, style: np.ndarray) -> Angles:
-    angles, depth = _rest(len(theta)), (1 - np.cos(theta / 2)) / 2
-    angles["leg"] = np.tile(1.5 * style[0] * depth, (2, 1))
-    angles["knee"] = np.tile(0.06 + 1.9 * style[0] * depth, (2, 1))
-    angles["leg_out"] += 0.25 * style[1] * depth
-    angles["arm"] = np.tile(1.4 * style[2] * depth, (2, 1))
-    angles["elbow"] += 0.5 * (style[3] - 0.8) * depth
-    angles["pitch"] = 0.55 * style[4] * depth
-    angles["head_pitch"] = -0.3 * depth
-    return angles
-
-
-def _dance(theta: np.ndarray, style: np.ndarray) -> Angles:
-    angles, phase = _rest(len(theta)), _both(theta / 2)
-    angles["arm_out"] = 0.9 * style[0] + 0.6 * style[1] * np.sin(phase)
-    angles["arm"] = 0.5 * (style[2] - 0.8) + 0.5 * np.cos(phase + style[3])
-    angles["arm_turn"] = -0.9 * style[4] + 0.7 * np.sin(phase * 2)
-    angles["elbow"] = 1.1 * style[5] + 0.5 * np.sin(phase + 1)
-    angles["leg"] = 0.15 + 0.25 * style[6] * np.sin(phase)
-    angles["knee"] = 0.2 + 0.7 * _bell(phase)
-    angles["leg_out"] = 0.12 + 0.1 * np.sin(phase)
-    angles["roll"] = 0.14 * style[7] * np.sin(theta / 2)
-    angles["twist"] = 0.3 * style[1] * np.sin(theta / 2 + 0.5)
-    angles["head_roll"] = 0.15 * np.sin(theta / 2)
-    return angles
-
-
-def _jumping_jack(theta: np.ndarray, style: np.ndarray) -> Angles:
-    angles, spread = _rest(len(theta)), (1 - np.cos(theta / 2)) / 2
-    angles["arm_out"] = np.tile(0.15 + 2.4 * style[0] * spread, (2, 1))
-    angles["leg_out"] = np.tile(0.04 + 0.42 * style[1] * spread, (2, 1))
-    angles["elbow"] += 0.3 * style[2] * spread
-    angles["bounce"] = 0.05 * style[3] * np.sin(theta / 2) ** 2
-    return angles
-
-
-def _box(theta: np.ndarray, style: np.ndarray) -> Angles:
-    angles, punch = _rest(len(theta)), _bell(_both(theta / 1.5))
-    angles["arm"] = 0.5 + 0.9 * style[0] * punch
-    angles["elbow"] = 2.1 - 1.8 * punch
-    angles["arm_out"] += 0.15 * style[1]
-    angles["leg"] = np.stack([0.4 * np.ones_like(theta), -0.25 * style[2] * np.ones_like(theta)])
-    angles["knee"] = 0.35 + 0.1 * np.sin(_both(theta))
-    angles["twist"] = 0.35 * style[3] * np.sin(theta / 1.5)
-    angles["pitch"] = np.full_like(theta, 0.15)
-    return angles
-
-
-def _kick(theta: np.ndarray, style: np.ndarray) -> Angles:
-    angles, side, swing = _rest(len(theta)), int(style[0] > 1), np.sin(theta / 2)
-    angles["leg"][side] = 0.3 + 0.75 * style[1] * swing
-    angles["knee"][side] = 0.25 + 0.8 * _bell(theta / 2 + 1.6)
-    angles["arm"][1 - side] = 0.6 * style[2] * swing
-    angles["arm"][side] = -0.5 * style[2] * swing
-    angles["arm_out"] += 0.35 * style[3]
-    angles["pitch"] = -0.12 * swing
-    return angles
-
-
-def _talk(theta: np.ndarray, style: np.ndarray) -> Angles:
-    angles, phase = _rest(len(theta)), _both(theta / 2)
-    angles["arm"] = 0.35 * style[0] + 0.25 * np.sin(phase * style[1])
-    angles["arm_out"] += 0.2 * (style[2] - 0.8) + 0.12 * np.sin(phase + 2)
-    angles["elbow"] = 1.2 * style[3] + 0.35 * np.sin(phase + style[4] * 3)
-    angles["arm_turn"] = 0.5 * (style[5] - 1) + 0.3 * np.cos(phase)
-    angles["head_yaw"] = 0.4 * (style[6] - 1) + 0.25 * np.sin(theta / 3)
-    angles["leg"][0] += 0.2 * (style[7] - 1)
-    return angles
-
-
-def _reach(theta: np.ndarray, style: np.ndarray) -> Angles:
-    angles, phase = _rest(len(theta)), _both(theta / 2)
-    angles["arm"] = 1.6 * style[0] + 0.9 * style[1] * np.sin(phase)
-    angles["elbow"] = 0.35 + 0.3 * np.cos(phase)
-    angles["arm_out"] += 0.25 * style[2]
-    angles["roll"] = 0.12 * np.sin(theta / 2)
-    angles["head_pitch"] = np.full_like(theta, -0.2)
-    return angles
-
-
-def _sit(theta: np.ndarray, style: np.ndarray) -> Angles:
-    angles, phase = _rest(len(theta)), _both(theta / 4)
-    angles["leg"] = 1.42 * style[0] + 0.5 * SIDES * (style[1] - 1)
-    angles["knee"] = 1.35 * style[2] + 0.1 * np.sin(phase)
-    angles["leg_out"] += 0.6 * (style[3] - 0.8)
-    angles["pitch"] = 0.12 + 1.2 * (style[4] - 0.95) + 0.04 * np.sin(theta / 3)
-    _place_arms(angles, style[5:], phase)
-    angles["head_pitch"] = np.full_like(theta, 1.2 * (style[4] - 0.9))
-    return angles
-
-
-def _stand(theta: np.ndarray, style: np.ndarray) -> Angles:
-    angles, phase = _rest(len(theta)), _both(theta / 4)
-    angles["leg_out"] += 0.5 * (style[0] - 0.8)
-    angles["leg"] += SIDES * (style[1] - 1)
-    angles["knee"] += 0.6 * np.maximum(SIDES * (style[2] - 1), 0)
-    angles["roll"] = 0.3 * (style[3] - 1) + 0.03 * np.sin(theta / 3)
-    angles["pitch"] = np.full_like(theta, max(1.5 * (style[4] - 1), -0.1))
-    _place_arms(angles, style[5:], phase)
-    return angles
-
-
-def _place_arms(angles: Angles, style: np.ndarray, phase: np.ndarray) -> None:
-    """Each hand in the lap, on a table, on the hip, before the chest or at the face."""
-    places = ("lap", "table", "hip", "chest", "face")
-    poses = {"lap": (0.35, 0.12, 0.3, 0.9), "table": (0.75, 0.25, 0.4, 1.1),
-             "hip": (-0.25, 0.75, 0.9, 1.5), "chest": (0.45, 0.2, 0.9, 1.9),
-             "face": (0.95, 0.25, 0.5, 2.3)}  # fmt: skip
-    # both hands do the same more often than not
-    same = style[2] < 1.1
-    for side in (0, 1):
-        share = (style[0 if same else side] - 0.8) / 0.4
-        arm, out, turn, elbow = poses[places[min(int(share * len(places)), len(places) - 1)]]
-        angles["arm"][side] = arm + 0.06 * np.sin(phase[side])
-        angles["arm_out"][side] = out
-        angles["arm_turn"][side] = turn
-        angles["elbow"][side] = elbow + 0.12 * np.sin(2 * phase[side])
-
-
-def _swing(theta: np.ndarray, style: np.ndarray) -> Angles:
-    """Both hands on a bat, a racket, a club or a pole."""
-    angles, turn = _rest(len(theta)), np.sin(theta / 2)
-    lead = SIDES * (1 if style[0] > 1 else -1)
-    angles["twist"] = 0.8 * style[1] * turn * lead[0, 0]
-    angles["pitch"] = 0.3 * style[2] + 0.1 * turn
-    height = 2.4 * (style[3] - 0.8)
-    angles["arm"] = 0.8 + height + 0.35 * lead * turn
-    angles["arm_turn"] = 0.5 * style[4] + 0.3 * lead * turn
-    angles["elbow"] = 0.8 * style[5] - 0.45 * lead * turn
-    angles["leg"] = 0.35 + 0.4 * lead * (style[6] - 0.6) + 0.1 * turn
-    angles["knee"] = 0.55 * style[7] + 0.15 * lead * turn
-    angles["leg_out"] += 0.28
-    return angles
-
-
-def _crouch(theta: np.ndarray, style: np.ndarray) -> Angles:
-    """Low on a board or skis, or behind a catcher's mitt."""
-    angles, phase = _rest(len(theta)), _both(theta / 3)
-    depth = 0.5 + 1.6 * (style[0] - 0.8)
-    angles["leg"] = 1.25 * depth + 0.15 * np.sin(phase)
-    angles["knee"] = 1.6 * depth + 0.15 * np.sin(phase + 1)
-    angles["leg_out"] += 0.35 * style[1]
-    angles["pitch"] = 0.45 * style[2] + 0.1 * np.sin(theta / 3)
-    angles["arm"] = 0.5 * style[3] + 2.7 * SIDES * (style[4] - 1)
-    angles["arm_out"] = 0.3 + 2.2 * (style[5] - 0.8) + 0.2 * np.sin(phase)
-    angles["elbow"] = 0.7 * style[6] + 0.4 * np.cos(phase)
-    angles["head_pitch"] = np.full_like(theta, -0.3)
-    return angles
-
-
-def _lunge(theta: np.ndarray, style: np.ndarray) -> Angles:
-    """One foot far in front of the other."""
-    angles, phase = _rest(len(theta)), _both(theta / 3)
-    lead = SIDES * (1 if style[0] > 1 else -1)
-    angles["leg"] = 0.3 + 0.75 * style[1] * lead + 0.1 * np.sin(phase)
-    angles["knee"] = 0.75 * style[2] + 0.35 * lead
-    angles["pitch"] = 0.5 * (style[3] - 0.7) + 0.05 * np.sin(theta / 2)
-    angles["arm"] = 0.4 - 0.9 * style[4] * lead + 0.3 * np.sin(phase)
-    angles["arm_out"] += 1.2 * (style[5] - 0.8)
-    angles["elbow"] = 1.1 * style[6] + 0.3 * np.sin(phase)
-    return angles
-
-
-ACTIONS: dict[str, tuple[Action, float]] = {
-    "walk": (_walk, 0.95), "run": (_run, 1.25), "wave": (_wave, 1.0), "squat": (_squat, 0.9),
-    "dance": (_dance, 1.2), "jumping_jack": (_jumping_jack, 1.0), "box": (_box, 1.1),
-    "kick": (_kick, 1.0), "talk": (_talk, 1.0), "reach": (_reach, 0.9), "sit": (_sit, 0.8),
-    "stand": (_stand, 0.8), "swing": (_swing, 1.2), "crouch": (_crouch, 0.9),
-    "lunge": (_lunge, 0.9),
-}  # fmt: skip
-"""What people do, with the turns of the phase per second."""
-
-
 def animate(
     action: str,
     body: Body,
     yaw: np.ndarray,
     rng: np.random.Generator,
-    pace: float = 1.0,
     variety: float = 1.0,
 ) -> Motion:
     """Move a body through one action with a style of its own.
@@ -328,7 +93,6 @@ def animate(
         body: whose sizes.
         yaw: (N,) direction that the person faces in each frame.
         rng: draws phase, tempo and style.
-        pace: factor on the tempo, 1 for the usual one.
         variety: factor on how far every angle is from the action's own, 1 for the usual one.
 
     Raises:
@@ -336,14 +100,12 @@ def animate(
     """
     if action not in ACTIONS:
         raise ValueError(f"unknown action {action!r}, expected one of {', '.join(ACTIONS)}")
-    curve, turns = ACTIONS[action]
+    act, turns = ACTIONS[action]
     time = np.arange(len(yaw)) / FRAMES_PER_SECOND
-    tempo = turns * pace * rng.uniform(0.85, 1.1)
+    tempo = turns * rng.uniform(0.85, 1.1)
     theta = 2 * np.pi * tempo * time + rng.uniform(0, 4 * np.pi)
-    angles = {
-        name: np.broadcast_to(values, (*values.shape[:-1], len(yaw))).copy()
-        for name, values in curve(theta, rng.uniform(0.8, 1.2, 8)).items()
-    }
+    angles = standing(len(yaw))
+    act(angles, theta, rng.uniform(0.8, 1.2, 8))
     _sway(angles, time, rng, variety)
     return _pose(body, angles, yaw, anchored=action not in ("walk", "run"))
 

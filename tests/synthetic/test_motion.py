@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from dcpose.synthetic.motion import ACTIONS, POINTS, animate, draw_body, rotation
+from dcpose.synthetic.actions import ACTIONS
+from dcpose.synthetic.motion import POINTS, animate, draw_body, rotation
 
 BONES = [
     ("shoulder", "elbow"), ("elbow", "wrist"), ("hip", "knee"), ("knee", "ankle"), ("heel", "toe"),

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from dcpose.skeleton import POSETRACK
-from dcpose.synthetic.motion import ACTIONS
+from dcpose.synthetic.actions import ACTIONS
 from dcpose.synthetic.scene import MARGIN, draw_seat, draw_table, photo_background, read_photo
 from dcpose.synthetic.setting import STREET, make_settings
 from dcpose.synthetic.video import Video
