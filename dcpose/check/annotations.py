@@ -8,7 +8,8 @@ it. Every check that needs more than one file starts from the facts that come ou
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
@@ -61,24 +62,6 @@ class AnnotationFacts:
         """Digits of a frame's name: 6 (frames count from 0) or 8 (from 1)."""
         return len(PurePosixPath(self.frames[0].file_name).stem) if self.frames else 6
 
-    def to_json(self) -> dict[str, Any]:
-        """Return a JSON value that `from_json` reads."""
-        return {**vars(self), "findings": [asdict(finding) for finding in self.findings]}
-
-    @classmethod
-    def from_json(cls, value: dict[str, Any]) -> AnnotationFacts:
-        """Rebuild facts from `to_json`; KeyError or TypeError if the value is something else."""
-        size = value["image_wh"]
-        return cls(
-            name=value["name"],
-            source=value["source"],
-            frames=[ListedFrame(*frame) for frame in value["frames"]],
-            first_frame=value["first_frame"],
-            num_frames=value["num_frames"],
-            image_wh=None if size is None else (size[0], size[1]),
-            findings=[Finding(**finding) for finding in value["findings"]],
-        )
-
 
 def inspect_folder_file(source: Path, skeleton: Skeleton) -> list[AnnotationFacts]:
     """Inspect the annotation file of one video, in the form of 2017 or of 2018."""
@@ -86,7 +69,8 @@ def inspect_folder_file(source: Path, skeleton: Skeleton) -> list[AnnotationFact
         facts = _inspect_video(read_object(source), source.stem, str(source), skeleton)
     except ValueError as error:
         return [_unreadable(source, error)]
-    return [replace(facts, findings=[*facts.findings, *_check_video_name(facts)])]
+    facts.findings.extend(_check_video_name(facts))
+    return [facts]
 
 
 def inspect_merged_file(source: Path, skeleton: Skeleton) -> list[AnnotationFacts]:
@@ -137,21 +121,19 @@ def _inspect_video(
     )
 
 
-def _check_video_name(facts: AnnotationFacts) -> list[Finding]:
+def _check_video_name(facts: AnnotationFacts) -> Iterator[Finding]:
     folders = {PurePosixPath(frame.file_name).parent.name for frame in facts.frames}
     # files of 2017 have names of their own
-    if len(folders) != 1 or facts.name in folders or facts.digits != 6:
-        return []
-    (folder,) = folders
-    found = f"annotates the frames of video {folder}"
-    mend = f"rename the file to {folder}.json: predictions are named after it"
-    return [Finding("video-name", facts.source, found, mend)]
+    if len(folders) == 1 and facts.name not in folders and facts.digits == 6:
+        (folder,) = folders
+        found = f"annotates the frames of video {folder}"
+        mend = f"rename the file to {folder}.json: predictions are named after it"
+        yield Finding("video-name", facts.source, found, mend)
 
 
-def _check_flags(file: VideoFile, people: Counter[int]) -> list[Finding]:
+def _check_flags(file: VideoFile, people: Counter[int]) -> Iterator[Finding]:
     odd = [i["file_name"] for i in file.images if i.get("is_labeled") is False and people[i["id"]]]
-    if not odd:
-        return []
-    found = f"{odd[0]} has annotated people but is_labeled is false"
-    mend = "the people count; the flag is not read"
-    return [Finding("annotation-entry", file.where, found, mend, level="note", count=len(odd))]
+    if odd:
+        found = f"{odd[0]} has annotated people but is_labeled is false"
+        mend = "the people count; the flag is not read"
+        yield Finding("annotation-entry", file.where, found, mend, level="note", count=len(odd))

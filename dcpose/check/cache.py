@@ -4,21 +4,27 @@ One JSON file; an entry is keyed by path and stamped with modification time and 
 cannot be read, or that an older version wrote, is as good as none.
 """
 
+import contextlib
 import hashlib
 import json
 import logging
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
 
 from dcpose.files.writing import naming, write_text
 
 logger = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 Stamp = list[int]
 """Modification time in nanoseconds and size in bytes."""
 
-VERSION = 6
+VERSION = 7
 """Goes up when facts gain or change meaning, so that older ones are found out anew."""
 
 
@@ -45,20 +51,27 @@ class FactCache:
         self._before = {} if path is None else _read(path)
         self._now: dict[str, list[Any]] = {}
 
-    def get(self, key: str, stamp: object) -> Any:  # noqa: ANN401 - any JSON value
-        """Return the facts kept under a key, or None if there are none for this stamp."""
-        entry = self._now.get(key) or self._before.get(key)
-        if not isinstance(entry, list) or len(entry) != 2 or entry[0] != stamp:
-            return None
-        self._now[key] = entry
-        return entry[1]
+    def find(self, key: str, stamp: object, kind: TypeAdapter[T], look: Callable[[], T]) -> T:
+        """Return the facts that were kept under a key; else look for them, and keep them.
 
-    def put(self, key: str, stamp: object, facts: object) -> None:
-        """Keep facts, a JSON value other than null."""
-        self._now[key] = [stamp, facts]
+        Args:
+            key: the path that they are about.
+            stamp: a JSON value; facts that were kept with another one are not used.
+            kind: what they are; facts that were kept and are something else are not used.
+            look: finds them.
+        """
+        entry = self._now.get(key) or self._before.get(key)
+        if isinstance(entry, list) and len(entry) == 2 and entry[0] == stamp:
+            with contextlib.suppress(ValidationError):  # damaged: look again
+                kept = kind.validate_python(entry[1])
+                self._now[key] = entry
+                return kept
+        facts = look()
+        self._now[key] = [stamp, kind.dump_python(facts)]
+        return facts
 
     def save(self) -> None:
-        """Write what was asked for or put since the start; a full disk is only worth a warning."""
+        """Write what was asked for since the start; a full disk is only worth a warning."""
         if self._path is None or self._now == self._before:
             return
         # entries of other splits stay, so that checks of single splits do not undo each other

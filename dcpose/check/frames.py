@@ -5,7 +5,10 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
+
+from pydantic import TypeAdapter
 
 from dcpose.check.annotations import AnnotationFacts
 from dcpose.check.cache import FactCache, stamp_of
@@ -16,6 +19,8 @@ from dcpose.formats.posetrack.images import ImagePlace, link_fault
 
 SIZE_TOLERANCE = 16
 """Pixels; smaller differences are rows that video codecs add (see `frames.check_frame_wh`)."""
+
+_FACTS = TypeAdapter(FrameFacts)
 
 
 @dataclass(frozen=True)
@@ -102,18 +107,8 @@ def _scan(
             if leads_out is not None:
                 facts[int(match[1])] = FrameFacts(None, leads_out)
                 continue
-            facts[int(match[1])] = _inspect_cached(entry.path, stamp, cache)
-    return facts
-
-
-def _inspect_cached(path: str, stamp: list[int], cache: FactCache) -> FrameFacts:
-    kept = cache.get(path, stamp)
-    if isinstance(kept, list) and len(kept) == 3:
-        width, height, fault = kept
-        return FrameFacts(None if width is None else (width, height), fault)
-    facts = inspect_frame(Path(path))
-    width, height = facts.image_wh or (None, None)
-    cache.put(path, stamp, [width, height, facts.fault])
+            look = partial(inspect_frame, Path(entry.path))
+            facts[int(match[1])] = cache.find(entry.path, stamp, _FACTS, look)
     return facts
 
 

@@ -7,9 +7,12 @@ refuses is never called healthy.
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
+
+from pydantic import TypeAdapter
 
 from dcpose.check.annotations import AnnotationFacts, inspect_folder_file, inspect_merged_file
 from dcpose.check.cache import FactCache, cache_name, stamp_of
@@ -33,6 +36,8 @@ from dcpose.skeleton import POSETRACK, Skeleton
 Progress = Callable[[str, int, int], None]
 """Told (what is being checked, videos done, videos in all)."""
 
+_VIDEOS = TypeAdapter(list[AnnotationFacts])
+_BOXES = TypeAdapter(tuple[list[Finding], int])
 _THREADS = 8  # files wait for the disk or the network, not for a core
 
 
@@ -83,8 +88,7 @@ def check_data_set(
             "see check_other_set for others"
         )
     cache = cache_of(root, cache_dir)
-    check = _Check(root, options, cache, progress)
-    report = check.run(splits)
+    report = _Check(root, options, cache, progress).run(splits)
     cache.save()
     return report
 
@@ -128,8 +132,7 @@ class _Check:
         return Report(str(self.root), labels, summaries, list(dict.fromkeys(findings)), tree)
 
     def _annotations(self, files: SplitFiles) -> list[AnnotationFacts]:
-        merged = files.annotations.is_file()
-        sources = files.sources
+        merged, sources = files.annotations.is_file(), files.sources
         inspected: list[AnnotationFacts] = []
         for done, source in enumerate(sources, 1):
             inspected += self._inspect(source, merged)
@@ -138,16 +141,9 @@ class _Check:
 
     def _inspect(self, source: Path, merged: bool) -> list[AnnotationFacts]:
         stamp = [*stamp_of(source.stat()), merged, repr(self.options.skeleton)]
-        kept = self.cache.get(str(source), stamp)
-        if kept is not None:
-            try:
-                return [AnnotationFacts.from_json(video) for video in kept]
-            except (KeyError, TypeError, IndexError):
-                pass  # damaged: look again
         inspect = inspect_merged_file if merged else inspect_folder_file
-        facts = inspect(source, self.options.skeleton)
-        self.cache.put(str(source), stamp, [video.to_json() for video in facts])
-        return facts
+        look = partial(inspect, source, self.options.skeleton)
+        return self.cache.find(str(source), stamp, _VIDEOS, look)
 
     def _frames(
         self, split: str, videos: Sequence[AnnotationFacts], place: ImagePlace
@@ -174,15 +170,8 @@ class _Check:
             mend = f"put it there, or set data.{files.split}_detections, relative to data.root"
             return [Finding("detections-file", str(path), found, mend)], None
         stamp = [stamp_of(p.stat()) for p in (path, *files.sources)] + [self.options.min_box_score]
-        kept = self.cache.get(str(path), stamp)
-        if kept is not None:
-            try:
-                return [Finding(**finding) for finding in kept[0]], int(kept[1])
-            except (KeyError, TypeError, IndexError):
-                pass  # damaged: look again
-        findings, count = check_detections(path, videos, self.options.min_box_score)
-        self.cache.put(str(path), stamp, [[asdict(finding) for finding in findings], count])
-        return findings, count
+        look = partial(check_detections, path, videos, self.options.min_box_score)
+        return self.cache.find(str(path), stamp, _BOXES, look)
 
 
 def summarise(
