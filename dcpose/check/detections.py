@@ -1,11 +1,10 @@
 """A detections file against the images of its split."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from dcpose.check.annotations import AnnotationFacts
 from dcpose.formats import fields
@@ -13,8 +12,20 @@ from dcpose.formats.box_convention import other_convention
 from dcpose.formats.detections import image_key, name_key, other_category
 from dcpose.formats.findings import Finding, Level
 
-ImageSizes = dict[int | str, tuple[int, tuple[int, int] | None]]
-"""Image id and (width, height), by image id and by image name."""
+Images = dict[int | str, tuple[int, tuple[float, float]]]
+"""Id and (width, height), infinite where unknown, by image id and by image name."""
+
+_BOX_FORM = "write bbox as left, top, width, height in pixels of the image"
+
+
+class _Row(NamedTuple):
+    """A well-formed entry of a person; `image_wh` as in `Images`."""
+
+    where: str
+    image_id: int
+    image_wh: tuple[float, float]
+    box_xywh: np.ndarray
+    score: float
 
 
 def check_detections(
@@ -41,19 +52,18 @@ def check_detections(
         if entries == []:
             found = "an empty list of boxes"
         return [Finding("detections-file", str(path), found, mend)], 0
-    images = _images(videos)
-    findings, rows = _read_entries(entries, images, path)
+    findings, rows = _read_entries(entries, _images(videos), path)
     if rows:
-        findings += _check_boxes(rows, images, path)
-        findings += _check_convention(rows, images, videos, path)
+        findings += _check_boxes(rows)
+        findings += _check_convention(rows, videos, path)
         findings += _check_scores(rows, min_box_score, path)
-    findings += _check_coverage(videos, {row["image_id"] for row in rows}, path)
+    findings += _check_coverage(videos, {row.image_id for row in rows}, path)
     return findings, len(entries)
 
 
-def _images(videos: Sequence[AnnotationFacts]) -> ImageSizes:
+def _images(videos: Sequence[AnnotationFacts]) -> Images:
     return {
-        key: (frame.image_id, video.image_wh)
+        key: (frame.image_id, video.image_wh or (np.inf, np.inf))
         for video in videos
         for frame in video.frames
         for key in (frame.image_id, name_key(frame.file_name))
@@ -61,9 +71,8 @@ def _images(videos: Sequence[AnnotationFacts]) -> ImageSizes:
 
 
 def _read_entries(
-    entries: list[Any], images: ImageSizes, path: Path
-) -> tuple[list[Finding], list[dict[str, Any]]]:
-    """Return findings, and index, image id, box and score of the well-formed entries."""
+    entries: list[Any], images: Images, path: Path
+) -> tuple[list[Finding], list[_Row]]:
     findings: list[Finding] = []
     rows, unknown, broken = [], [], []
     left_out: dict[str, list[str]] = {}
@@ -81,8 +90,7 @@ def _read_entries(
         elif (reason := other_category(entry)) is not None:
             left_out.setdefault(reason, []).append(where)
         else:
-            image_id = images[key][0]
-            rows.append({"index": index, "image_id": image_id, "box": box, "score": score})
+            rows.append(_Row(where, *images[key], box, score))
     if broken:
         where, text = broken[0]
         mend = "write image_id or image_name, bbox [x, y, w, h] and score"
@@ -101,83 +109,61 @@ def _read_entries(
     return findings, rows
 
 
-def _check_boxes(rows: list[dict[str, Any]], images: ImageSizes, path: Path) -> list[Finding]:
-    boxes = np.stack([row["box"] for row in rows])
-    unknown = (np.inf, np.inf)
-    sizes = np.array([images[row["image_id"]][1] or unknown for row in rows], float)
+def _check_boxes(rows: Sequence[_Row]) -> Iterator[Finding]:
+    boxes = np.stack([row.box_xywh for row in rows])
     low, high = boxes[:, :2], boxes[:, :2] + boxes[:, 2:]
     empty = (boxes[:, 2:] <= 0).any(axis=1)
-    outside = ~empty & ((high <= 0) | (low >= sizes)).any(axis=1)
-    keys = np.column_stack([[row["image_id"] for row in rows], boxes])
+    outside = ~empty & ((high <= 0) | (low >= [row.image_wh for row in rows])).any(axis=1)
+    keys = np.column_stack([[row.image_id for row in rows], boxes])
     _, first = np.unique(keys, axis=0, return_index=True)
-    twice = np.ones(len(rows), bool)
-    twice[first] = False
-    return [
-        *_finding(rows, empty, path, "a box without width or height", "remove it"),
-        *_finding(
-            rows,
-            outside,
-            path,
-            "a box outside its image",
-            "write bbox as left, top, width, height in pixels of the image",
-        ),
-        *_finding(rows, twice, path, "the same box of the same image again", "keep every box once"),
-    ]
+    twice = np.isin(np.arange(len(rows)), first, invert=True)
+    for affected, found, mend in (
+        (empty, "a box without width or height", "remove it"),
+        (outside, "a box outside its image", _BOX_FORM),
+        (twice, "the same box of the same image again", "keep every box once"),
+    ):
+        where = [rows[index].where for index in np.flatnonzero(affected).tolist()]
+        if where:
+            yield Finding("detection-box", where[0], found, mend, count=len(where))
 
 
 def _check_convention(
-    rows: list[dict[str, Any]], images: ImageSizes, videos: Sequence[AnnotationFacts], path: Path
-) -> list[Finding]:
+    rows: Sequence[_Row], videos: Sequence[AnnotationFacts], path: Path
+) -> Iterator[Finding]:
     annotated = {
         frame.image_id: [np.array(box) for box in frame.boxes]
         for video in videos
         for frame in video.frames
     }
     told = other_convention(
-        np.stack([row["box"] for row in rows]),
-        np.array([images[row["image_id"]][1] or (np.inf, np.inf) for row in rows], np.float64),
-        [annotated[row["image_id"]] for row in rows],
+        np.stack([row.box_xywh for row in rows]),
+        np.array([row.image_wh for row in rows], np.float64),
+        [annotated[row.image_id] for row in rows],
     )
-    if told is None:
-        return []
-    mend = "write bbox as left, top, width, height in pixels of the image"
-    return [Finding("detection-convention", str(path), told, mend)]
+    if told is not None:
+        yield Finding("detection-convention", str(path), told, _BOX_FORM)
 
 
-def _finding(
-    rows: list[dict[str, Any]], affected: ArrayLike, path: Path, found: str, mend: str
-) -> list[Finding]:
-    indices = np.flatnonzero(np.asarray(affected))
-    if not len(indices):
-        return []
-    where = f"{path}: entry {rows[indices[0]]['index']}"
-    return [Finding("detection-box", where, found, mend, count=len(indices))]
-
-
-def _check_scores(rows: list[dict[str, Any]], min_box_score: float, path: Path) -> list[Finding]:
-    scores = np.array([row["score"] for row in rows])
-    odd = np.flatnonzero((scores < 0) | (scores > 1))
-    if len(odd):
-        where = f"{path}: entry {rows[odd[0]]['index']}"
-        found = f"score {scores[odd[0]]:g}, expected 0 to 1"
+def _check_scores(rows: Sequence[_Row], min_box_score: float, path: Path) -> Iterator[Finding]:
+    best, odd = max(row.score for row in rows), [row for row in rows if not 0 <= row.score <= 1]
+    if odd:
+        found = f"score {odd[0].score:g}, expected 0 to 1"
         mend = "scale the scores: percent and logits make thresholds and joint scores wrong"
-        return [Finding("detection-score", where, found, mend, count=len(odd))]
-    if (scores < min_box_score).all():
-        found = f"no score reaches data.min_box_score {min_box_score:g} (best {scores.max():g})"
+        yield Finding("detection-score", odd[0].where, found, mend, count=len(odd))
+    elif best < min_box_score:
+        found = f"no score reaches data.min_box_score {min_box_score:g} (best {best:g})"
         mend = "lower data.min_box_score, or take the boxes of another detector"
-        return [Finding("detection-score", str(path), found, mend)]
-    return []
+        yield Finding("detection-score", str(path), found, mend)
 
 
 def _check_coverage(
     videos: Sequence[AnnotationFacts], covered: set[int], path: Path
-) -> list[Finding]:
+) -> Iterator[Finding]:
     asked = [frame for video in videos for frame in video.labelled]
     if not asked:  # a test split: every frame is asked for
         asked = [frame for video in videos for frame in video.frames]
     bare = [frame.file_name for frame in asked if frame.image_id not in covered]
-    if not bare:
-        return []
-    found = f"no box in {bare[0]}, one of {len(bare)} of {len(asked)} frames without any"
-    mend = "people there are missed; complete the file if it was cut short"
-    return [Finding("detection-coverage", str(path), found, mend, level="note")]
+    if bare:
+        found = f"no box in {bare[0]}, one of {len(bare)} of {len(asked)} frames without any"
+        mend = "people there are missed; complete the file if it was cut short"
+        yield Finding("detection-coverage", str(path), found, mend, level="note")

@@ -3,7 +3,7 @@
 import os
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -13,12 +13,10 @@ from pydantic import TypeAdapter
 from dcpose.check.annotations import AnnotationFacts
 from dcpose.check.cache import FactCache, stamp_of
 from dcpose.data.frame_file import SUFFIXES, FrameFacts, inspect_frame
+from dcpose.data.frames import sizes_differ
 from dcpose.files.listing import list_folder
 from dcpose.formats.findings import Finding, Level
 from dcpose.formats.posetrack.images import ImagePlace, link_fault
-
-SIZE_TOLERANCE = 16
-"""Pixels; smaller differences are rows that video codecs add (see `frames.check_frame_wh`)."""
 
 _FACTS = TypeAdapter(FrameFacts)
 
@@ -62,7 +60,7 @@ def check_frames(
         return [Finding("missing-folder", str(folder), found, mend)], 0
     names = {frame.number for frame in video.frames}
     on_disk = _scan(video, folder, names, place.base, cache)
-    findings = _check_missing(video, folder, names, on_disk)
+    findings = list(_check_missing(video, folder, names, on_disk))
     if not any(finding.code == "misnumbered-frames" for finding in findings):
         findings += _check_neighbors(video, folder, names, on_disk, needs)
     findings += _check_files(video, folder, on_disk)
@@ -114,10 +112,10 @@ def _scan(
 
 def _check_missing(
     video: AnnotationFacts, folder: Path, listed: set[int], on_disk: dict[int, FrameFacts]
-) -> list[Finding]:
+) -> Iterator[Finding]:
     missing = sorted(listed - on_disk.keys())
     if not missing:
-        return []
+        return
     first = folder / _name(video, missing[0])
     others = [p.name for p in list_folder(folder) if p.suffix.lower() in SUFFIXES]
     numbers = {int(PurePosixPath(n).stem): n for n in others if PurePosixPath(n).stem.isdecimal()}
@@ -133,10 +131,11 @@ def _check_missing(
             f"{verb} by {video.digits} digits counted from {video.first_frame}: "
             f"{shown} is {_name(video, min(listed))} and so on"
         )
-        return [Finding("misnumbered-frames", str(folder), found, mend)]
-    found = f"listed in {video.source}, but not on disk"
-    mend = "copy the frame again from the data set"
-    return [Finding("missing-frame", str(first), found, mend, count=len(missing))]
+        yield Finding("misnumbered-frames", str(folder), found, mend)
+    else:
+        found = f"listed in {video.source}, but not on disk"
+        mend = "copy the frame again from the data set"
+        yield Finding("missing-frame", str(first), found, mend, count=len(missing))
 
 
 def _check_neighbors(
@@ -145,19 +144,18 @@ def _check_neighbors(
     listed: set[int],
     on_disk: dict[int, FrameFacts],
     needs: NeighborNeeds,
-) -> list[Finding]:
+) -> Iterator[Finding]:
     """Look for neighbours that the file does not list; listed ones are reported anyway."""
-    last = video.first_frame + video.num_frames - 1
-    centers = [frame.number for frame in video.labelled or video.frames]
+    clip = range(video.first_frame, video.first_frame + video.num_frames)
     needed = {
         number
-        for center in centers
-        for number in range(center - needs.max_gap, center + needs.max_gap + 1)
-        if video.first_frame <= number <= last
+        for center in video.labelled or video.frames
+        for number in range(center.number - needs.max_gap, center.number + needs.max_gap + 1)
+        if number in clip
     }
     missing = sorted(needed - listed - on_disk.keys())
     if not missing:
-        return []
+        return
     found = (
         f"a neighbour of a labelled frame is not on disk, which holds {len(on_disk)} of the "
         f"{video.num_frames} frames of the clip"
@@ -168,41 +166,34 @@ def _check_neighbors(
         else "the labelled frame itself stands in for it (data.missing_neighbors=repeat)"
     )
     where = str(folder / _name(video, missing[0]))
-    return [Finding("missing-neighbor", where, found, mend, needs.level, count=len(missing))]
+    yield Finding("missing-neighbor", where, found, mend, needs.level, count=len(missing))
 
 
 def _check_files(
     video: AnnotationFacts, folder: Path, on_disk: dict[int, FrameFacts]
-) -> list[Finding]:
-    findings = []
+) -> Iterator[Finding]:
     broken = sorted(number for number, facts in on_disk.items() if facts.fault)
     if broken:
         found, _, mend = (on_disk[broken[0]].fault or "").rpartition("; ")
         where = str(folder / _name(video, broken[0]))
-        findings.append(Finding("unreadable-frame", where, found, mend, count=len(broken)))
+        yield Finding("unreadable-frame", where, found, mend, count=len(broken))
     sizes = {n: facts.image_wh for n, facts in on_disk.items() if facts.image_wh is not None}
     if not sizes:
-        return findings
+        return
     expected = video.image_wh or Counter(sizes.values()).most_common(1)[0][0]
     origin = video.source if video.image_wh else "other frames of the video"
-    odd = sorted(n for n, size in sizes.items() if _differs(size, expected))
+    odd = sorted(n for n, size in sizes.items() if sizes_differ(size, expected))
     if odd:
         size = sizes[odd[0]]
         found = f"{size[0]}x{size[1]} pixels, but {expected[0]}x{expected[1]} by {origin}"
         mend = "restore the original frames, or correct width and height with boxes and joints"
         where = str(folder / _name(video, odd[0]))
-        findings.append(Finding("frame-size", where, found, mend, count=len(odd)))
-    return findings
+        yield Finding("frame-size", where, found, mend, count=len(odd))
 
 
-def _differs(size: Sequence[int], expected: Sequence[int]) -> bool:
-    return any(abs(a - b) >= SIZE_TOLERANCE for a, b in zip(size, expected, strict=True))
-
-
-def _check_more(video: AnnotationFacts, folder: Path, suffix: str) -> list[Finding]:
+def _check_more(video: AnnotationFacts, folder: Path, suffix: str) -> Iterator[Finding]:
     count = len(list_folder(folder, suffix))
-    if count <= video.num_frames:
-        return []
-    found = f"{count} frames on disk, but a clip of {video.num_frames} in {video.source}"
-    mend = "frames beyond the clip are not used; correct nframes if they belong to it"
-    return [Finding("more-frames", str(folder), found, mend, level="note")]
+    if count > video.num_frames:
+        found = f"{count} frames on disk, but a clip of {video.num_frames} in {video.source}"
+        mend = "frames beyond the clip are not used; correct nframes if they belong to it"
+        yield Finding("more-frames", str(folder), found, mend, level="note")

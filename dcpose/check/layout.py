@@ -1,5 +1,6 @@
 """Where the files of a data set lie, and how its splits fit together and to what was published."""
 
+import contextlib
 import json
 import os
 from collections import Counter
@@ -74,11 +75,12 @@ def check_folders(root: Path, splits: Sequence[SplitFiles]) -> list[Finding]:
         fault = _folder_fault(folder)
         if fault is None:
             continue
-        elsewhere = [f for f in _folders_with_json(root) if f.name == folder.name and f != folder]
         key = f"data.{files.split}_annotations"
         mend = f"put the annotation files there, or set {key}, relative to data.root"
-        if elsewhere:
-            mend = f"set {key}={os.path.relpath(elsewhere[0], root)}"
+        for other in _folders(root, depth=3):
+            if other.name == folder.name and other != folder and list_folder(other, ".json"):
+                mend = f"set {key}={os.path.relpath(other, root)}"
+                break
         level: Level = "note" if files.split == "test" else "problem"
         if files.split != "test":
             mend += (
@@ -98,27 +100,16 @@ def _folder_fault(folder: Path) -> str | None:
     return None if list_folder(folder, ".json") else "a folder without .json files"
 
 
-def _folders_with_json(root: Path) -> list[Path]:
-    return [folder for folder in _folders(root, depth=3) if list_folder(folder, ".json")]
-
-
 def _folders(root: Path, depth: int) -> Iterator[Path]:
     """Yield folders under the root, nearest first; not all of them where there are many."""
-    level, seen = [root], 0
+    level = [root]
     for _ in range(depth):
-        below = []
+        below: list[Path] = []
         for folder in level:
-            try:
-                children = [child for child in list_folder(folder) if child.is_dir()]
-            except OSError:
-                continue
-            for child in children:
-                seen += 1
-                if seen > _SEARCHED_FOLDERS:
-                    return
-                yield child
-                below.append(child)
-        level = below
+            with contextlib.suppress(OSError):
+                below += [child for child in list_folder(folder) if child.is_dir()]
+        level = below[:_SEARCHED_FOLDERS]
+        yield from level
 
 
 def describe_tree(root: Path, splits: Sequence[SplitFiles]) -> str:
@@ -164,7 +155,7 @@ def check_splits(facts: Facts, folders: Mapping[str, Path]) -> list[Finding]:
         facts: facts by split.
         folders: annotation folder by split, for messages.
     """
-    findings = []
+    findings: list[Finding] = []
     for split, videos in facts.items():
         findings += _check_shared_ids(videos, folders[split])
         findings += _check_foreign_images(split, videos)
@@ -189,9 +180,7 @@ def _check_heads(videos: Sequence[AnnotationFacts]) -> list[Finding]:
     The findings of the files say who; these say whether it matters.
     """
     without = [f for video in videos for f in video.findings if f.code == "no-head-boxes"]
-    if not without:
-        return []
-    if len(without) < sum(bool(video.labelled) for video in videos):
+    if not without or len(without) < sum(bool(video.labelled) for video in videos):
         return without
     found = "nobody has a head box"
     mend = "nothing to do: val measures pixel errors and PCK in place of AP"
@@ -201,10 +190,9 @@ def _check_heads(videos: Sequence[AnnotationFacts]) -> list[Finding]:
 
 def _check_overlap(
     train: Sequence[AnnotationFacts], val: Sequence[AnnotationFacts]
-) -> list[Finding]:
+) -> Iterator[Finding]:
     train_names = {_video_folder(video): video for video in train}
     train_names |= {video.name: video for video in train}
-    findings = []
     for video in val:
         twin = train_names.get(video.name) or train_names.get(_video_folder(video))
         if twin is None:
@@ -217,38 +205,34 @@ def _check_overlap(
             found = f"other frames of the same video are in train, as {twin.source}"
             mend = "validate on a video of its own if you can: it tells what a new one will give"
             level = "note"
-        findings.append(Finding("split-overlap", video.source, found, mend, level=level))
-    return findings
+        yield Finding("split-overlap", video.source, found, mend, level=level)
 
 
-def _check_shared_ids(videos: Sequence[AnnotationFacts], folder: Path) -> list[Finding]:
+def _check_shared_ids(videos: Sequence[AnnotationFacts], folder: Path) -> Iterator[Finding]:
     owner: dict[int, str] = {}
     shared: list[tuple[int, str, str]] = []
     for video in videos:
         for image_id in {frame.image_id for frame in video.frames}:
             if owner.setdefault(image_id, video.name) != video.name:
                 shared.append((image_id, owner[image_id], video.name))
-    if not shared:
-        return []
-    image_id, one, other = shared[0]
-    found = f"{one}.json and {other}.json share image id {image_id}"
-    mend = "give every image of the data set its own id: detections refer to it"
-    return [Finding("image-id-shared", str(folder), found, mend, count=len(shared))]
+    if shared:
+        image_id, one, other = shared[0]
+        found = f"{one}.json and {other}.json share image id {image_id}"
+        mend = "give every image of the data set its own id: detections refer to it"
+        yield Finding("image-id-shared", str(folder), found, mend, count=len(shared))
 
 
-def _check_foreign_images(split: str, videos: Sequence[AnnotationFacts]) -> list[Finding]:
+def _check_foreign_images(split: str, videos: Sequence[AnnotationFacts]) -> Iterator[Finding]:
     other = {"train": "val", "val": "train"}.get(split)
-    findings = []
     for video in videos:
         parts = PurePosixPath(video.frames[0].file_name).parts[:-2] if video.frames else ()
         if other in parts:
             found = f"annotations of {split} name images of {other} ({video.frames[0].file_name})"
             mend = f"move the file to the annotations of {other}, or correct file_name"
-            findings.append(Finding("wrong-split", video.source, found, mend))
-    return findings
+            yield Finding("wrong-split", video.source, found, mend)
 
 
-def check_unannotated(facts: Facts, places: Mapping[str, ImagePlace]) -> list[Finding]:
+def check_unannotated(facts: Facts, places: Mapping[str, ImagePlace]) -> Iterator[Finding]:
     """Note folders of frames beside those of the annotated videos that no annotation names.
 
     Args:
@@ -260,7 +244,6 @@ def check_unannotated(facts: Facts, places: Mapping[str, ImagePlace]) -> list[Fi
         for video in (video for video in videos if video.frames):
             folder = places[split].of(PurePosixPath(video.frames[0].file_name).parent)
             named.setdefault(folder.parent, set()).add(folder.name)
-    findings = []
     for place, names in named.items():
         on_disk = [entry.name for entry in list_folder(place) if entry.is_dir()]
         bare = [name for name in on_disk if name not in names]
@@ -268,16 +251,12 @@ def check_unannotated(facts: Facts, places: Mapping[str, ImagePlace]) -> list[Fi
             found = f"frames on disk, but no annotation file names video {bare[0]}"
             mend = "is its annotation file missing? Without one the video is not used"
             where = str(place / bare[0])
-            findings.append(
-                Finding("unannotated-video", where, found, mend, level="note", count=len(bare))
-            )
-    return findings
+            yield Finding("unannotated-video", where, found, mend, level="note", count=len(bare))
 
 
-def check_digits(layout: str, facts: Facts) -> list[Finding]:
+def check_digits(layout: str, facts: Facts) -> Iterator[Finding]:
     """Check that frames are named as the layout has them."""
     digits = FRAME_DIGITS[layout]
-    findings = []
     for videos in facts.values():
         odd = [video for video in videos if video.frames and video.digits != digits]
         if odd:
@@ -287,8 +266,7 @@ def check_digits(layout: str, facts: Facts) -> list[Finding]:
                 f"while those of {layout} have {digits}"
             )
             mend = f"set data.layout={' or '.join(others)}"
-            findings.append(Finding("frame-name", odd[0].source, found, mend, count=len(odd)))
-    return findings
+            yield Finding("frame-name", odd[0].source, found, mend, count=len(odd))
 
 
 def check_counts(
@@ -301,7 +279,7 @@ def check_counts(
     """
     manifest = _manifest(root)
     if manifest is not None:
-        return f"rendered, {MANIFEST}", _compare_with_manifest(manifest, facts, folders)
+        return f"rendered, {MANIFEST}", list(_compare_with_manifest(manifest, facts, folders))
     if not facts.get("val"):
         return "not recognised: no val annotations", []
     videos, frames = len(facts["val"]), sum(len(video.labelled) for video in facts["val"])
@@ -339,12 +317,10 @@ def _manifest(root: Path) -> dict[str, Any] | None:
 
 def _compare_with_manifest(
     parameters: dict[str, Any], facts: Facts, folders: Mapping[str, Path]
-) -> list[Finding]:
-    findings = []
+) -> Iterator[Finding]:
     for split, videos in facts.items():
         expected = parameters.get("train_videos" if split == "train" else "val_videos")
         if isinstance(expected, int) and len(videos) != expected:
             found = f"{len(videos)} annotation files, but {MANIFEST} counts {expected} videos"
             mend = "render into a new folder with scripts/make_synthetic_posetrack.py"
-            findings.append(Finding("counts", str(folders[split]), found, mend))
-    return findings
+            yield Finding("counts", str(folders[split]), found, mend)

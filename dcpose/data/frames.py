@@ -98,17 +98,23 @@ def frame_wh(frame: np.ndarray) -> tuple[int, int]:
     return frame.shape[1], frame.shape[0]
 
 
+def sizes_differ(image_wh: tuple[int, int], expected_wh: tuple[int, int]) -> bool:
+    """Say whether two sizes differ by 16 pixels or more.
+
+    Less is a codec block: some tools count the rows that video codecs add to reach a multiple of
+    16 (1080 and 1088 lines are the same picture).
+    """
+    return max(abs(image_wh[0] - expected_wh[0]), abs(image_wh[1] - expected_wh[1])) >= 16
+
+
 def check_frame_wh(path: Path, frame: np.ndarray, expected_wh: tuple[int, int]) -> None:
     """Refuse a frame whose size is not the one its boxes and joints were drawn on.
 
-    Sizes that differ by less than a codec block pass: some tools count the rows that video
-    codecs add to reach a multiple of 16 (1080 and 1088 lines are the same picture).
-
     Raises:
-        FrameError: if width or height differ by 16 pixels or more.
+        FrameError: if the sizes differ, see `sizes_differ`.
     """
     width, height = frame_wh(frame)
-    if max(abs(width - expected_wh[0]), abs(height - expected_wh[1])) >= 16:
+    if sizes_differ((width, height), expected_wh):
         raise FrameError(
             f"{path}: frame is {width}x{height}, expected {expected_wh[0]}x{expected_wh[1]} like "
             "the rest of its video or its annotation file; were frames resized?"
