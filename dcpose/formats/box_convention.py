@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from dcpose.geometry import paired_iou
+
 EXPECTED = "expected bbox [left, top, width, height] in pixels of the image"
 """What a message about another convention ends with."""
 _MIN_SIDE = 2.0
@@ -97,13 +99,4 @@ def _meeting(
     boxes: np.ndarray, people: Sequence[Sequence[np.ndarray]], asked: Sequence[int]
 ) -> int:
     """Count the boxes that one of the people of their image lies in."""
-    return sum(bool((_overlaps(boxes[i], np.stack(people[i])) >= _MEETS).any()) for i in asked)
-
-
-def _overlaps(box: np.ndarray, people: np.ndarray) -> np.ndarray:
-    """Return (P,) intersection over union of a box with each person."""
-    low = np.maximum(box[:2], people[:, :2])
-    high = np.minimum(box[:2] + box[2:], people[:, :2] + people[:, 2:])
-    shared = np.clip(high - low, 0, None).prod(axis=1)
-    union = box[2:].prod() + people[:, 2:].prod(axis=1) - shared
-    return np.divide(shared, union, out=np.zeros(len(people)), where=union > 0)
+    return sum(bool((paired_iou(boxes[i], np.stack(people[i])) >= _MEETS).any()) for i in asked)

@@ -9,8 +9,6 @@ for training, 2 for tests. Joints outside the picture are not labelled.
 
 from __future__ import annotations
 
-import logging
-from collections import Counter
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -18,15 +16,12 @@ from PIL import Image, UnidentifiedImageError
 
 from dcpose.formats.findings import Findings
 from dcpose.formats.mat_files import MatFile
-from dcpose.formats.one_person import one_person_video
+from dcpose.formats.one_person import FLIP_PAIRS, GROUPS, SIDED, one_person_video
 from dcpose.formats.posetrack.images import name_fault
-from dcpose.formats.posetrack.records import VideoAnnotation, describe_skipped
+from dcpose.formats.posetrack.records import VideoAnnotation, log_size
 from dcpose.skeleton import Skeleton
 
-logger = logging.getLogger(__name__)
-
 FOLDS = (1, 2, 3)
-_SIDES = ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
 
 JHMDB = Skeleton(
     name="jhmdb",
@@ -35,7 +30,7 @@ JHMDB = Skeleton(
         "right_elbow", "left_elbow", "right_knee", "left_knee", "right_wrist", "left_wrist",
         "right_ankle", "left_ankle",
     ),
-    flip_pairs=tuple((f"left_{stem}", f"right_{stem}") for stem in _SIDES),
+    flip_pairs=FLIP_PAIRS,
     limbs=(
         ("head", "neck"), ("neck", "belly"),
         *((start, f"{side}_{end}") for side in ("left", "right")
@@ -50,13 +45,9 @@ JHMDB = Skeleton(
     ),
     evaluation_joints=(
         "head", "neck", "belly",
-        *(f"{side}_{stem}" for stem in _SIDES for side in ("left", "right")),
+        *(f"{side}_{stem}" for stem in SIDED for side in ("left", "right")),
     ),
-    evaluation_groups=(
-        ("Head", ("head", "neck", "belly")),
-        *((title, (f"left_{stem}", f"right_{stem}")) for title, stem in
-          zip(("Shou", "Elb", "Wri", "Hip", "Knee", "Ankl"), _SIDES, strict=True)),
-    ),
+    evaluation_groups=(("Head", ("head", "neck", "belly")), *GROUPS),
 )  # fmt: skip
 
 
@@ -100,9 +91,7 @@ def read_jhmdb(
             place = root / "joint_positions" / action / name
             with findings.of_entry("annotation-file", str(place), "fetch the video's files again"):
                 videos.append(_video(root, frames, action, name, len(videos)))
-    people = sum(len(video.people) for video in videos)
-    text = describe_skipped(sum((video.skipped for video in videos), Counter[str]()))
-    logger.info("%s: %d videos, %d people%s", root, len(videos), people, text)
+    log_size(root, videos)
     if not videos:
         raise ValueError(f"{root / splits}: split {fold} lists no video for this use")
     return videos

@@ -5,7 +5,6 @@ Legend: T frames, J joints.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
@@ -13,10 +12,16 @@ from typing import Any
 
 import numpy as np
 
-from dcpose.files.writing import write_text
-from dcpose.formats.posetrack.records import JOINT_EXTENT_FACTOR, VideoAnnotation, unusable_box
+from dcpose.formats.posetrack.predictions import write_json
+from dcpose.formats.posetrack.records import VideoAnnotation, box_around, unusable_box
 from dcpose.skeleton import Skeleton
 from dcpose.structures import PersonRecord
+
+SIDED = ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
+"""Joints that both data sets have on the left and on the right."""
+FLIP_PAIRS = tuple((f"left_{stem}", f"right_{stem}") for stem in SIDED)
+GROUPS = tuple(zip(("Shou", "Elb", "Wri", "Hip", "Knee", "Ankl"), FLIP_PAIRS, strict=True))
+"""Columns of result tables, but for the head."""
 
 
 def one_person_video(
@@ -59,7 +64,7 @@ def one_person_video(
         )
         own = joints[frame - 1]
         box = boxes[frame - 1]
-        box = _extent(own[own[:, 2] > 0, :2]) if box is None else box
+        box = box_around(own) if box is None else box
         reason = "neither box nor joints" if box is None else unusable_box(box, image_wh)
         if box is None or reason is not None:
             skipped[reason or ""] += 1
@@ -92,7 +97,7 @@ def write_annotations(videos: Iterable[VideoAnnotation], folder: Path, skeleton:
             "annotations": [_entry(number, p) for number, p in enumerate(video.people, start=1)],
             "categories": [category],
         }
-        write_text(folder / f"{video.name}.json", json.dumps(content, separators=(",", ":")))
+        write_json(folder / f"{video.name}.json", content)
 
 
 def _entry(number: int, person: PersonRecord) -> dict[str, Any]:
@@ -107,12 +112,3 @@ def _entry(number: int, person: PersonRecord) -> dict[str, Any]:
         "bbox": person.box_xywh.tolist(),
         "keypoints": kept.ravel().tolist(),
     }
-
-
-def _extent(points: np.ndarray) -> np.ndarray | None:
-    """Return the (4,) enlarged extent of points; None without any."""
-    if not len(points):
-        return None
-    near, far = points.min(axis=0), points.max(axis=0)
-    margin = (JOINT_EXTENT_FACTOR - 1) / 2 * (far - near)
-    return np.concatenate([near - margin, far - near + 2 * margin])

@@ -8,28 +8,22 @@ count from 1 there and from 0 here.
 
 from __future__ import annotations
 
-import logging
-from collections import Counter
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
 from dcpose.formats.findings import Findings
 from dcpose.formats.mat_files import MatFile
-from dcpose.formats.one_person import one_person_video
-from dcpose.formats.posetrack.records import VideoAnnotation, describe_skipped
+from dcpose.formats.one_person import FLIP_PAIRS, GROUPS, SIDED, one_person_video
+from dcpose.formats.posetrack.records import VideoAnnotation, log_size
 from dcpose.skeleton import Skeleton
 
-logger = logging.getLogger(__name__)
-
-_SIDES = ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
-_TITLES = ("Shou", "Elb", "Wri", "Hip", "Knee", "Ankl")
-_NAMES = ("head", *(f"{side}_{stem}" for stem in _SIDES for side in ("left", "right")))
+_NAMES = ("head", *(f"{side}_{stem}" for stem in SIDED for side in ("left", "right")))
 
 PENN_ACTION = Skeleton(
     name="penn_action",
     joint_names=_NAMES,
-    flip_pairs=tuple((f"left_{stem}", f"right_{stem}") for stem in _SIDES),
+    flip_pairs=FLIP_PAIRS,
     limbs=(
         *(("head", f"{side}_shoulder") for side in ("left", "right")),
         ("left_hip", "right_hip"),
@@ -44,13 +38,7 @@ PENN_ACTION = Skeleton(
     ),
     upper_body=_NAMES[:7],
     evaluation_joints=_NAMES,
-    evaluation_groups=(
-        ("Head", ("head",)),
-        *(
-            (title, (f"left_{stem}", f"right_{stem}"))
-            for title, stem in zip(_TITLES, _SIDES, strict=True)
-        ),
-    ),
+    evaluation_groups=(("Head", ("head",)), *GROUPS),
 )  # fmt: skip
 VARIABLES = ("nframes", "dimensions", "x", "y", "visibility", "bbox", "train")
 
@@ -87,10 +75,7 @@ def read_penn_action(
                 raise ValueError(f"{file}: train is {flag}, expected 1 or -1")
             if (flag > 0) == train:
                 videos.append(_video(content, file, root, frames, len(videos)))
-    skipped = sum((video.skipped for video in videos), Counter[str]())
-    people = sum(len(video.people) for video in videos)
-    text = describe_skipped(skipped)
-    logger.info("%s: %d videos, %d people%s", root, len(videos), people, text)
+    log_size(root, videos)
     if not videos:
         raise ValueError(f"{root / labels}: no video is for {'training' if train else 'tests'}")
     return videos

@@ -16,11 +16,7 @@ import numpy as np
 from dcpose.files.writing import replacing, write_bytes
 from dcpose.formats import fields
 from dcpose.formats.posetrack.annolist import image_name
-from dcpose.formats.posetrack.parse import (
-    parse_posetrack17,
-    parse_posetrack18,
-    read_images,
-)
+from dcpose.formats.posetrack.parse import parse_posetrack17, parse_posetrack18, read_images
 from dcpose.formats.posetrack.video_poses import (
     ALMOST_ZERO,
     TRACK_ID_LIMIT,

@@ -17,7 +17,7 @@ import logging
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -182,21 +182,20 @@ def read_annotations(
                 ".json of all videos"
             )
         videos = [_video(read_object(file), file.stem, file, place, skeleton) for file in files]
-    skipped = sum((video.skipped for video in videos), Counter())
-    logger.info(
-        "%s: %d videos, %d images, %d people%s",
-        source,
-        len(videos),
-        sum(len(video.images) for video in videos),
-        sum(len(video.people) for video in videos),
-        describe_skipped(skipped),
-    )
+    log_size(source, videos)
     return videos
 
 
 def read_video(source: Path, image_root: Path, skeleton: Skeleton = POSETRACK) -> VideoAnnotation:
     """Read the annotation file of one video; see `read_annotations`."""
     return _video(read_object(source), source.stem, source, ImagePlace(image_root), skeleton)
+
+
+def log_size(source: Path, videos: Sequence[VideoAnnotation]) -> None:
+    """Log how much a split holds, and how many people of it are left out."""
+    images, people = (sum(len(getattr(v, of)) for v in videos) for of in ("images", "people"))
+    rest = describe_skipped(sum((video.skipped for video in videos), Counter()))
+    logger.info("%s: %d videos, %d images, %d people%s", source, len(videos), images, people, rest)
 
 
 def _video(
@@ -259,7 +258,7 @@ def _people(
     people, skipped = [], Counter(file.others)
     for person in file.people:
         joints = np.vstack([person.keypoints, np.zeros((1, 3))])[columns]
-        box = person.box_xywh if person.box_xywh is not None else _box_around(joints)
+        box = person.box_xywh if person.box_xywh is not None else box_around(joints)
         reason = _unusable_annotated_box(box, file.image_wh)
         if box is None or reason is not None:
             skipped[str(reason)] += 1
@@ -287,7 +286,7 @@ def _unusable_annotated_box(box: np.ndarray | None, image_wh: tuple[int, int] | 
     return reason
 
 
-def _box_around(joints: np.ndarray) -> np.ndarray | None:
+def box_around(joints: np.ndarray) -> np.ndarray | None:
     """Return the (4,) enlarged extent of the labelled ones of (J, 3) joints; None without any."""
     labelled = joints[joints[:, 2] > 0, :2]
     if not len(labelled):

@@ -75,19 +75,8 @@ class VideoPoses:
 
     def keep(self, people: np.ndarray) -> VideoPoses:
         """Return the poses of the people that a (P,) bool mask or index array selects."""
-        return replace(
-            self,
-            frame_of=self.frame_of[people],
-            joints=self.joints[people],
-            present=self.present[people],
-            scores=self.scores[people],
-            listed=self.listed[people],
-            has_head_box=self.has_head_box[people],
-            head_boxes=self.head_boxes[people],
-            track_ids=self.track_ids[people],
-            boxes_xywh=self.boxes_xywh[people],
-            conditions=self.conditions[people],
-        )
+        arrays = {name: v for name, v in vars(self).items() if isinstance(v, np.ndarray)}
+        return replace(self, **{name: values[people] for name, values in arrays.items()})
 
 
 @dataclass(frozen=True)
