@@ -11,7 +11,13 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from dcpose.video.images import PILLOW_FAULTS, open_image, quiet_opencv, read_image
+from dcpose.video.images import (
+    PILLOW_FAULTS,
+    count_pictures,
+    open_image,
+    quiet_opencv,
+    read_image,
+)
 from dcpose.video.source import FrameSource, VideoError, VideoFrame, origin_of
 
 _DEFAULT_MS = 100
@@ -66,7 +72,7 @@ class AnimatedWebP(FrameSource):
         self.time_base = Fraction(1, 1000)
         with open_image(path) as image:
             self.frame_wh = image.size
-            self.num_frames = _num_pictures(image)
+            self.num_frames = count_pictures(image)
         durations = [frame.duration for frame in self]
         self.rate = Fraction(1000 * len(durations), sum(durations))
 
@@ -74,7 +80,7 @@ class AnimatedWebP(FrameSource):
         """Decode from the start."""
         ticks = 0
         with open_image(self._file) as image:
-            for index in range(_num_pictures(image)):
+            for index in range(count_pictures(image)):
                 try:
                     image.seek(index)
                     picture = np.array(image.convert("RGB"))
@@ -87,13 +93,9 @@ class AnimatedWebP(FrameSource):
                 ticks += duration
 
 
-def _num_pictures(image: Image.Image) -> int:
-    return getattr(image, "n_frames", 1)
-
-
 def _pages_like_the_first(image: Image.Image) -> list[int]:
     numbers, first = [], image.size
-    for number in range(_num_pictures(image)):
+    for number in range(count_pictures(image)):
         image.seek(number)
         if image.size == first:
             numbers.append(number)

@@ -146,7 +146,7 @@ def moving_format(path: Path) -> str | None:
         VideoError: if the file is no image.
     """
     with open_image(path) as image:
-        return image.format if _count_pictures(image) > 1 else None
+        return image.format if count_pictures(image) > 1 else None
 
 
 @contextlib.contextmanager
@@ -204,14 +204,15 @@ def _upright_wh(path: Path) -> tuple[int, int]:
     """Return (width, height) of an image as it is shown, from its first bytes."""
     with open_image(path) as image:
         width, height = image.size
-        pictures = _count_pictures(image)
+        pictures = count_pictures(image)
     turned = _orientation_of(path) >= 5
     if pictures > 1:
         _log.warning("%s: holds %d pictures; the first is read", path, pictures)
     return (height, width) if turned else (width, height)
 
 
-def _count_pictures(image: Image.Image) -> int:
+def count_pictures(image: Image.Image) -> int:
+    """Return how many frames an image has; pictures that a camera hides in a JPEG are none."""
     return getattr(image, "n_frames", 1) if image.format in _MOVING_FORMATS else 1
 
 

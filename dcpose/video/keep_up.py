@@ -6,10 +6,10 @@ from dataclasses import replace
 
 from dcpose.video.camera import Camera
 from dcpose.video.remote import RemoteVideo
-from dcpose.video.source import VideoFrame
+from dcpose.video.source import FrameSource, VideoFrame
 
 
-class KeepUp:
+class KeepUp(FrameSource):
     """A camera or stream of which the newest frame is taken; those before it are dropped.
 
     A thread reads on while a frame is worked on, so the delay does not grow when frames come faster
@@ -28,16 +28,12 @@ class KeepUp:
         self.num_dropped = 0
         self.name = source.name
         self.origin = source.origin
-        self.path = source.path
         self.frame_wh = source.frame_wh
         self.rate = source.rate
         self.time_base = source.time_base
         self.num_frames = source.num_frames
         self.rotation_deg = source.rotation_deg
-        self.audio = source.audio
-        self.audio_start = source.audio_start
         self.age = source.age
-        self.file_name = source.file_name
 
     def __iter__(self) -> Iterator[VideoFrame]:
         """Wait for frames; an error of the source comes after its last frame."""

@@ -116,14 +116,9 @@ class _CountedPackets:
                 yield packet
         except (av.error.FFmpegError, IndexError):  # PyAV does not know streams that set in late
             # nothing more can be read; whether something is missing is judged afterwards
-            yield _end_of(self._stream)
-
-
-def _end_of(stream: av.VideoStream) -> av.Packet:
-    """Return the empty packet that makes the decoder give the frames it still has."""
-    packet = av.Packet()
-    packet.stream = stream
-    return packet
+            last = av.Packet()  # an empty one makes the decoder give the frames it still has
+            last.stream = self._stream
+            yield last
 
 
 def _decoded_packets(packets: _CountedPackets) -> Iterator[av.VideoFrame]:

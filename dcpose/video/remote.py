@@ -1,6 +1,7 @@
 """Video from an address: a file on a server, or a stream that goes on for as long as it is sent."""
 
 import errno
+import itertools
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -71,14 +72,15 @@ class RemoteVideo(FrameSource):
         time_base = known(self._stream.time_base) or 1 / self.rate
         self.time_base = Fraction(1, _TICKS_PER_S) if self.live else time_base
         self.num_frames = None if self.live else self._stream.frames or None
-        self._decoded = self._decode()
-        try:
-            self._first = next(self._decoded)
-        except StopIteration:
-            raise VideoError(f"{self._shown}: holds no frame that can be decoded") from None
+        decoded = self._decode()
+        first = next(decoded, None)
+        if first is None:
+            raise VideoError(f"{self._shown}: holds no frame that can be decoded")
+        self._first_pts = first.pts or 0
+        self._frames = itertools.chain([first], decoded)
         self._start = clock()
-        self.rotation_deg = clockwise(self._first.rotation)
-        width, height = self._first.width, self._first.height
+        self.rotation_deg = clockwise(first.rotation)
+        width, height = first.width, first.height
         self.frame_wh = (height, width) if self.rotation_deg % 180 else (width, height)
 
     def age(self, time_s: float) -> float:
@@ -97,20 +99,16 @@ class RemoteVideo(FrameSource):
 
     def _arrivals(self) -> Iterator[tuple[av.VideoFrame, int]]:
         last = -1
-        for frame in self._frames():
+        for frame in self._frames:
             last = max(round((self._clock() - self._start) * _TICKS_PER_S), last + 1)
             yield frame, last
 
     def _own_times(self) -> Iterator[tuple[av.VideoFrame, int]]:
         frame_ticks = 1 / (self.rate * self.time_base)
         longest_gap = longest_gap_s(self._container) / self.time_base
-        clock = RunningClock(self._first.pts or 0, frame_ticks, longest_gap)
-        for frame in self._frames():
+        clock = RunningClock(self._first_pts, frame_ticks, longest_gap)
+        for frame in self._frames:
             yield frame, clock.next(frame.pts)
-
-    def _frames(self) -> Iterator[av.VideoFrame]:
-        yield self._first
-        yield from self._decoded
 
     def _decode(self) -> Iterator[av.VideoFrame]:
         """Yield frames until the stream ends; damaged pieces are left out, as cameras send some."""
@@ -122,7 +120,7 @@ class RemoteVideo(FrameSource):
             except StopIteration:
                 break
             except av.error.FFmpegError as error:
-                if error.errno == errno.EIO and self._is_endless():
+                if error.errno == errno.EIO and (self._container.size or 0) <= 0:
                     break  # how FFmpeg ends what has no length
                 silent = isinstance(error, av.error.ExitError)  # PyAV interrupts what takes long
                 what = f"nothing came for {self._timeout_s:g} s" if silent else "broke off"
@@ -141,10 +139,6 @@ class RemoteVideo(FrameSource):
                 f"{self._shown}: ends after frame {count} of {self.num_frames}: the connection "
                 "broke off, or the file is cut short; what came was used"
             )
-
-    def _is_endless(self) -> bool:
-        """Say whether the server told no length."""
-        return (self._container.size or 0) <= 0
 
 
 def is_address(where: str) -> bool:
