@@ -14,18 +14,15 @@ import numpy as np
 import torch
 
 from dcpose.detection.rtdetr import RtDetrDetector
-from dcpose.detection.torchvision import (
-    DETECTORS,
-    build_detector,
-    detect_people,
-    weights_are_here,
-)
+from dcpose.detection.torchvision import DETECTORS, build_detector, detect_people, weights_are_here
 
 _log = logging.getLogger(__name__)
 
 PersonDetector = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 DetectorName = Literal["torchvision", "rtdetr", "hog", "whole-frame"]
 
+_NMS_IOU = 0.5
+"""The better one of two boxes stays if they overlap more than this; RT-DETR does without."""
 _HOG_LONG_SIDE = 960
 """Larger images are searched at this size; people under 96 pixels high are not found."""
 _HOG_MARGIN = 16 / 64, 16 / 128
@@ -36,11 +33,7 @@ _HOG_EVEN_MARGIN = 0.4
 
 
 def make_detector(
-    name: str,
-    device: torch.device,
-    min_score: float,
-    nms_iou: float = 0.5,
-    weights: Path | None = None,
+    name: str, device: torch.device, min_score: float, weights: Path | None = None
 ) -> PersonDetector:
     """Build a detector by name.
 
@@ -50,19 +43,17 @@ def make_detector(
             person as large as the image.
         device: where a network runs.
         min_score: boxes below this are dropped.
-        nms_iou: the better one of two boxes stays if they overlap more than this; RT-DETR does
-            without.
         weights: state dict of torchvision's model, or folder of RT-DETR's; None takes a download.
 
     Raises:
         ValueError: for an unknown name, or if weights cannot be had.
     """
     if name == "torchvision":
-        return TorchvisionDetector(device, min_score, nms_iou, weights)
+        return TorchvisionDetector(device, min_score, weights)
     if name == "rtdetr":
         return RtDetrDetector(device, min_score, weights)
     if name == "hog":
-        return HogDetector(min_score, nms_iou)
+        return HogDetector(min_score)
     if name == "whole-frame":
         return whole_frame
     known = ", ".join(get_args(DetectorName))
@@ -87,10 +78,8 @@ def choose_detector(weights: Path | None = None) -> str:
 class TorchvisionDetector:
     """Faster R-CNN v2 with COCO weights; see `make_detector`."""
 
-    def __init__(
-        self, device: torch.device, min_score: float, nms_iou: float, weights: Path | None
-    ) -> None:
-        model, self.source = build_detector(DETECTORS[0], weights, min_score, nms_iou)
+    def __init__(self, device: torch.device, min_score: float, weights: Path | None) -> None:
+        model, self.source = build_detector(DETECTORS[0], weights, min_score, _NMS_IOU)
         self._model = model.to(device)
         self._device = device
 
@@ -102,11 +91,10 @@ class TorchvisionDetector:
 class HogDetector:
     """OpenCV's histogram of oriented gradients with its linear SVM; see `make_detector`."""
 
-    def __init__(self, min_score: float, nms_iou: float) -> None:
+    def __init__(self, min_score: float) -> None:
         self._hog = cv2.HOGDescriptor()
         self._hog.setSVMDetector(np.array(cv2.HOGDescriptor.getDefaultPeopleDetector()))
         self._min_score = min_score
-        self._nms_iou = nms_iou
 
     def __call__(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Find the people of one image; scores are logistic in the distance from the plane."""
@@ -127,17 +115,14 @@ class HogDetector:
         kept = np.flatnonzero(scores >= self._min_score)
         boxes, scores = boxes[kept], scores[kept]
         best = np.asarray(
-            cv2.dnn.NMSBoxes(boxes.tolist(), scores.tolist(), 0.0, self._nms_iou), np.int64
+            cv2.dnn.NMSBoxes(boxes.tolist(), scores.tolist(), 0.0, _NMS_IOU), np.int64
         )
-        return _without_margin(boxes[best]), scores[best]
+        margin = boxes[best, 2:] * _HOG_MARGIN
+        inner = np.concatenate([boxes[best, :2] + margin / 2, boxes[best, 2:] - margin], axis=1)
+        return inner, scores[best]
 
 
 def whole_frame(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Take the whole image for one person."""
     height, width = image.shape[:2]
     return np.array([[0.0, 0.0, width, height]]), np.ones(1)
-
-
-def _without_margin(boxes: np.ndarray) -> np.ndarray:
-    margin = boxes[:, 2:] * _HOG_MARGIN
-    return np.concatenate([boxes[:, :2] + margin / 2, boxes[:, 2:] - margin], axis=1)

@@ -33,7 +33,6 @@ def draw_people(
     joints: np.ndarray,
     joint_scores: np.ndarray,
     skeleton: Skeleton,
-    min_joint_score: float = MIN_JOINT_SCORE,
 ) -> np.ndarray:
     """Draw boxes, ids and skeletons; left limbs blue, right ones orange, unsure ones greyer.
 
@@ -43,8 +42,8 @@ def draw_people(
         track_ids: (N,) identities, which choose the colour of the box; negative ones have no id.
         joints: (N, J, 2) in pixels.
         joint_scores: (N, J) heatmap peaks.
-        skeleton: of the J joints.
-        min_joint_score: joints below this, and those that the format never labels, are left out.
+        skeleton: of the J joints; those below `MIN_JOINT_SCORE`, and those that the format never
+            labels, are left out.
 
     Returns:
         A new image.
@@ -65,7 +64,7 @@ def draw_people(
         _box(drawn, box, int(track_id), max(1, thickest // 2))
     for box, pose, scores in zip(boxes_xywh, joints, joint_scores, strict=True):
         # comparisons with NaN are False
-        shown = labelled & (scores >= min_joint_score) & (np.abs(pose) < FARTHEST).all(axis=1)
+        shown = labelled & (scores >= MIN_JOINT_SCORE) & (np.abs(pose) < FARTHEST).all(axis=1)
         thickness = int(np.clip(round(LINE_PER_BOX * box[3]), 1, thickest))
         pose = np.where(shown[:, None], pose, 0.0)
         paint_pose(drawn, pose, skeleton, shown, thickness, np.nan_to_num(scores))

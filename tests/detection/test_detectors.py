@@ -27,7 +27,7 @@ def test_hog_finds_people_of_a_street(shared_dir):
     assert (np.diff(scores) <= 0).all()
     assert (boxes[:, 3] > 1.5 * boxes[:, 2]).all()  # people stand
     # twice as large an image, searched at the same size, gives about the same boxes, twice as large
-    doubled, _ = HogDetector(0.5, 0.5)(image.repeat(2, axis=0).repeat(2, axis=1))
+    doubled, _ = HogDetector(0.5)(image.repeat(2, axis=0).repeat(2, axis=1))
     distance = np.abs(doubled[:, None] / 2 - boxes[None]).max(axis=-1).min(axis=0)
     assert np.median(distance) < 12
 
