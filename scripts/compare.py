@@ -23,8 +23,10 @@ from dcpose.formats.posetrack.records import VideoAnnotation, read_annotations
 from dcpose.geometry import apply_affine, paired_iou
 from dcpose.skeleton import POSETRACK
 from dcpose.structures import PersonRecord
-from dcpose.visualize import caption, circle_joints, comparison_sheet, draw_pose, person_view
+from dcpose.visualize.mistakes import caption, circle_joints
 from dcpose.visualize.picture_file import write_picture
+from dcpose.visualize.pose import draw_pose
+from dcpose.visualize.sheets import comparison_sheet, person_view
 
 CELL_WH = (210, 280)
 CONDITIONS = ("motion_blur", "crossing", "occlusion", "defocus")

@@ -27,8 +27,8 @@ from dcpose.models.dcpose.inspect import samples_of
 from dcpose.models.dcpose.network import DCPose
 from dcpose.skeleton import Skeleton
 from dcpose.structures import ClipBatch, PersonRecord
-from dcpose.visualize import JointSamples, JointStages, stages_sheet
 from dcpose.visualize.picture_file import write_picture
+from dcpose.visualize.stages import JointSamples, JointStages, stages_sheet
 
 FRAME_NAMES = ("h(p), before", "h(c)", "h(n), after")
 

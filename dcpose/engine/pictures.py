@@ -10,7 +10,9 @@ from dcpose.geometry import Affine, cell_wh
 from dcpose.heatmap import decode
 from dcpose.skeleton import Skeleton
 from dcpose.structures import ClipBatch
-from dcpose.visualize import comparison_sheet, draw_pose, overlay_heatmaps
+from dcpose.visualize.heatmaps import overlay_heatmaps
+from dcpose.visualize.pose import draw_pose
+from dcpose.visualize.sheets import comparison_sheet
 
 _CELL_WH = (180, 240)
 

@@ -29,7 +29,7 @@ from dcpose.report.gallery import WorstPerson, describe, draw_worst, to_data_uri
 from dcpose.report.page import Card, Gallery, Page
 from dcpose.report.run_files import RunRecord
 from dcpose.structures import PersonRecord
-from dcpose.visualize import overlay_heatmaps
+from dcpose.visualize.heatmaps import overlay_heatmaps
 
 
 def make_page(runs: Sequence[RunRecord], sweeps: Sequence[Path], people: int) -> Page:

@@ -13,7 +13,8 @@ from dcpose.evaluation.matching import Matching, joint_distances, pairs_in_frame
 from dcpose.evaluation.subsets import MIN_OVERLAP, person_boxes
 from dcpose.geometry import apply_affine, paired_iou
 from dcpose.skeleton import POSETRACK, Skeleton
-from dcpose.visualize import draw_pose, person_view
+from dcpose.visualize.pose import draw_pose
+from dcpose.visualize.sheets import person_view
 
 LOST = 2.0
 """Largest error of one joint in head sizes; a joint beyond it or without a prediction has this."""

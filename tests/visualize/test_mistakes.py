@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from dcpose.visualize import WRONG_RGB, caption, circle_joints
+from dcpose.visualize.mistakes import WRONG_RGB, caption, circle_joints
 
 JOINTS = np.array([[50.0, 40], [np.nan, 20], [300, 60], [20, 80]])
 

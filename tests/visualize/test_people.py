@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from dcpose.skeleton import POSETRACK
-from dcpose.visualize import LEFT_RGB, RIGHT_RGB
 from dcpose.visualize.people import ID_COLOURS, NO_ID_RGB, draw_people
+from dcpose.visualize.pose import LEFT_RGB, RIGHT_RGB
 
 J = POSETRACK.num_joints
 

@@ -3,8 +3,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dcpose.visualize import JointSamples, JointStages, picture_grid, stages_sheet
-from dcpose.visualize.stages import ADDS_RGB, FINAL_RGB, TAKES_RGB, TRUTH_RGB
+from dcpose.visualize.sheets import picture_grid
+from dcpose.visualize.stages import (
+    ADDS_RGB,
+    FINAL_RGB,
+    TAKES_RGB,
+    TRUTH_RGB,
+    JointSamples,
+    JointStages,
+    stages_sheet,
+)
 
 TITLE, MARGIN = 26, 6
 REGULAR = np.array([[2.0, 3], [6, 3]])

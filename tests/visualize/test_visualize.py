@@ -6,15 +6,9 @@ from hypothesis import strategies as st
 
 from dcpose.geometry import apply_affine
 from dcpose.skeleton import POSETRACK, Skeleton
-from dcpose.visualize import (
-    LEFT_RGB,
-    MIDDLE_RGB,
-    RIGHT_RGB,
-    comparison_sheet,
-    draw_pose,
-    overlay_heatmaps,
-    person_view,
-)
+from dcpose.visualize.heatmaps import overlay_heatmaps
+from dcpose.visualize.pose import LEFT_RGB, MIDDLE_RGB, RIGHT_RGB, draw_pose
+from dcpose.visualize.sheets import comparison_sheet, person_view
 
 SKELETON = Skeleton(
     name="four",

@@ -46,8 +46,9 @@ from dcpose.formats.posetrack.records import (
 from dcpose.formats.skeleton_yaml import read_skeleton
 from dcpose.skeleton import POSETRACK, Skeleton
 from dcpose.structures import PersonRecord
-from dcpose.visualize import comparison_sheet, draw_pose
 from dcpose.visualize.picture_file import write_picture
+from dcpose.visualize.pose import draw_pose
+from dcpose.visualize.sheets import comparison_sheet
 
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 SAMPLES = 4
