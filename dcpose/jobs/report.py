@@ -17,14 +17,8 @@ from dcpose.data.frames import FrameError, read_frame
 from dcpose.evaluation.curves import Curves, measure_curves, read_matchings
 from dcpose.evaluation.matching import Matching
 from dcpose.formats.posetrack.records import VideoAnnotation
-from dcpose.report.assemble import (
-    check_comparable,
-    make_charts,
-    protocol_line,
-    read_sweep,
-    results_table,
-    subset_table,
-)
+from dcpose.report.assemble import check_comparable, make_charts, protocol_line, read_sweep
+from dcpose.report.comparison import Model, group_table, subset_comparison
 from dcpose.report.gallery import WorstPerson, describe, draw_worst, to_data_uri, worst_people
 from dcpose.report.page import Card, Gallery, Page
 from dcpose.report.run_files import RunRecord
@@ -44,6 +38,7 @@ def make_page(runs: Sequence[RunRecord], sweeps: Sequence[Path], people: int) ->
         ValueError: if the runs cannot stand side by side, or a sweep has no table.
     """
     check_comparable(runs)
+    models = [Model(run.name, [run.results]) for run in runs]
     curves: dict[str, Curves] = {}
     galleries, notes = [], []
     for run in runs:
@@ -62,9 +57,9 @@ def make_page(runs: Sequence[RunRecord], sweeps: Sequence[Path], people: int) ->
     return Page(
         title=" · ".join(run.name for run in runs),
         made=f"Made on {datetime.now():%Y-%m-%d %H:%M}.",
-        results=results_table(runs),
+        results=group_table("run", models),
         protocols={run.name: protocol_line(run) for run in runs},
-        subsets=subset_table(runs),
+        subsets=subset_comparison("run", models, show_changes=False),
         charts=make_charts(runs, curves),
         galleries=galleries,
         sweeps=[read_sweep(folder) for folder in sweeps],

@@ -17,6 +17,9 @@ from dcpose.evaluation.subsets import subset_title
 from dcpose.report.published import GROUPS, PUBLISHED, REFERENCE
 from dcpose.report.tables import Spread, Table
 
+BySeed = Mapping[int, Mapping[str, float | None]]
+"""Figures by seed and name."""
+
 
 @dataclass(frozen=True)
 class Row:
@@ -32,8 +35,8 @@ class Row:
 
     experiment: str
     trainable: int
-    groups: Mapping[int, Mapping[str, float | None]]
-    subsets: Mapping[int, Mapping[str, float | None]] = field(default_factory=dict)
+    groups: BySeed
+    subsets: BySeed = field(default_factory=dict)
 
 
 def in_the_order_of_the_paper(rows: Sequence[Row]) -> list[Row]:
@@ -44,31 +47,19 @@ def in_the_order_of_the_paper(rows: Sequence[Row]) -> list[Row]:
     return known + [row for row in rows if row.experiment not in PUBLISHED]
 
 
-def spread(row: Row, group: str) -> Spread:
-    """Return mean and deviation of a group of joints over the seeds where it is defined."""
-    return _spread(row.groups, group)
-
-
-def difference(row: Row, reference: Row) -> Spread:
-    """Return row minus reference in the last group, the total, over the seeds that both have."""
-    return _difference(row.groups, reference.groups, columns_of([row, reference])[-1])
-
-
 def columns_of(rows: Sequence[Row]) -> tuple[str, ...]:
     """Return the groups that were measured, the last one the total; PoseTrack's before any was."""
     measured = (groups for row in rows for groups in row.groups.values())
     return tuple(next(measured, GROUPS))
 
 
-def _spread(by_seed: Mapping[int, Mapping[str, float | None]], name: str) -> Spread:
+def spread(by_seed: BySeed, name: str) -> Spread:
+    """Return mean and deviation of a group of joints, or a subset, over the seeds that have it."""
     return Spread.of([values.get(name) for values in by_seed.values()])
 
 
-def _difference(
-    own: Mapping[int, Mapping[str, float | None]],
-    other: Mapping[int, Mapping[str, float | None]],
-    name: str,
-) -> Spread:
+def difference(own: BySeed, other: BySeed, name: str) -> Spread:
+    """Return own minus other in a group of joints, or a subset, over the seeds that both have."""
     seeds = [seed for seed in own if seed in other]
     return Spread.of_differences([(own[seed].get(name), other[seed].get(name)) for seed in seeds])
 
@@ -111,17 +102,19 @@ def _table(rows: Sequence[Row]) -> Table:
     groups = columns_of(rows)
     titles = [GROUP_TITLES.get(group, group) for group in groups]
     columns = ["variant", *titles, "difference", "published Mean", "published difference"]
-    cells = [
-        [
-            row_title(row),
-            *(str(spread(row, group)) for group in groups),
-            "" if row is reference else f"{difference(row, reference):+}",
-            *_published_cells(row),
-            f"{row.trainable:,}",
-            ", ".join(map(str, row.groups)) or "-",
-        ]
-        for row in rows
-    ]
+    cells = []
+    for row in rows:
+        change = difference(row.groups, reference.groups, groups[-1])
+        cells.append(
+            [
+                row_title(row),
+                *(str(spread(row.groups, group)) for group in groups),
+                "" if row is reference else f"{change:+}",
+                *_published_cells(row),
+                f"{row.trainable:,}",
+                ", ".join(map(str, row.groups)) or "-",
+            ]
+        )
     return Table([*columns, "parameters", "seeds"], cells)
 
 
@@ -133,9 +126,9 @@ def _table_of_subsets(rows: Sequence[Row]) -> Table:
     for row in rows:
         line = [row_title(row)]
         for name in names:
-            change = _difference(row.subsets, reference.subsets, name)
+            change = difference(row.subsets, reference.subsets, name)
             beside = "" if row is reference or math.isnan(change.mean) else f" ({change:+})"
-            line.append(f"{_spread(row.subsets, name)}{beside}")
+            line.append(f"{spread(row.subsets, name)}{beside}")
         cells.append(line)
     return Table(["variant", *map(subset_title, names)], cells)
 
@@ -158,14 +151,15 @@ def to_json_dict(rows: Sequence[Row]) -> dict[str, Any]:
 
 def _row_dict(row: Row, reference: Row, groups: Sequence[str]) -> dict[str, Any]:
     published = PUBLISHED.get(row.experiment)
+    change = difference(row.groups, reference.groups, groups[-1])
     return {
         "experiment": row.experiment,
         "trainable_parameters": row.trainable,
         "seeds": {str(seed): dict(values) for seed, values in row.groups.items()},
-        "mean": {group: none_if_nan(spread(row, group).mean) for group in groups},
-        "std": {group: none_if_nan(spread(row, group).std) for group in groups},
-        "difference_mean": none_if_nan(difference(row, reference).mean),
-        "difference_std": none_if_nan(difference(row, reference).std),
+        "mean": {group: none_if_nan(spread(row.groups, group).mean) for group in groups},
+        "std": {group: none_if_nan(spread(row.groups, group).std) for group in groups},
+        "difference_mean": none_if_nan(change.mean),
+        "difference_std": none_if_nan(change.std),
         "subsets": {name: _subset_dict(row, reference, name) for name in _subset_names([row])},
         "published": dict(zip(GROUPS, published.ap, strict=True)) if published else None,
         "published_mean_of_joints": published.mean_of_joints if published else None,
@@ -173,7 +167,7 @@ def _row_dict(row: Row, reference: Row, groups: Sequence[str]) -> dict[str, Any]
 
 
 def _subset_dict(row: Row, reference: Row, name: str) -> dict[str, Any]:
-    own, change = _spread(row.subsets, name), _difference(row.subsets, reference.subsets, name)
+    own, change = spread(row.subsets, name), difference(row.subsets, reference.subsets, name)
     return {
         "seeds": {str(seed): values.get(name) for seed, values in row.subsets.items()},
         "mean": none_if_nan(own.mean),

@@ -11,7 +11,6 @@ from typing import Any
 from dcpose.evaluation.curves import PCKH_LIMITS, RECALL_STEPS, Curves
 from dcpose.evaluation.evaluator import GROUP_TITLES
 from dcpose.report import charts
-from dcpose.report.comparison import Model, group_table, subset_comparison
 from dcpose.report.page import Chart, Sweep
 from dcpose.report.run_files import RunRecord
 from dcpose.report.tables import Table
@@ -68,27 +67,6 @@ def groups_of(run: RunRecord) -> dict[str, float | None]:
     return dict(groups)
 
 
-def headline_of(run: RunRecord) -> str:
-    """Return what runs are compared by: AP, AUC or PCK."""
-    return str(run.results.get("headline", "AP"))
-
-
-def results_table(runs: Sequence[RunRecord]) -> Table:
-    """Return a row per run, with the difference to the first."""
-    for run in runs:
-        groups_of(run)
-    return group_table("run", _models(runs))
-
-
-def subset_table(runs: Sequence[RunRecord]) -> Table | None:
-    """Return a row per run and a column per labelled subset; None if nothing is labelled."""
-    return subset_comparison("run", _models(runs), show_changes=False)
-
-
-def _models(runs: Sequence[RunRecord]) -> list[Model]:
-    return [Model(run.name, [run.results]) for run in runs]
-
-
 def protocol_line(run: RunRecord) -> str:
     """Return what the AP was measured under, in words."""
     protocol = run.results.get("protocol", {})
@@ -104,7 +82,7 @@ def make_charts(runs: Sequence[RunRecord], curves: Mapping[str, Curves]) -> list
         runs: at least one.
         curves: by run, those that could be measured.
     """
-    headline = headline_of(runs[0])
+    headline = str(runs[0].results.get("headline", "AP"))  # or AUC, or PCK
     # errors in pixels have another scale
     columns = [column for column in groups_of(runs[0]) if not column.endswith(" px")]
     values = {run.name: [_number(groups_of(run)[column]) for column in columns] for run in runs}

@@ -150,9 +150,12 @@ def ablation_figure(rows: Sequence[Row]) -> Figure:
     figure = Figure(figsize=(9.4, 1.6 + 0.36 * len(rows)), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
     total = columns_of(rows)[-1]
-    _whiskers(left, places, [spread(row, total) for row in rows])
+    _whiskers(left, places, [spread(row.groups, total) for row in rows])
     nothing = Spread(math.nan, math.nan)
-    changes = [nothing if row is reference else difference(row, reference) for row in rows]
+    changes = [
+        nothing if row is reference else difference(row.groups, reference.groups, total)
+        for row in rows
+    ]
     _whiskers(right, places, changes)
     published = [math.nan if row is reference else published_change(row) for row in rows]
     right.plot(
@@ -194,11 +197,7 @@ def _lines(axes: Axes, series: Series, marker: str = "") -> None:
 
 
 def _line(number: int) -> dict[str, Any]:
-    return {
-        "color": colour(number),
-        "linestyle": DASHES[number % len(DASHES)],
-        "linewidth": 1.6,
-    }
+    return {"color": colour(number), "linestyle": DASHES[number % len(DASHES)], "linewidth": 1.6}
 
 
 def _legend(axes: Axes, runs: int) -> None:

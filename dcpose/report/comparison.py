@@ -11,8 +11,6 @@ from dcpose.evaluation.evaluator import GROUP_TITLES
 from dcpose.evaluation.subsets import subset_title
 from dcpose.report.tables import Spread, Table
 
-TOTAL = "Total"
-
 
 @dataclass(frozen=True)
 class Model:

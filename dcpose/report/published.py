@@ -52,8 +52,7 @@ _TABLE_5 = {
     ),
     "ablation_no_prf": PaperRow("r/m PRF", (87.4, 88.3, 83.6, 77.6, 82.7, 80.5, 73.4, 82.1)),
     "ablation_dilations_3": PaperRow(
-        "1 dilation, d = 3",
-        (87.3, 88.5, 83.8, 72.6, 82.9, 78.4, 73.7, 81.7),
+        "1 dilation, d = 3", (87.3, 88.5, 83.8, 72.6, 82.9, 78.4, 73.7, 81.7)
     ),
     "ablation_dilations_3_6": PaperRow(
         "2 dilations, d = 3, 6", (87.5, 88.2, 83.6, 74.7, 82.8, 79.8, 73.6, 81.9)
@@ -72,10 +71,7 @@ _TABLE_5 = {
     ),
     "ablation_interval_2": PaperRow("T = 2", (87.7, 88.4, 83.8, 78.0, 83.0, 80.8, 73.2, 82.6)),
     "ablation_interval_3": PaperRow("T = 3", (87.6, 88.4, 83.6, 77.7, 82.6, 80.7, 71.7, 82.1)),
-    "ablation_interval_4": PaperRow(
-        "T = 4",
-        (81.2, 87.4, 83.3, 76.7, 81.9, 80.2, 72.1, 81.7),
-    ),
+    "ablation_interval_4": PaperRow("T = 4", (81.2, 87.4, 83.3, 76.7, 81.9, 80.2, 72.1, 81.7)),
 }
 
 _SINGLE_FRAME = PaperRow(

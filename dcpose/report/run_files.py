@@ -81,10 +81,9 @@ def read_run(folder: Path, name: str | None = None) -> RunRecord:
         config = _mapping(read_yaml(config_file))
     except ValueError as error:
         raise ValueError(f"{config_file}: {error}; measure the run again") from None
-    environment = next(
-        (path for path in (folder / "environment.json",) if path.is_file()),
-        evaluation / "environment.json",
-    )
+    environment = folder / "environment.json"
+    if not environment.is_file():
+        environment = evaluation / "environment.json"
     lines = _log_lines(folder / "log.jsonl")
     return RunRecord(
         name=name or str(config.get("experiment", folder.name)),

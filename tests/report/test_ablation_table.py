@@ -21,13 +21,13 @@ def test_spread_by_hand():
 
 
 def test_undefined_seeds_do_not_count():
-    assert spread(row("x", {0: 10.0, 1: None, 2: 20.0}), "Hip") == Spread.of([10.0, 20.0])
+    assert spread(row("x", {0: 10.0, 1: None, 2: 20.0}).groups, "Hip") == Spread.of([10.0, 20.0])
 
 
 def test_difference_is_taken_seed_by_seed():
     # seeds 0 and 2 in both: 11 - 10 and 23 - 20
     reference, other = row("a", {0: 10.0, 2: 20.0, 3: 99.0}), row("b", {0: 11.0, 1: 0.0, 2: 23.0})
-    assert difference(other, reference) == Spread.of([1.0, 3.0])
+    assert difference(other.groups, reference.groups, "Total") == Spread.of([1.0, 3.0])
 
 
 def test_table_has_the_order_of_the_paper_and_its_column():

@@ -6,13 +6,8 @@ import numpy as np
 import pytest
 
 from dcpose.evaluation.curves import PCKH_LIMITS, RECALL_STEPS, Curves
-from dcpose.report.assemble import (
-    check_comparable,
-    make_charts,
-    protocol_line,
-    results_table,
-    subset_table,
-)
+from dcpose.report.assemble import check_comparable, make_charts, protocol_line
+from dcpose.report.comparison import Model, group_table, subset_comparison
 from dcpose.report.run_files import RunRecord
 
 
@@ -30,8 +25,12 @@ def run(name="a", total=50.0, steps=(), epochs=(), **results) -> RunRecord:
     )
 
 
+def models(*runs):
+    return [Model(own.name, [own.results]) for own in runs]
+
+
 def test_rows_have_the_difference_to_the_first_run():
-    table = results_table([run("a", 50.0), run("b", 53.25), run("c", None)])
+    table = group_table("run", models(run("a", 50.0), run("b", 53.25), run("c", None)))
     assert table.titles == ["run", "Head", "Mean", "difference"]
     assert table.rows[0] == ["a", "-", "50.0", ""]
     assert table.rows[1] == ["b", "-", "53.2", "+3.2"]
@@ -39,15 +38,15 @@ def test_rows_have_the_difference_to_the_first_run():
 
 
 def test_one_run_has_no_difference():
-    assert results_table([run()]).titles == ["run", "Head", "Mean"]
+    assert group_table("run", models(run())).titles == ["run", "Head", "Mean"]
 
 
 def test_subsets_are_columns_with_their_number_of_people():
     parts = {"motion_blur": {"people": 7, "total": 31.0}, "clean": {"people": 9, "total": None}}
-    table = subset_table([run("a", subsets=parts), run("b")])
+    table = subset_comparison("run", models(run("a", subsets=parts), run("b")), show_changes=False)
     assert table.titles == ["run", "rapid motion (7)", "clean (9)"]
     assert table.rows == [["a", "31.0", "-"], ["b", "-", "-"]]
-    assert subset_table([run()]) is None
+    assert subset_comparison("run", models(run()), show_changes=False) is None
 
 
 def test_protocol_in_words():
@@ -77,7 +76,7 @@ def test_pixel_errors_have_a_table_and_charts_of_their_own():
         steps=[{"step": 1, "loss": 0.5}],
         epochs=[{"step": 2, "AUC": 80.0}],
     )
-    assert results_table([trained]).titles == ["run", "mean px", "PCK@0.2", "AUC"]
+    assert group_table("run", models(trained)).titles == ["run", "mean px", "PCK@0.2", "AUC"]
     measures, training = make_charts([trained], {})
     assert (measures.title, training.title) == ("Measures", "Training")
     assert "PCK@0.2" in measures.svg
@@ -93,4 +92,4 @@ def test_runs_that_cannot_stand_side_by_side():
     with pytest.raises(ValueError, match="has AP, expected Head, Total as a"):
         check_comparable([run(), other])
     with pytest.raises(ValueError, match="no groups of joints"):
-        results_table([run(groups={})])
+        check_comparable([run(groups={})])
