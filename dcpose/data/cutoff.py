@@ -40,17 +40,15 @@ class Cut:
 
     def hide_joints(self, joints: np.ndarray) -> np.ndarray:
         """Return (J, 3) joints x, y, visible of which the covered ones are not visible."""
-        return np.column_stack([joints[:, :2], joints[:, 2] * ~self._covers(joints[:, :2])])
+        low, high = self.cover.min(axis=0), self.cover.max(axis=0)
+        covered = ((joints[:, :2] >= low) & (joints[:, :2] <= high)).all(axis=1)
+        return np.column_stack([joints[:, :2], joints[:, 2] * ~covered])
 
     def paint(self, crops: np.ndarray, image_to_crop: np.ndarray) -> None:
         """Cover the hidden part of (F, H, W, 3) crops, in place."""
         corners = np.round(apply_affine(self.cover, image_to_crop)).astype(np.int32)
         for crop in crops:
             cv2.fillConvexPoly(crop, corners, self.color)
-
-    def _covers(self, points: np.ndarray) -> np.ndarray:
-        low, high = self.cover.min(axis=0), self.cover.max(axis=0)
-        return ((points >= low) & (points <= high)).all(axis=-1)
 
 
 def random_cut(box_xywh: np.ndarray, joints: np.ndarray, rng: np.random.Generator) -> Cut | None:

@@ -9,51 +9,41 @@ people of a frame, so its clips are less varied than drawn one by one: a batch o
 moments at 6 people per frame. Crowded frames are cut into parts, so that none fills a batch.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 
 MOST_PER_FRAME = 8
 """People of a frame that stay together; the shared decodes then cost less than the crops."""
 
 
-@dataclass(frozen=True, eq=False)
-class FrameRuns:
-    """Puts people of the same frames together.
+def order_in_runs(
+    videos: np.ndarray, frames: np.ndarray, length: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Return (N,) numbers of people, each once, those of the same frames together.
 
-    Attributes:
+    Args:
         videos: (N,) int64 number of each person's video.
         frames: (N,) int64 number of each person's frame.
         length: frames of a run; 1 puts the people of a frame together, more those of neighbouring
             frames, too, which pays where frames hold one or two people.
+        rng: draws the order.
 
     Raises:
         ValueError: if the length is not positive, or the arrays differ in length.
     """
+    if length < 1 or videos.shape != frames.shape:
+        raise ValueError(
+            f"expected a positive length and as many videos as frames, got {length}, "
+            f"{videos.shape} and {frames.shape}"
+        )
+    shuffled = rng.permutation(len(frames))
+    # runs begin elsewhere in every epoch, so that not the same frames always meet
+    keys = (videos << 32) + (frames + rng.integers(length)) // length
+    _, run, count = np.unique(keys, return_inverse=True, return_counts=True)
+    by_run = shuffled[np.argsort(run[shuffled], kind="stable")]
 
-    videos: np.ndarray
-    frames: np.ndarray
-    length: int
-
-    def __post_init__(self) -> None:
-        if self.length < 1 or self.videos.shape != self.frames.shape:
-            raise ValueError(
-                f"expected a positive length and as many videos as frames, got {self.length}, "
-                f"{self.videos.shape} and {self.frames.shape}"
-            )
-
-    def order(self, rng: np.random.Generator) -> np.ndarray:
-        """Return (N,) numbers of people, each once."""
-        shuffled = rng.permutation(len(self.frames))
-        # runs begin elsewhere in every epoch, so that not the same frames always meet
-        run_number = (self.frames + rng.integers(self.length)) // self.length
-        keys = (self.videos << 32) + run_number
-        _, run, count = np.unique(keys, return_inverse=True, return_counts=True)
-        by_run = shuffled[np.argsort(run[shuffled], kind="stable")]
-
-        place = np.arange(len(by_run)) - np.repeat(np.cumsum(count) - count, count)
-        parts = -(-count // (MOST_PER_FRAME * self.length))
-        part = place * np.repeat(parts, count) // np.repeat(count, count)
-        group = np.repeat(np.cumsum(parts) - parts, count) + part
-        turn = rng.permutation(parts.sum())[group]
-        return by_run[np.argsort(turn, kind="stable")]
+    place = np.arange(len(by_run)) - np.repeat(np.cumsum(count) - count, count)
+    parts = -(-count // (MOST_PER_FRAME * length))
+    part = place * np.repeat(parts, count) // np.repeat(count, count)
+    group = np.repeat(np.cumsum(parts) - parts, count) + part
+    turn = rng.permutation(parts.sum())[group]
+    return by_run[np.argsort(turn, kind="stable")]

@@ -1,7 +1,8 @@
 """Samples to batches: shuffling, sharding, workers."""
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import cast
 
 import cv2
@@ -10,7 +11,7 @@ import torch
 from torch.utils.data import DataLoader, Sampler
 
 from dcpose.data.dataset import PoseTrackClips
-from dcpose.data.epoch_order import FrameRuns
+from dcpose.data.epoch_order import order_in_runs
 from dcpose.data.mixed import MixedClips
 from dcpose.structures import ClipBatch
 
@@ -27,7 +28,7 @@ class EpochSampler(Sampler[tuple[int, int]]):
         seed: seeds the order, >= 0.
         rank: which share, 0 to world_size - 1.
         world_size: number of shares.
-        runs: puts samples together that share frames; None shuffles them one by one.
+        shuffle: draws the order of all samples; None shuffles them one by one.
 
     Raises:
         ValueError: if rank or num_samples is out of range.
@@ -39,7 +40,7 @@ class EpochSampler(Sampler[tuple[int, int]]):
         seed: int,
         rank: int = 0,
         world_size: int = 1,
-        runs: FrameRuns | None = None,
+        shuffle: Callable[[np.random.Generator], np.ndarray] | None = None,
     ) -> None:
         if not 0 <= rank < world_size or num_samples < 1:
             raise ValueError(
@@ -50,7 +51,7 @@ class EpochSampler(Sampler[tuple[int, int]]):
         self.seed = seed
         self.rank = rank
         self.world_size = world_size
-        self.runs = runs
+        self.shuffle = shuffle
         self.epoch = self.skip = 0
 
     def set_epoch(self, epoch: int, skip: int = 0) -> None:
@@ -63,7 +64,7 @@ class EpochSampler(Sampler[tuple[int, int]]):
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
         rng = np.random.default_rng([self.seed, self.epoch])
-        order = rng.permutation(self.num_samples) if self.runs is None else self.runs.order(rng)
+        order = rng.permutation(self.num_samples) if self.shuffle is None else self.shuffle(rng)
         padded = np.resize(order, len(self) * self.world_size)
         epoch = self.epoch
         mine = padded.reshape(self.world_size, -1)[self.rank]
@@ -92,14 +93,18 @@ def make_train_loader(
         world_size: how many train together.
         pin_memory: copy batches to page-locked memory, for CUDA.
         group_frames: neighbouring frames whose people stand together in the order, see
-            `FrameRuns`; 0 shuffles people one by one.
+            `order_in_runs`; 0 shuffles people one by one.
         timeout_s: how long a batch may take before RuntimeError is raised; 0 waits for ever.
     """
-    runs = _frame_runs(dataset, group_frames) if group_frames else None
+    shuffle = None
+    if group_frames:
+        _, videos = np.unique([person.video for person in dataset.people], return_inverse=True)
+        frames = np.array([person.frame for person in dataset.people], np.int64)
+        shuffle = partial(order_in_runs, videos.astype(np.int64), frames, group_frames)
     return DataLoader(
         dataset,  # type: ignore[arg-type]  # yields ClipSample, stacked to ClipBatch
         batch_size=batch_size,
-        sampler=EpochSampler(len(dataset), seed, rank, world_size, runs),
+        sampler=EpochSampler(len(dataset), seed, rank, world_size, shuffle),
         num_workers=workers,
         collate_fn=ClipBatch.stack,
         pin_memory=pin_memory,
@@ -109,12 +114,6 @@ def make_train_loader(
         # an own generator: the loader would otherwise draw from the global random state
         generator=torch.Generator().manual_seed(seed),
     )
-
-
-def _frame_runs(dataset: PoseTrackClips | MixedClips, length: int) -> FrameRuns:
-    _, videos = np.unique([person.video for person in dataset.people], return_inverse=True)
-    frames = np.array([person.frame for person in dataset.people], np.int64)
-    return FrameRuns(videos.astype(np.int64), frames, length)
 
 
 class EpochBatches:
