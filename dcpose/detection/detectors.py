@@ -49,7 +49,8 @@ def make_detector(
         ValueError: for an unknown name, or if weights cannot be had.
     """
     if name == "torchvision":
-        return TorchvisionDetector(device, min_score, weights)
+        model = build_detector(DETECTORS[0], weights, min_score, _NMS_IOU)[0].to(device)
+        return lambda image: next(detect_people(model, [image], batch_size=1, device=device))
     if name == "rtdetr":
         return RtDetrDetector(device, min_score, weights)
     if name == "hog":
@@ -73,19 +74,6 @@ def choose_detector(weights: Path | None = None) -> str:
         "--detector torchvision downloads its weights once (160 MB)"
     )
     return "hog"
-
-
-class TorchvisionDetector:
-    """Faster R-CNN v2 with COCO weights; see `make_detector`."""
-
-    def __init__(self, device: torch.device, min_score: float, weights: Path | None) -> None:
-        model, self.source = build_detector(DETECTORS[0], weights, min_score, _NMS_IOU)
-        self._model = model.to(device)
-        self._device = device
-
-    def __call__(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Find the people of one image."""
-        return next(detect_people(self._model, [image], batch_size=1, device=self._device))
 
 
 class HogDetector:
