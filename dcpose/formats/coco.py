@@ -124,8 +124,11 @@ def _people(
         number = numbers.get(fields.get_int(annotation, "image_id", where))
         if number is None:
             raise ValueError(f"{where}: image_id {annotation['image_id']} is no image of the file")
-        if (reason := _unusable_kind(annotation, category, where)) is not None:
-            skipped[reason] += 1
+        if fields.get_int(annotation, "category_id", where) != category:
+            skipped["category other than person"] += 1
+            continue
+        if annotation.get("iscrowd"):
+            skipped["crowd"] += 1
             continue
         box = fields.get_numbers(annotation, "bbox", 4, where)
         values = fields.get_numbers(annotation, "keypoints", 3 * len(names), where)
@@ -149,9 +152,3 @@ def _person_category(content: dict[str, Any], path: Path) -> tuple[int, list[str
     if len(named) != 1:
         raise ValueError(f"{where}: expected one named 'person', found {len(named)}")
     return fields.get_int(named[0], "id", where), fields.get_list(named[0], "keypoints", where)
-
-
-def _unusable_kind(annotation: dict[str, Any], category: int, where: str) -> str | None:
-    if fields.get_int(annotation, "category_id", where) != category:
-        return "category other than person"
-    return "crowd" if annotation.get("iscrowd") else None

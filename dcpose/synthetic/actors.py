@@ -5,13 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dcpose.synthetic.look import Look, draw_look
-from dcpose.synthetic.motion import (
-    FRAMES_PER_SECOND,
-    Body,
-    Motion,
-    animate,
-    draw_body,
-)
+from dcpose.synthetic.motion import FRAMES_PER_SECOND, Body, Motion, animate, draw_body
 from dcpose.synthetic.render import Stance
 from dcpose.synthetic.setting import STREET, Setting
 

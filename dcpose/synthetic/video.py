@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from dcpose.skeleton import POSETRACK
-from dcpose.synthetic import bursts as bursts
+from dcpose.synthetic import bursts
 from dcpose.synthetic.actors import Actor, draw_actors
 from dcpose.synthetic.look import draw_look
 from dcpose.synthetic.motion import POINTS, Body, animate, draw_body, rotation
@@ -80,7 +80,12 @@ class Video:
         self.actors = draw_actors(people, frames, image_wh, self._horizon, rng, setting)
         is_clear = setting.clear > 0 and rng.uniform() < setting.clear
         self._bursts = [] if is_clear else bursts.draw_bursts(frames, people, rng)
-        self._occluders = self._draw_occluders()
+        self._occluders = [
+            (burst, self._occluder(burst, person))
+            for burst in self._bursts
+            if burst.kind == "occluder"
+            for person in np.flatnonzero(burst.targets).tolist()
+        ]
         self._light = rng.uniform(0.8, 1.15) * rng.uniform(0.92, 1.08, 3).astype(np.float32)
         noise = rng.normal(0, rng.uniform(2, 6), (height + 64, width + 64, 1))
         self._noise = noise.astype(np.float32)
@@ -144,17 +149,8 @@ class Video:
         y0, y1 = feet_y - 1.15 * size, feet_y + 0.15 * size
         return np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]])
 
-    def _draw_occluders(self) -> list[tuple[bursts.Burst, Occluder]]:
-        """For every target of an occluder burst a thing that is in front of it in the middle."""
-        found: list[tuple[bursts.Burst, Occluder]] = []
-        for burst in (b for b in self._bursts if b.kind == "occluder"):
-            found += [
-                (burst, self._occluder(burst, p)) for p in np.flatnonzero(burst.targets).tolist()
-            ]
-        return found
-
     def _occluder(self, burst: bursts.Burst, person: int) -> Occluder:
-        """A thing that crosses one person during the burst."""
+        """A thing that crosses one person during the burst, and is in front of it in the middle."""
         rng, actor = self._rng, self.actors[person]
         middle = burst.first + (burst.length - 1) / 2
         frame = min(round(middle), self.frames - 1)

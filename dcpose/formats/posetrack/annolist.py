@@ -204,7 +204,8 @@ def _person(
         found.add(joint)
         third = score
         if side == "annotations":
-            third = _visibility(point)
+            third = scalar(point.get("is_visible"))
+            third = 1 if third is None else third
             if not (x or y or third):
                 oddities[AT_ORIGIN] += 1
                 third = 1
@@ -253,11 +254,6 @@ def _track_id(value: object, where: str) -> object:
     raise ValueError(
         f"{where}: track_id must be a number in a list of one, like [7], found {found}"
     )
-
-
-def _visibility(point: dict[str, Any]) -> float:
-    value = scalar(point.get("is_visible"))
-    return 1 if value is None else value
 
 
 def scalar(wrapped: Any) -> Any:  # noqa: ANN401 - anything that JSON can hold
