@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from dcpose.data.appearance import Appearance
+from dcpose.data.clip import ClipOptions
 from dcpose.data.crop import crop_matrix
-from dcpose.geometry import Affine, apply_affine, compose, mirror_matrix
+from dcpose.geometry import apply_affine, compose, mirror_matrix
 from dcpose.skeleton import Skeleton
 
 _HALF_BODY_ENLARGE = 1.5
@@ -49,6 +50,10 @@ class Augmentation:
     appearance: Appearance = field(default_factory=Appearance)
 
 
+NO_CHANGES = Augmentation(flip_prob=0.0, rotation_prob=0.0, scale=0.0, half_body_prob=0.0)
+"""Shows every box as it is."""
+
+
 @dataclass(frozen=True, eq=False)
 class CropView:
     """How one person is looked at.
@@ -70,26 +75,22 @@ class CropView:
 def random_view(
     box_xywh: np.ndarray,
     joints: np.ndarray,
-    crop_wh: tuple[int, int],
-    box_enlarge: float,
+    options: ClipOptions,
     augmentation: Augmentation,
     skeleton: Skeleton,
     rng: np.random.Generator,
-    affine: Affine = "classic",
 ) -> CropView:
     """Draw a view of a person.
 
     Args:
         box_xywh: (4,) person box in image pixels.
         joints: (J, 3) x, y in image pixels and visibility; choose the half bodies.
-        crop_wh: crop size in pixels.
-        box_enlarge: factor on the box when it is not replaced by a half body.
+        options: the crop; its factor counts where the box is not replaced by a half body.
         augmentation: what may happen, and how likely.
         skeleton: says what the upper body is.
         rng: source of all randomness.
-        affine: what the box is mapped to.
     """
-    factor = box_enlarge
+    factor = options.box_enlarge
     half_body = _random_half_body(joints, augmentation, skeleton, rng)
     if half_body is not None:
         box_xywh, factor = half_body, _HALF_BODY_ENLARGE
@@ -103,10 +104,10 @@ def random_view(
     if rng.random() < augmentation.rotation_prob:
         limit = 2 * augmentation.rotation_deg
         angle_deg = float(np.clip(rng.normal(0, augmentation.rotation_deg), -limit, limit))
-    matrix = crop_matrix(box_xywh, crop_wh, factor, angle_deg, affine)
+    matrix = crop_matrix(box_xywh, options.crop_wh, factor, angle_deg, options.affine)
     mirrored = bool(rng.random() < augmentation.flip_prob)
     if mirrored:
-        matrix = compose(mirror_matrix(crop_wh, affine), matrix)
+        matrix = compose(mirror_matrix(options.crop_wh, options.affine), matrix)
     return CropView(matrix, mirrored)
 
 

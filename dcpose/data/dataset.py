@@ -11,10 +11,10 @@ import numpy as np
 from torch.utils.data import Dataset
 
 from dcpose.data.appearance import change_appearance
-from dcpose.data.augment import Augmentation, CropView, random_view
+from dcpose.data.augment import NO_CHANGES, Augmentation, random_view
 from dcpose.data.clip import Clip, ClipOptions, choose_clip, usable_frames
-from dcpose.data.crop import crop_matrix, visible_box, warp_frames
-from dcpose.data.cutoff import Cut, random_cut
+from dcpose.data.crop import visible_box, warp_frames
+from dcpose.data.cutoff import random_cut
 from dcpose.data.frames import check_frame_wh, frame_wh, read_frame
 from dcpose.formats.posetrack.records import VideoAnnotation, training_people
 from dcpose.geometry import invert_affine
@@ -61,7 +61,7 @@ class PoseTrackClips(Dataset[ClipSample]):
             sources = ", ".join(sorted({str(video.source.parent) for video in videos}))
             raise ValueError(f"no person with a labelled joint in {sources or 'no videos'}")
         self.options = options
-        self.augmentation = augmentation
+        self.augmentation = augmentation or NO_CHANGES
         self.seed = seed
         self.skeleton = skeleton
         self.draws = draws
@@ -123,7 +123,7 @@ class PoseTrackClips(Dataset[ClipSample]):
 
     def _sample(self, plan: "_Plan", frames: Mapping[Path, np.ndarray]) -> ClipSample:
         """Cut out a clip, whose frames must all have the size of the video."""
-        person, options = plan.person, self.options
+        person, options, augmentation = plan.person, self.options, self.augmentation
         expected_wh = plan.video.expected_wh(plan.clip.cur)
         for path in plan.paths:
             expected_wh = expected_wh or frame_wh(frames[path])
@@ -131,15 +131,16 @@ class PoseTrackClips(Dataset[ClipSample]):
         images = [frames[plan.video.frame_path(number)] for number in plan.clip.numbers]
         image_joints = cast(np.ndarray, person.joints)  # training_people keeps only labelled ones
         box = visible_box(person, frame_wh(images[0]))
-        cut = self._cut(box, image_joints, plan.rng)
+        cut = None
+        if augmentation.cut_prob and plan.rng.random() < augmentation.cut_prob:
+            cut = random_cut(box, image_joints, plan.rng)
         if cut is not None:
             box, image_joints = cut.box_xywh, cut.hide_joints(image_joints)
-        view = self._view(box, image_joints, plan.rng)
+        view = random_view(box, image_joints, options, augmentation, self.skeleton, plan.rng)
         crops = warp_frames(images, view.image_to_crop, options.crop_wh)
         if cut is not None:
             cut.paint(crops, view.image_to_crop)
-        if self.augmentation is not None:
-            crops = change_appearance(crops, self.augmentation.appearance, plan.rng)
+        crops = change_appearance(crops, augmentation.appearance, plan.rng)
         joints = view.move_joints(image_joints, self.skeleton)
         return ClipSample(
             person=person,
@@ -148,26 +149,6 @@ class PoseTrackClips(Dataset[ClipSample]):
             crop_to_image=invert_affine(view.image_to_crop),
             joints=joints[:, :2].astype(np.float32),
             joint_weights=joints[:, 2].astype(np.float32),
-        )
-
-    def _cut(self, box: np.ndarray, joints: np.ndarray, rng: np.random.Generator) -> Cut | None:
-        probability = 0.0 if self.augmentation is None else self.augmentation.cut_prob
-        return random_cut(box, joints, rng) if probability and rng.random() < probability else None
-
-    def _view(self, box: np.ndarray, joints: np.ndarray, rng: np.random.Generator) -> CropView:
-        options = self.options
-        if self.augmentation is None:
-            matrix = crop_matrix(box, options.crop_wh, options.box_enlarge, affine=options.affine)
-            return CropView(matrix, mirrored=False)
-        return random_view(
-            box,
-            joints,
-            options.crop_wh,
-            options.box_enlarge,
-            self.augmentation,
-            self.skeleton,
-            rng,
-            options.affine,
         )
 
 

@@ -80,9 +80,7 @@ def load_sample(
         matrix = crop_matrix(box, options.crop_wh, options.box_enlarge)
         moved = np.column_stack([apply_affine(joints[:, :2], matrix), joints[:, 2]])
     else:
-        view = random_view(
-            box, joints, options.crop_wh, options.box_enlarge, augmentation, POSETRACK, rng
-        )
+        view = random_view(box, joints, options, augmentation, POSETRACK, rng)
         matrix, moved = view.image_to_crop, view.move_joints(joints, POSETRACK)
     crops = [
         cv2.warpAffine(image, matrix, options.crop_wh, flags=cv2.INTER_LINEAR) for image in images

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from dcpose.data.augment import Augmentation, CropView, random_view
+from dcpose.data.clip import ClipOptions
 from dcpose.data.crop import crop_matrix
 from dcpose.geometry import apply_affine, invert_affine
 from dcpose.skeleton import POSETRACK
@@ -25,7 +26,8 @@ def view(rng=None, joints=None, **changes):
     rng = rng or np.random.default_rng(0)
     joints = joints_in_a_row() if joints is None else joints
     augmentation = Augmentation(**(NOTHING | changes))
-    return random_view(BOX, joints, CROP_WH, ENLARGE, augmentation, POSETRACK, rng)
+    options = ClipOptions(CROP_WH, ENLARGE)
+    return random_view(BOX, joints, options, augmentation, POSETRACK, rng)
 
 
 def views(count=2000, **changes):
