@@ -1,5 +1,6 @@
 """Inference clips: every video is walked once, and every frame that is needed is decoded once."""
 
+import contextlib
 from collections import defaultdict, deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -84,19 +85,15 @@ class ClipStream:
 
     def __iter__(self) -> Iterator[ClipBatch]:
         """Walk all videos; people come in the order of videos and frames."""
-        batches = self._batches()
-        try:
-            # one thread: a generator runs in one place at a time, and batches keep their order
-            with ThreadPoolExecutor(1) as producer:
-                pending = deque(producer.submit(next, batches, None) for _ in range(_BATCHES_AHEAD))
-                try:
-                    while (batch := pending.popleft().result()) is not None:
-                        pending.append(producer.submit(next, batches, None))
-                        yield batch
-                finally:
-                    producer.shutdown(wait=True, cancel_futures=True)
-        finally:
-            batches.close()
+        # one thread: a generator runs in one place at a time, and batches keep their order
+        with contextlib.closing(self._batches()) as batches, ThreadPoolExecutor(1) as producer:
+            pending = deque(producer.submit(next, batches, None) for _ in range(_BATCHES_AHEAD))
+            try:
+                while (batch := pending.popleft().result()) is not None:
+                    pending.append(producer.submit(next, batches, None))
+                    yield batch
+            finally:
+                producer.shutdown(wait=True, cancel_futures=True)
 
     def _batches(self) -> Generator[ClipBatch, None, None]:
         with ThreadPoolExecutor(self.workers) as pool:

@@ -129,14 +129,6 @@ def _detection(image_id: int, box: tuple[float, ...], score: float) -> dict[str,
 
 def category_entries() -> list[dict[str, Any]]:
     """The one category, person, with the order of its joints."""
-    names = list(POSETRACK.joint_names)
+    category = {"supercategory": "person", "id": 1, "name": "person"}
     limbs = (POSETRACK.limb_indices + 1).tolist()  # COCO counts from 1
-    return [
-        {
-            "supercategory": "person",
-            "id": 1,
-            "name": "person",
-            "keypoints": names,
-            "skeleton": limbs,
-        }
-    ]
+    return [{**category, "keypoints": list(POSETRACK.joint_names), "skeleton": limbs}]

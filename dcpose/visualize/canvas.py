@@ -27,14 +27,10 @@ def line(
     cv2.line(image, _fixed(start), _fixed(end), colour, thickness, cv2.LINE_AA, _SUBPIXEL_BITS)
 
 
-def dot(image: np.ndarray, center: np.ndarray, radius: int, colour: Rgb) -> None:
-    """Draw a filled circle around a (2,) point."""
-    fixed_radius = radius << _SUBPIXEL_BITS
-    cv2.circle(image, _fixed(center), fixed_radius, colour, -1, cv2.LINE_AA, _SUBPIXEL_BITS)
-
-
-def ring(image: np.ndarray, center: np.ndarray, radius: int, colour: Rgb, thickness: int) -> None:
-    """Draw a circle around a (2,) point."""
+def circle(
+    image: np.ndarray, center: np.ndarray, radius: int, colour: Rgb, thickness: int = -1
+) -> None:
+    """Draw a circle around a (2,) point, filled by a thickness of -1."""
     fixed_radius = radius << _SUBPIXEL_BITS
     cv2.circle(image, _fixed(center), fixed_radius, colour, thickness, cv2.LINE_AA, _SUBPIXEL_BITS)
 

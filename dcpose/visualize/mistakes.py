@@ -6,7 +6,7 @@ Images are (H, W, 3) uint8 RGB; points are (x, y) in pixels. Nothing draws on it
 import cv2
 import numpy as np
 
-from dcpose.visualize.canvas import FARTHEST, OUTLINE_RGB, Rgb, check_image, line_thickness, ring
+from dcpose.visualize.canvas import FARTHEST, OUTLINE_RGB, Rgb, check_image, circle, line_thickness
 
 WRONG_RGB: Rgb = (255, 40, 40)
 
@@ -41,7 +41,7 @@ def circle_joints(image: np.ndarray, joints: np.ndarray, wrong: np.ndarray) -> n
     # all outlines come first, so that rings do not cut each other
     for colour, extra in ((OUTLINE_RGB, 1), (WRONG_RGB, 0)):
         for point in inside:
-            ring(drawn, point, radius, colour, thickness + extra)
+            circle(drawn, point, radius, colour, thickness + extra)
     return drawn
 
 

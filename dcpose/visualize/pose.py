@@ -12,7 +12,7 @@ from dcpose.visualize.canvas import (
     OUTLINE_RGB,
     Rgb,
     check_image,
-    dot,
+    circle,
     line,
     line_thickness,
 )
@@ -88,8 +88,8 @@ def paint_pose(
         side = colours[a] if colours[a] == colours[b] else limb_colour(colours[a], colours[b])
         line(image, joints[a], joints[b], _greyed(side, min(sure[a], sure[b])), thickness)
     for joint in np.flatnonzero(shown):
-        dot(image, joints[joint], thickness + 2, OUTLINE_RGB)
-        dot(image, joints[joint], thickness + 1, _greyed(colours[joint], sure[joint]))
+        circle(image, joints[joint], thickness + 2, OUTLINE_RGB)
+        circle(image, joints[joint], thickness + 1, _greyed(colours[joint], sure[joint]))
 
 
 def _greyed(colour: Rgb, confidence: float) -> Rgb:

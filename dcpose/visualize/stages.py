@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from dcpose.visualize.canvas import OUTLINE_RGB, Rgb, dot, line, ring
+from dcpose.visualize.canvas import OUTLINE_RGB, Rgb, circle, line
 from dcpose.visualize.heatmaps import overlay_heatmaps
 from dcpose.visualize.sheets import picture_grid
 
@@ -146,14 +146,14 @@ def _draw_samples(
     moved = scale * samples.moved
     for start, end in zip(regular, moved, strict=True):
         line(picture, start, end, FINAL_RGB, 1)
-        dot(picture, start, 1, FINAL_RGB)
+        circle(picture, start, 1, FINAL_RGB)
     share = np.abs(samples.factors) / max(largest, 1e-12)
     # the area of a dot says how much it counts; the weightiest lie on top
     for index in np.argsort(share):
         radius = max(_SMALLEST, round(_LARGEST * float(np.sqrt(share[index]))))
         colour = ADDS_RGB if samples.factors[index] > 0 else TAKES_RGB
-        dot(picture, moved[index], radius + 1, OUTLINE_RGB)
-        dot(picture, moved[index], radius, colour)
+        circle(picture, moved[index], radius + 1, OUTLINE_RGB)
+        circle(picture, moved[index], radius, colour)
     _mark(picture, stages, scale)
 
 
@@ -161,5 +161,5 @@ def _mark(picture: np.ndarray, stages: JointStages, scale: np.ndarray) -> None:
     marks = [(stages.truth, TRUTH_RGB, 12), (stages.joint, FINAL_RGB, 9)]
     for point, colour, radius in marks:
         if point is not None:
-            ring(picture, scale * point, radius, OUTLINE_RGB, 3)
-            ring(picture, scale * point, radius, colour, 1)
+            circle(picture, scale * point, radius, OUTLINE_RGB, 3)
+            circle(picture, scale * point, radius, colour, 1)
