@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +73,16 @@ def coco_results(
     if joint_score == "heatmap_times_box":
         heatmap_scores = heatmap_scores / np.where(box_scores, box_scores, 1.0)[:, None]
     ranks = person_scores(heatmap_scores, box_scores)
-    return _entries(annotations, padded, ranks), +omissions
+    people = [
+        {
+            "image_id": annotation["image_id"],
+            "category_id": 1,
+            "keypoints": person.ravel().tolist(),
+            "score": float(score),
+        }
+        for annotation, person, score in zip(annotations, padded, ranks, strict=True)
+    ]
+    return people, +omissions
 
 
 def _numbers(rows: list[Any], key: str, width: int, path: Path) -> np.ndarray:
@@ -90,17 +98,3 @@ def _numbers(rows: list[Any], key: str, width: int, path: Path) -> np.ndarray:
         place = f"{path}: annotations[{broken[0]}]: {key!r} holds null, NaN or infinity"
         raise EvaluationInputError(f"{place}, {expected}")
     return values
-
-
-def _entries(
-    annotations: Sequence[dict[str, Any]], joints: np.ndarray, scores: np.ndarray
-) -> list[dict[str, Any]]:
-    return [
-        {
-            "image_id": annotation["image_id"],
-            "category_id": 1,
-            "keypoints": person.ravel().tolist(),
-            "score": float(score),
-        }
-        for annotation, person, score in zip(annotations, joints, scores, strict=True)
-    ]

@@ -65,9 +65,9 @@ def one_person_video(
         own = joints[frame - 1]
         box = boxes[frame - 1]
         box = box_around(own) if box is None else box
-        reason = "neither box nor joints" if box is None else unusable_box(box, image_wh)
+        reason = unusable_box(box, image_wh)
         if box is None or reason is not None:
-            skipped[reason or ""] += 1
+            skipped[str(reason)] += 1
         else:
             people.append(PersonRecord(folder.name, image_id, frame, box, joints=own, track_id=0))
     return VideoAnnotation(

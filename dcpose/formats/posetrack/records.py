@@ -232,8 +232,10 @@ def training_people(videos: Iterable[VideoAnnotation]) -> list[PersonRecord]:
     return labelled
 
 
-def unusable_box(box_xywh: np.ndarray, image_wh: tuple[int, int] | None) -> str | None:
+def unusable_box(box_xywh: np.ndarray | None, image_wh: tuple[int, int] | None) -> str | None:
     """Return why a person with this box is left out, or None if the box can be cropped."""
+    if box_xywh is None:
+        return "neither box nor joints"
     if box_xywh[2] <= 0 or box_xywh[3] <= 0:
         return "box without area"
     if image_wh is not None and not overlaps_image(box_xywh, image_wh):
@@ -259,7 +261,10 @@ def _people(
     for person in file.people:
         joints = np.vstack([person.keypoints, np.zeros((1, 3))])[columns]
         box = person.box_xywh if person.box_xywh is not None else box_around(joints)
-        reason = _unusable_annotated_box(box, file.image_wh)
+        reason = unusable_box(box, file.image_wh)
+        if box is not None and reason is None and file.image_wh is not None:
+            # annotated boxes are cut to the image before cropping, which can leave nothing
+            reason = "box without area" if min(clip_to_image(box, file.image_wh)[2:]) <= 0 else None
         if box is None or reason is not None:
             skipped[str(reason)] += 1
             continue
@@ -274,16 +279,6 @@ def _people(
             )
         )
     return people, skipped
-
-
-def _unusable_annotated_box(box: np.ndarray | None, image_wh: tuple[int, int] | None) -> str | None:
-    if box is None:
-        return "neither box nor joints"
-    reason = unusable_box(box, image_wh)
-    # annotated boxes are cut to the image before cropping, which can leave nothing
-    if reason is None and image_wh is not None and min(clip_to_image(box, image_wh)[2:]) <= 0:
-        return "box without area"
-    return reason
 
 
 def box_around(joints: np.ndarray) -> np.ndarray | None:
