@@ -1,7 +1,6 @@
 """The frames of a video on disk against what its annotation file says; files are not decoded."""
 
 import os
-import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from dcpose.data.frame_file import SUFFIXES, FrameFacts, inspect_frame
 from dcpose.data.frames import sizes_differ
 from dcpose.files.listing import list_folder
 from dcpose.formats.findings import Finding, Level
-from dcpose.formats.posetrack.images import ImagePlace, link_fault
+from dcpose.formats.posetrack.images import ImagePlace, link_fault, numbered_files
 
 _FACTS = TypeAdapter(FrameFacts)
 
@@ -86,27 +85,24 @@ def _scan(
 ) -> dict[int, FrameFacts]:
     """Return the facts of the frames of the clip, and of the listed ones, that are on disk."""
     suffix = PurePosixPath(video.frames[0].file_name).suffix
-    pattern = re.compile(rf"([0-9]{{{video.digits}}}){re.escape(suffix)}")
     clip = range(video.first_frame, video.first_frame + video.num_frames)
     facts = {}
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            match = pattern.fullmatch(entry.name)
-            if match is None or not (int(match[1]) in clip or int(match[1]) in listed):
-                continue
-            try:
-                stamp = stamp_of(entry.stat())
-            except OSError:
-                # a dead link is as good as no file, but deserves its own words
-                fault = f"a dead link, to {os.readlink(entry.path)}; copy the frame there"
-                facts[int(match[1])] = FrameFacts(None, fault)
-                continue
-            leads_out = link_fault(Path(entry.path), base) if entry.is_symlink() else None
-            if leads_out is not None:
-                facts[int(match[1])] = FrameFacts(None, leads_out)
-                continue
-            look = partial(inspect_frame, Path(entry.path))
-            facts[int(match[1])] = cache.find(entry.path, stamp, _FACTS, look)
+    for number, entry in numbered_files(folder, video.digits, suffix):
+        if number not in clip and number not in listed:
+            continue
+        try:
+            stamp = stamp_of(entry.stat())
+        except OSError:
+            # a dead link is as good as no file, but deserves its own words
+            fault = f"a dead link, to {os.readlink(entry.path)}; copy the frame there"
+            facts[number] = FrameFacts(None, fault)
+            continue
+        leads_out = link_fault(Path(entry.path), base) if entry.is_symlink() else None
+        if leads_out is not None:
+            facts[number] = FrameFacts(None, leads_out)
+            continue
+        look = partial(inspect_frame, Path(entry.path))
+        facts[number] = cache.find(entry.path, stamp, _FACTS, look)
     return facts
 
 

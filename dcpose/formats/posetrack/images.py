@@ -7,7 +7,9 @@ place, as people link `images` to another disk. Further down, a link must not le
 """
 
 import os
+import re
 import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
@@ -71,6 +73,17 @@ class ImagePlace:
             return self.root / relative
         parts = relative.parts[1:] if relative.parts[:1] == ("images",) else relative.parts
         return Path(self.root, self.folder, *parts)
+
+
+def numbered_files(
+    folder: Path, digits: int, suffix: str
+) -> Iterator[tuple[int, os.DirEntry[str]]]:
+    """Yield the files of a folder whose names are a number of so many digits, with that number."""
+    pattern = re.compile(rf"([0-9]{{{digits}}}){re.escape(suffix)}")
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if (match := pattern.fullmatch(entry.name)) is not None:
+                yield int(match[1]), entry
 
 
 def link_fault(path: Path, base: Path) -> str | None:

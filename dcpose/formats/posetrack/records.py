@@ -14,8 +14,6 @@ expected.
 """
 
 import logging
-import os
-import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -26,7 +24,7 @@ import numpy as np
 
 from dcpose.files.listing import list_folder
 from dcpose.formats.findings import Findings
-from dcpose.formats.posetrack.images import ImagePlace, link_fault
+from dcpose.formats.posetrack.images import ImagePlace, link_fault, numbered_files
 from dcpose.formats.posetrack.merged import split_videos
 from dcpose.formats.posetrack.video_file import VideoFile, parse_video_file, read_object
 from dcpose.geometry import clip_to_image, overlaps_image
@@ -122,17 +120,13 @@ class VideoAnnotation:
         if not self.folder.is_dir():
             return set()
         self._check_links(self.folder)
-        pattern = re.compile(rf"([0-9]{{{self.digits}}}){re.escape(self.suffix)}")
         numbers = set()
-        with os.scandir(self.folder) as entries:
-            for entry in entries:
-                match = pattern.fullmatch(entry.name)
-                # the length of the clip is what a file says: it may be any number
-                if match is None or int(match[1]) not in self.frame_range:
-                    continue
+        for number, entry in numbered_files(self.folder, self.digits, self.suffix):
+            # the length of the clip is what a file says: it may be any number
+            if number in self.frame_range:
                 if entry.is_symlink():
                     self._check_links(Path(entry.path))
-                numbers.add(int(match[1]))
+                numbers.add(number)
         return numbers
 
     def _single_images_on_disk(self) -> set[int]:
