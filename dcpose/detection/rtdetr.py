@@ -32,13 +32,10 @@ class RtDetrDetector:
         transformers = require("transformers", "--detector rtdetr")
         source = REPOSITORY if weights is None else str(weights)
         offline = weights is not None or bool(os.environ.get("DCPOSE_OFFLINE"))
+        where = {"local_files_only": offline}
         try:
-            self._processor: Any = transformers.AutoImageProcessor.from_pretrained(
-                source, local_files_only=offline
-            )
-            model: Any = transformers.AutoModelForObjectDetection.from_pretrained(
-                source, local_files_only=offline
-            )
+            self._processor: Any = transformers.AutoImageProcessor.from_pretrained(source, **where)
+            model: Any = transformers.AutoModelForObjectDetection.from_pretrained(source, **where)
         except (OSError, ValueError) as error:
             text = " ".join(str(error).split())[:300]
             raise ValueError(

@@ -9,7 +9,7 @@ import av
 import av.error
 
 from dcpose.video.clock import RunningClock
-from dcpose.video.container import known, longest_gap_s, open_input
+from dcpose.video.container import known, longest_gap, open_input
 
 _PIECE_S = Fraction(1, 50)
 """Taken for the duration of a piece of sound that does not say its own."""
@@ -82,9 +82,8 @@ class AudioCopy:
                 index = packet.stream.index
                 if index not in clocks:
                     piece = Fraction(packet.duration or max(1, round(_PIECE_S / time_base)))
-                    longest_gap = longest_gap_s(self._input) / time_base
                     start = round(self._start / time_base)
-                    clocks[index] = RunningClock(start, piece, longest_gap)
+                    clocks[index] = RunningClock(start, piece, longest_gap(self._input, time_base))
                 ticks = clocks[index].next(packet.pts)
                 if packet.dts is not None:
                     packet.dts += ticks - packet.pts

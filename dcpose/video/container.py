@@ -59,13 +59,13 @@ def known(number: Rational | None) -> Fraction | None:
     return Fraction(int(number.numerator), int(number.denominator))
 
 
-def longest_gap_s(container: av.container.InputContainer) -> int:
-    """Return after how long a gap another clock counts on, in seconds.
+def longest_gap(container: av.container.InputContainer, time_base: Fraction) -> Fraction:
+    """Return after how long a gap another clock counts on, in ticks of a time base.
 
     The limit is low in containers whose clock is allowed to jump (MPEG-TS and its like).
     """
     flags = av.format.Flags(container.format.flags)
-    return _LONGEST_GAP_S[av.format.Flags.ts_discont in flags]
+    return _LONGEST_GAP_S[av.format.Flags.ts_discont in flags] / time_base
 
 
 def _address(path: Path) -> str:

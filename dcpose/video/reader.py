@@ -11,7 +11,7 @@ import numpy as np
 
 from dcpose.video.clock import RunningClock
 from dcpose.video.completeness import announced_frames, what_is_missing
-from dcpose.video.container import known, longest_gap_s, open_input
+from dcpose.video.container import known, longest_gap, open_input
 from dcpose.video.film import film_stream, warn_of_others
 from dcpose.video.source import FrameSource, VideoError, VideoFrame, origin_of
 
@@ -48,7 +48,6 @@ class VideoFile(FrameSource):
             warn_of_others(container, stream, path)
             self.rate = known(stream.average_rate) or known(stream.guessed_rate) or _DEFAULT_RATE
             self.time_base = known(stream.time_base) or 1 / self.rate
-            self._longest_gap_s = longest_gap_s(container)
             self.num_frames = announced_frames(container, stream, self.rate)
             first = next(_decoded_packets(_CountedPackets(container, stream)), None)
             if first is None:
@@ -62,11 +61,10 @@ class VideoFile(FrameSource):
 
     def __iter__(self) -> Iterator[VideoFrame]:
         """Decode from the start."""
-        frame_ticks = 1 / (self.rate * self.time_base)
-        longest_gap = self._longest_gap_s / self.time_base
-        clock = RunningClock(self._first_pts, frame_ticks, longest_gap)
-        num_frames = 0
+        num_frames, frame_ticks = 0, 1 / (self.rate * self.time_base)
         with _open(self._file) as container:
+            gap = longest_gap(container, self.time_base)
+            clock = RunningClock(self._first_pts, frame_ticks, gap)
             stream = film_stream(container, self._file)
             stream.thread_type = "AUTO"
             packets = _CountedPackets(container, stream)

@@ -14,7 +14,7 @@ import av
 import av.error
 
 from dcpose.video.clock import RunningClock
-from dcpose.video.container import known, longest_gap_s, open_address
+from dcpose.video.container import known, longest_gap, open_address
 from dcpose.video.film import film_stream
 from dcpose.video.reader import clockwise, upright
 from dcpose.video.source import FrameSource, VideoError, VideoFrame
@@ -105,8 +105,8 @@ class RemoteVideo(FrameSource):
 
     def _own_times(self) -> Iterator[tuple[av.VideoFrame, int]]:
         frame_ticks = 1 / (self.rate * self.time_base)
-        longest_gap = longest_gap_s(self._container) / self.time_base
-        clock = RunningClock(self._first_pts, frame_ticks, longest_gap)
+        gap = longest_gap(self._container, self.time_base)
+        clock = RunningClock(self._first_pts, frame_ticks, gap)
         for frame in self._frames:
             yield frame, clock.next(frame.pts)
 
