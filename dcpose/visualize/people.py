@@ -63,10 +63,8 @@ def draw_people(
     for box, track_id in zip(boxes_xywh, track_ids, strict=True):
         _box(drawn, box, int(track_id), max(1, thickest // 2))
     for box, pose, scores in zip(boxes_xywh, joints, joint_scores, strict=True):
-        # comparisons with NaN are False
-        shown = labelled & (scores >= MIN_JOINT_SCORE) & (np.abs(pose) < FARTHEST).all(axis=1)
+        shown = labelled & (scores >= MIN_JOINT_SCORE)
         thickness = int(np.clip(round(LINE_PER_BOX * box[3]), 1, thickest))
-        pose = np.where(shown[:, None], pose, 0.0)
         paint_pose(drawn, pose, skeleton, shown, thickness, np.nan_to_num(scores))
     return drawn
 

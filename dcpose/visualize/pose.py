@@ -52,9 +52,6 @@ def draw_pose(
         raise ValueError(f"expected joints ({skeleton.num_joints}, 2), got {joints.shape}")
     if shown is None:
         shown = ~np.isin(skeleton.joint_names, skeleton.unlabelled)
-    # comparisons with NaN are False
-    shown = shown & (np.abs(joints) < FARTHEST).all(axis=1)
-    joints = np.where(shown[:, None], joints, 0.0)
     drawn = image.copy()
     paint_pose(drawn, joints, skeleton, shown, line_thickness(image))
     return drawn
@@ -72,12 +69,14 @@ def paint_pose(
 
     Args:
         image: (H, W, 3) uint8 RGB.
-        joints: (J, 2), finite.
+        joints: (J, 2); those that are not finite, or far beyond any image, are not drawn.
         skeleton: names the limbs and the sides.
         shown: (J,) bool.
         thickness: width of the limbs, in pixels.
         confidence: (J,) in [0, 1]; less sure joints are greyer. None draws all as sure.
     """
+    # comparisons with NaN are False
+    shown = shown & (np.abs(joints) < FARTHEST).all(axis=1)
     colours = joint_colours(skeleton)
     sure = np.ones(len(joints)) if confidence is None else np.clip(confidence, 0.0, 1.0)
     limbs = [(a, b) for a, b in skeleton.limb_indices if shown[a] and shown[b]]
