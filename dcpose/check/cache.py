@@ -5,7 +5,6 @@ cannot be read, or that an older version wrote, is as good as none.
 """
 
 import contextlib
-import hashlib
 import json
 import logging
 import os
@@ -26,12 +25,6 @@ Stamp = list[int]
 
 VERSION = 7
 """Goes up when facts gain or change meaning, so that older ones are found out anew."""
-
-
-def cache_name(prefix: str, *parts: str) -> str:
-    """Return a file name without suffix that differs for different parts."""
-    digest = hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()
-    return f"{prefix}-{digest[:16]}"
 
 
 def stamp_of(stat: os.stat_result) -> Stamp:

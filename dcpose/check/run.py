@@ -5,6 +5,8 @@ mend looks at the mended files only. Annotation files are read by the reader tha
 refuses is never called healthy.
 """
 
+import hashlib
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,7 +17,7 @@ from typing import Literal
 from pydantic import TypeAdapter
 
 from dcpose.check.annotations import AnnotationFacts, inspect_folder_file, inspect_merged_file
-from dcpose.check.cache import FactCache, cache_name, stamp_of
+from dcpose.check.cache import FactCache, stamp_of
 from dcpose.check.detections import check_detections
 from dcpose.check.findings import Report, SplitSummary
 from dcpose.check.frames import NeighborNeeds, check_frames
@@ -97,7 +99,8 @@ def cache_of(root: Path, cache_dir: Path | None) -> FactCache:
     """Return what was found of a data set before; None keeps nothing."""
     if cache_dir is None:
         return FactCache(None)
-    return FactCache(cache_dir / f"{cache_name('check', str(root.resolve()))}.json")
+    digest = hashlib.sha256(os.fsencode(root.resolve())).hexdigest()
+    return FactCache(cache_dir / f"check-{digest[:16]}.json")
 
 
 @dataclass(frozen=True)
