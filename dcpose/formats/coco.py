@@ -7,9 +7,7 @@ and head_top, which get no weight in the loss; COCO's eyes have no channel. The 
 labels in PoseTrack, are learnt here.
 """
 
-import logging
 from collections import Counter, defaultdict
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -17,19 +15,13 @@ import numpy as np
 
 from dcpose.formats import fields
 from dcpose.formats.posetrack.images import get_image_name
-from dcpose.formats.posetrack.records import (
-    ImageFile,
-    VideoAnnotation,
-    describe_skipped,
-    unusable_box,
-)
+from dcpose.formats.posetrack.records import ImageFile, VideoAnnotation, log_size, unusable_box
+from dcpose.iteration import groups_of
 from dcpose.skeleton import POSETRACK, Skeleton
 from dcpose.structures import PersonRecord
 
 PART_SIZE = 1000
 """Images that are predicted together: one predictions file, one unit of work for a process."""
-
-logger = logging.getLogger(__name__)
 
 
 def read_coco(
@@ -58,8 +50,7 @@ def read_coco(
     files = _image_files(images, path)
     people, skipped = _people(content, path, files, skeleton)
     parts: list[VideoAnnotation] = []
-    numbers = iter(range(len(images)))
-    while part := list(islice(numbers, PART_SIZE)):
+    for part in groups_of(range(len(images)), PART_SIZE):
         name = f"{path.stem}_{len(parts):03d}"
         parts.append(
             VideoAnnotation(
@@ -83,9 +74,7 @@ def read_coco(
                 base=image_folder,
             )
         )
-    total = sum(len(part.people) for part in parts)
-    text = describe_skipped(skipped)
-    logger.info("%s: %d images, %d people%s", path, len(images), total, text)
+    log_size(path, parts)
     return parts
 
 

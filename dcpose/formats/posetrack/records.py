@@ -189,7 +189,8 @@ def log_size(source: Path, videos: Sequence[VideoAnnotation]) -> None:
     """Log how much a split holds, and how many people of it are left out."""
     images, people = (sum(len(getattr(v, of)) for v in videos) for of in ("images", "people"))
     rest = describe_skipped(sum((video.skipped for video in videos), Counter()))
-    logger.info("%s: %d videos, %d images, %d people%s", source, len(videos), images, people, rest)
+    num_videos = "" if videos and videos[0].files else f"{len(videos)} videos, "
+    logger.info("%s: %s%d images, %d people%s", source, num_videos, images, people, rest)
 
 
 def _video(
