@@ -16,15 +16,9 @@ from dcpose.report.run_files import RunRecord
 from dcpose.report.tables import Table
 
 _PROTOCOL_NAMES = {
-    "annotations": "annotations",
-    "metric": "metric",
-    "boxes": "boxes",
     "min_box_score": "least box score",
-    "joint_score": "joint score",
     "flip": "flip test",
     "oks_nms": "OKS-NMS",
-    "decoding": "decoding",
-    "precision": "precision",
     "crop_wh": "crop",
     "affine": "crop's affine",
     "clip_frames": "frames seen",
@@ -33,7 +27,6 @@ _PROTOCOL_NAMES = {
     "num_videos": "videos",
     "num_frames": "frames",
     "num_boxes": "people",
-    "weights": "weights",
     "weights_hash": "weights' hash",
 }
 
@@ -71,7 +64,8 @@ def protocol_line(run: RunRecord) -> str:
     """Return what the AP was measured under, in words."""
     protocol = run.results.get("protocol", {})
     return " · ".join(
-        f"{_PROTOCOL_NAMES.get(name, name)}: {_plain(value)}" for name, value in protocol.items()
+        f"{_PROTOCOL_NAMES.get(name, name.replace('_', ' '))}: {_plain(value)}"
+        for name, value in protocol.items()
     )
 
 
