@@ -51,7 +51,7 @@ def one_person_video(
     people: list[PersonRecord] = []
     skipped = Counter[str]()
     images = []
-    for frame in range(1, len(joints) + 1):
+    for frame, (own, box) in enumerate(zip(joints, boxes, strict=True), start=1):
         image_id = (index + 1) * 10**6 + frame
         images.append(
             {
@@ -62,8 +62,6 @@ def one_person_video(
                 "height": image_wh[1],
             }
         )
-        own = joints[frame - 1]
-        box = boxes[frame - 1]
         box = box_around(own) if box is None else box
         reason = unusable_box(box, image_wh)
         if box is None or reason is not None:

@@ -122,9 +122,7 @@ def _check_video(path: Path, annotation_path: Path, skeleton: Skeleton) -> list[
             f"{path}: {poses.num_frames} frames, expected the {len(expected)} of "
             f"{annotation_path}; list every frame, also those without people"
         )
-        return problems
-    mismatch = order_mismatch(expected, poses.frame_names)
-    if mismatch:
+    elif mismatch := order_mismatch(expected, poses.frame_names):
         position, wanted, found = mismatch
         problems.append(
             f"{path}: frame {position} (counted from 0) is {found}, expected {wanted}; frames are "
