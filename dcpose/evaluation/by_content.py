@@ -17,7 +17,7 @@ def evaluate_by_content(
     """Measure the predictions of a folder by what its annotations have.
 
     Raises:
-        EvaluationInputError: if a folder or file is missing or malformed, or some people have head
+        ValueError: if a folder or file is missing or malformed, or some people have head
             boxes and others have not.
     """
     if has_head_boxes(annotations_dir, skeleton):

@@ -20,7 +20,6 @@ from dcpose.formats import fields
 from dcpose.formats.coco_results import coco_results
 from dcpose.formats.posetrack.folders import json_files
 from dcpose.formats.posetrack.predictions import JointScore, load_json
-from dcpose.formats.posetrack.video_poses import EvaluationInputError
 from dcpose.skeleton import COCO, POSETRACK, Skeleton
 
 STATISTICS = ("AP", "AP50", "AP75", "AP-M", "AP-L", "AR", "AR50", "AR75", "AR-M", "AR-L")
@@ -95,7 +94,7 @@ def evaluate_coco(
     for path in json_files(predictions_dir):
         for person in _people_of(load_json(path), path, joint_score):
             if person["image_id"] not in known:
-                raise EvaluationInputError(
+                raise ValueError(
                     f"{path}: image id {person['image_id']} is not in {annotations_path}; remove "
                     "predictions of other images from the folder"
                 )
@@ -171,15 +170,13 @@ def _restricted_truth(content: dict[str, Any], path: Path, skeleton: Skeleton) -
     entries = fields.get_list(content, "categories", str(path))
     people = [c for c in entries if isinstance(c, dict) and c.get("name") == "person"]
     if len(people) != 1:
-        raise EvaluationInputError(
-            f"{path}: 'categories': found {len(people)} named 'person', expected one"
-        )
+        raise ValueError(f"{path}: 'categories': found {len(people)} named 'person', expected one")
     where = f"{path}: category person"
     number = fields.get_int(people[0], "id", where)
     names = fields.get_texts(people[0], "keypoints", where)
     shared = [n for n in names if n in skeleton.joint_names and n in COCO.joint_names]
     if not shared or len(set(names)) < len(names):
-        raise EvaluationInputError(
+        raise ValueError(
             f"{path}: 'categories': keypoints {', '.join(names)} share no name with those of COCO "
             f"and {skeleton.name}, which alone have OKS sigmas, or stand twice"
         )
@@ -195,9 +192,7 @@ def _restricted_truth(content: dict[str, Any], path: Path, skeleton: Skeleton) -
             continue
         missing = {"id", "image_id", "bbox", "area", "keypoints"} - entry.keys()
         if missing:
-            raise EvaluationInputError(
-                f"{where} lacks {', '.join(sorted(missing))}, which OKS AP needs"
-            )
+            raise ValueError(f"{where} lacks {', '.join(sorted(missing))}, which OKS AP needs")
         joints = fields.get_numbers(entry, "keypoints", 3 * len(names), where)
         joints = joints.reshape(-1, 3)[columns]
         annotations.append(

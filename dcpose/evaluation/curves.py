@@ -44,7 +44,7 @@ def read_matchings(
     """Match every video of a folder of annotations with its predictions.
 
     Raises:
-        EvaluationInputError: if a folder or file is missing or malformed.
+        ValueError: if a folder or file is missing or malformed.
     """
     return [
         match_people(

@@ -127,7 +127,7 @@ class Evaluator:
         """Add one video, each side in the 2017 or 2018 form.
 
         Raises:
-            EvaluationInputError: if a file is malformed, or the two do not have the same number
+            ValueError: if a file is malformed, or the two do not have the same number
                 of frames; nothing is added then.
         """
         annotated = read_poses(annotations_path, "annotations", self.skeleton)
@@ -191,7 +191,7 @@ def evaluate_folders(
         by_condition: also measure the subsets that annotated people are labelled with.
 
     Raises:
-        EvaluationInputError: if a folder or a predictions file is missing or a file is malformed.
+        ValueError: if a folder or a predictions file is missing or a file is malformed.
     """
     evaluator = Evaluator(skeleton, by_condition)
     for annotations_path, predictions_path in paired_files(annotations_dir, predictions_dir):

@@ -19,7 +19,7 @@ from dcpose.evaluation.matching import HEAD_FACTOR, people_of_frame
 from dcpose.evaluation.subsets import person_boxes
 from dcpose.formats.posetrack.folders import paired_files
 from dcpose.formats.posetrack.predictions import read_poses
-from dcpose.formats.posetrack.video_poses import EvaluationInputError, VideoPoses
+from dcpose.formats.posetrack.video_poses import VideoPoses
 from dcpose.skeleton import POSETRACK, Skeleton
 
 
@@ -84,7 +84,7 @@ def read_pairs(
     """Read every annotation file of a folder and the predictions file of the same name.
 
     Raises:
-        EvaluationInputError: if a folder or file is missing or malformed, or the two files of a
+        ValueError: if a folder or file is missing or malformed, or the two files of a
             video list different numbers of frames.
     """
     videos = []
@@ -92,7 +92,7 @@ def read_pairs(
         annotated = read_poses(paths[0], "annotations", skeleton)
         predicted = read_poses(paths[1], "predictions", skeleton)
         if predicted.num_frames != annotated.num_frames:
-            raise EvaluationInputError(
+            raise ValueError(
                 f"{predicted.path}: {predicted.num_frames} frames, expected the "
                 f"{annotated.num_frames} of {annotated.path}, in the same order; list every frame, "
                 "also those without people"

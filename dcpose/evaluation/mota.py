@@ -36,7 +36,7 @@ from dcpose.evaluation.subsets import person_boxes
 from dcpose.files.packages import require
 from dcpose.formats.posetrack.folders import paired_files
 from dcpose.formats.posetrack.predictions import read_poses
-from dcpose.formats.posetrack.video_poses import EvaluationInputError, VideoPoses
+from dcpose.formats.posetrack.video_poses import VideoPoses
 from dcpose.geometry import box_iou
 from dcpose.skeleton import POSETRACK, Skeleton
 
@@ -149,7 +149,7 @@ def evaluate_tracks(
         skeleton: joints of the files, and which of them are evaluated.
 
     Raises:
-        EvaluationInputError: if motmetrics is not installed, a folder or a predictions file is
+        ValueError: if motmetrics is not installed, a folder or a predictions file is
             missing, or a file is malformed.
     """
     motmetrics = require("motmetrics", "measuring MOTA and IDF1")
@@ -280,7 +280,7 @@ def _require_different_ids(annotated: VideoPoses) -> None:
     seen, counts = np.unique(pairs, axis=0, return_counts=True)
     if (counts > 1).any():
         frame, track_id = seen[counts > 1][0]
-        raise EvaluationInputError(
+        raise ValueError(
             f"{annotated.path}: frame {annotated.frame_names[int(frame)]}: track_id {track_id:g} "
             "is used twice, expected the people of a frame to differ; MOTA cannot be measured"
         )

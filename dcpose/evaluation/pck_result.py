@@ -103,7 +103,7 @@ def evaluate_pck(
     """Measure every annotation file of a folder against the predictions file of the same name.
 
     Raises:
-        EvaluationInputError: if a folder or file is missing or malformed.
+        ValueError: if a folder or file is missing or malformed.
     """
     videos = read_pairs(annotations_dir, predictions_dir, skeleton)
     return PckResult(joint_errors(videos, skeleton), by_torso)

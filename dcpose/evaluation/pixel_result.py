@@ -143,7 +143,7 @@ def evaluate_pixels(
     """Measure every annotation file of a folder against the predictions file of the same name.
 
     Raises:
-        EvaluationInputError: if a folder or file is missing or malformed.
+        ValueError: if a folder or file is missing or malformed.
     """
     videos = read_pairs(annotations_dir, predictions_dir, skeleton)
     return PixelResult(joint_errors(videos, skeleton), oks_ap(videos, evaluated_sigmas(skeleton)))

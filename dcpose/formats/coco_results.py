@@ -10,7 +10,6 @@ import numpy as np
 from dcpose.formats.fields import RowError, number_rows
 from dcpose.formats.posetrack.convert import Omissions, to_posetrack18
 from dcpose.formats.posetrack.predictions import JointScore
-from dcpose.formats.posetrack.video_poses import EvaluationInputError
 from dcpose.skeleton import COCO
 
 MIN_JOINT_SCORE = 0.2
@@ -50,7 +49,7 @@ def coco_results(
         what was left out.
 
     Raises:
-        EvaluationInputError: if a person has no scores, or values that are not finite.
+        ValueError: if a person has no scores, or values that are not finite.
     """
     omissions = Omissions()
     if "annolist" in content:
@@ -92,9 +91,9 @@ def _numbers(rows: list[Any], key: str, width: int, path: Path) -> np.ndarray:
         values, _ = number_rows(rows, width)
     except RowError as error:
         place = f"{path}: annotations[{error.index}]: {key!r} has {error.found}"
-        raise EvaluationInputError(f"{place}, {expected}") from None
+        raise ValueError(f"{place}, {expected}") from None
     broken = np.flatnonzero(~np.isfinite(values).all(axis=1))
     if len(broken):
         place = f"{path}: annotations[{broken[0]}]: {key!r} holds null, NaN or infinity"
-        raise EvaluationInputError(f"{place}, {expected}")
+        raise ValueError(f"{place}, {expected}")
     return values

@@ -5,7 +5,6 @@ import pytest
 from dcpose.evaluation.by_content import evaluate_by_content, has_head_boxes
 from dcpose.evaluation.evaluator import APResult
 from dcpose.evaluation.pixel_result import PixelResult
-from dcpose.formats.posetrack.video_poses import EvaluationInputError
 
 
 def _folders(build, write, tmp_path, *, boxed):
@@ -38,7 +37,7 @@ def test_without_any_there_are_pixel_errors(build, write, tmp_path):
 
 def test_some_with_and_some_without_is_an_error(build, write, tmp_path):
     folders = _folders(build, write, tmp_path, boxed=[False, True])
-    with pytest.raises(EvaluationInputError, match="no head box"):
+    with pytest.raises(ValueError, match="no head box"):
         evaluate_by_content(*folders)
 
 

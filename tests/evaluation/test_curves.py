@@ -13,7 +13,6 @@ from dcpose.evaluation.curves import (
     precision_envelope,
     read_matchings,
 )
-from dcpose.formats.posetrack.video_poses import EvaluationInputError
 
 
 def test_envelope_of_three_detections():
@@ -79,5 +78,5 @@ def test_nothing_annotated_gives_no_curve(build, write):
 
 def test_missing_predictions_are_named(folders):
     (folders[1] / "a.json").unlink()
-    with pytest.raises(EvaluationInputError, match=r"a\.json: cannot be read"):
+    with pytest.raises(ValueError, match=r"a\.json: cannot be read"):
         read_matchings(*folders)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from dcpose.evaluation.ignore_regions import inside_any_ring
 from dcpose.formats.posetrack.parse import read_ring
-from dcpose.formats.posetrack.video_poses import Complaint, EvaluationInputError
+from dcpose.formats.posetrack.video_poses import Complaint
 
 SQUARE = np.array([[0, 0], [4, 0], [4, 4], [0, 4]], dtype=float)
 C_SHAPE = np.array([[0, 0], [6, 0], [6, 2], [2, 2], [2, 4], [6, 4], [6, 6], [0, 6]], dtype=float)
@@ -107,6 +107,6 @@ def test_agrees_with_counting_crossings_exactly(corners):
     ],
 )  # fmt: skip
 def test_bad_polygons_are_refused(points, words):
-    with pytest.raises(EvaluationInputError, match=words) as raised:
+    with pytest.raises(ValueError, match=words) as raised:
         read_ring(points, "frame 7", Complaint(Path("gt/a.json")))
     assert "gt/a.json: frame 7" in str(raised.value)

@@ -10,7 +10,6 @@ import pytest
 from dcpose.evaluation.matching import evaluated_people
 from dcpose.evaluation.mota import accumulate_joints, evaluate_tracks
 from dcpose.formats.posetrack.predictions import read_poses
-from dcpose.formats.posetrack.video_poses import EvaluationInputError
 from dcpose.report.results import tracks_text
 
 motmetrics = pytest.importorskip("motmetrics")
@@ -153,7 +152,7 @@ def test_nobody_anywhere(measure):
 
 
 def test_two_people_with_one_id_in_a_frame(measure):
-    with pytest.raises(EvaluationInputError, match=r"a\.json: frame .*000001\.jpg: track_id 4 is"):
+    with pytest.raises(ValueError, match=r"a\.json: frame .*000001\.jpg: track_id 4 is"):
         measure([(0, 4, 0), (1, 4, 0), (1, 4, 300)], [(0, 0, 0)])
 
 

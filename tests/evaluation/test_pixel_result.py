@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from dcpose.evaluation.pixel_result import evaluate_pixels
-from dcpose.formats.posetrack.video_poses import EvaluationInputError
 from dcpose.skeleton import Skeleton
 
 MOUSE = Skeleton(
@@ -112,5 +111,5 @@ def test_files_of_other_lengths_are_refused(build, write, tmp_path):
     category = {"id": 1, "name": "person", "keypoints": list(MOUSE.joint_names)}
     write("gt/a.json", {**build.video18([], 2), "categories": [category]})
     write("pred/a.json", {**build.video18([], 3), "categories": [category]})
-    with pytest.raises(EvaluationInputError, match="3 frames, expected the 2 of"):
+    with pytest.raises(ValueError, match="3 frames, expected the 2 of"):
         evaluate_pixels(tmp_path / "gt", tmp_path / "pred", MOUSE)

@@ -19,7 +19,7 @@ from dcpose.formats.posetrack.folders import json_files
 from dcpose.formats.posetrack.names import parse_frame_name
 from dcpose.formats.posetrack.parse import joint_columns, read_images
 from dcpose.formats.posetrack.predictions import load_json, parse_poses, write_json
-from dcpose.formats.posetrack.video_poses import Complaint, EvaluationInputError, Side
+from dcpose.formats.posetrack.video_poses import Complaint, Side
 from dcpose.skeleton import POSETRACK, Skeleton
 
 BOX_ENLARGE = 1.3
@@ -155,15 +155,12 @@ def to_posetrack18(
         left out.
 
     Raises:
-        EvaluationInputError: if an image name does not tell video and frame, or occurs twice.
+        ValueError: if an image name does not tell video and frame, or occurs twice.
     """
-    try:
-        lists = read_annolist(content, str(path), side, skeleton)
-        form = lists.in_2018_form(skeleton)
-        if side == "annotations":
-            _add_frame_marks(form["images"], lists)
-    except ValueError as error:
-        raise EvaluationInputError(str(error)) from None
+    lists = read_annolist(content, str(path), side, skeleton)
+    form = lists.in_2018_form(skeleton)
+    if side == "annotations":
+        _add_frame_marks(form["images"], lists)
     omissions = Omissions(lists.oddities)
     for frame in lists.frames:
         omissions.update(f"frame field {key}" for key in frame.keys() - _FRAME_FIELDS)
@@ -273,14 +270,13 @@ def convert_folder(
         what was left out or changed, in all files together.
 
     Raises:
-        ValueError: if the two folders are the same.
-        EvaluationInputError: if there are no files, or one is malformed.
+        ValueError: if the two folders are the same, there are no files, or one is malformed.
     """
     if out_dir.resolve() == source_dir.resolve():
         raise ValueError(f"{out_dir}: holds the {side} themselves, choose another folder")
     sources = json_files(source_dir)
     if not sources:
-        raise EvaluationInputError(f"{source_dir}: holds no JSON files, nothing to convert")
+        raise ValueError(f"{source_dir}: holds no JSON files, nothing to convert")
     out_dir.mkdir(parents=True, exist_ok=True)
     omissions = Omissions()
     for source in sources:
@@ -289,7 +285,7 @@ def convert_folder(
         try:
             write_json(out_dir / source.name, content)
         except ValueError:
-            raise EvaluationInputError(
+            raise ValueError(
                 f"{source}: holds NaN or infinity, expected finite numbers; find the person with "
                 "scripts/evaluate_ap.py"
             ) from None

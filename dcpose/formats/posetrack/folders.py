@@ -6,7 +6,6 @@ import logging
 from pathlib import Path
 
 from dcpose.files.listing import list_folder
-from dcpose.formats.posetrack.video_poses import EvaluationInputError
 
 MANIFEST = "synthetic.json"
 """Beside the folders of a rendered data set: how it was made, and how large it is."""
@@ -18,10 +17,10 @@ def json_files(folder: Path) -> list[Path]:
     """Return the JSON files of a folder, sorted by name.
 
     Raises:
-        EvaluationInputError: if the folder does not exist.
+        ValueError: if the folder does not exist.
     """
     if not folder.is_dir():
-        raise EvaluationInputError(f"{folder}: no such folder, expected one JSON file per video")
+        raise ValueError(f"{folder}: no such folder, expected one JSON file per video")
     return list_folder(folder, ".json")
 
 
@@ -29,13 +28,13 @@ def paired_files(annotations_dir: Path, predictions_dir: Path) -> list[tuple[Pat
     """Return each annotation file with the predictions file of the same name.
 
     Raises:
-        EvaluationInputError: if a folder or a predictions file is missing.
+        ValueError: if a folder or a predictions file is missing.
     """
     annotation_files = json_files(annotations_dir)
     prediction_names = {path.name for path in json_files(predictions_dir)}
     missing = [path.name for path in annotation_files if path.name not in prediction_names]
     if missing:
-        raise EvaluationInputError(
+        raise ValueError(
             f"{predictions_dir / missing[0]}: does not exist, expected one predictions file per "
             f"annotation file ({len(missing)} of {len(annotation_files)} are missing); a video "
             "without people needs a file with its images and no annotations"

@@ -14,7 +14,6 @@ from dcpose.formats.posetrack.convert import Form, convert_folder, describe_omis
 from dcpose.formats.posetrack.folders import json_files
 from dcpose.formats.posetrack.names import order_mismatch, parse_frame_name
 from dcpose.formats.posetrack.predictions import read_frame_names, read_poses
-from dcpose.formats.posetrack.video_poses import EvaluationInputError
 from dcpose.skeleton import POSETRACK, Skeleton
 
 ZIP_NAME = "submission.zip"
@@ -44,8 +43,7 @@ def export_submission(
         the path of the zip file.
 
     Raises:
-        ValueError: if the two folders are the same.
-        EvaluationInputError: if there are no predictions, or a file is malformed.
+        ValueError: if the two folders are the same, or predictions are missing or malformed.
     """
     omissions = convert_folder(predictions_dir, out_dir, form, "predictions", skeleton)
     if omissions:
@@ -83,7 +81,7 @@ def check_submission(
         problems, one line each, naming file, place and way out; empty if all is well.
 
     Raises:
-        EvaluationInputError: if a folder is missing or an annotation file is malformed.
+        ValueError: if a folder is missing or an annotation file is malformed.
     """
     annotation_files = {path.name: path for path in json_files(annotations_dir)}
     submitted = {path.name: path for path in json_files(submission_dir)}
@@ -108,7 +106,7 @@ def _check_video(path: Path, annotation_path: Path, skeleton: Skeleton) -> list[
     expected = read_frame_names(annotation_path)
     try:
         poses = read_poses(path, "predictions", skeleton)
-    except EvaluationInputError as error:
+    except ValueError as error:
         return [str(error)]
     problems = [f"{path}: {note}" for note in poses.notes]
     for name in poses.frame_names:

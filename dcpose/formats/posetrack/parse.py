@@ -15,7 +15,7 @@ from dcpose.formats.fields import RowError, bad_value, number_rows
 from dcpose.formats.posetrack.annolist import REPEATED, UNKNOWN, read_annolist
 from dcpose.formats.posetrack.names import videos_of
 from dcpose.formats.posetrack.person_arrays import People
-from dcpose.formats.posetrack.video_poses import Complaint, EvaluationInputError, Side, VideoPoses
+from dcpose.formats.posetrack.video_poses import Complaint, Side, VideoPoses
 from dcpose.skeleton import POSETRACK, Skeleton
 
 
@@ -31,7 +31,7 @@ def parse_posetrack18(
         skeleton: names the joints of the file and those that are evaluated.
 
     Raises:
-        EvaluationInputError: if anything that the evaluation reads is missing or malformed.
+        ValueError: if anything that the evaluation reads is missing or malformed.
     """
     complaint = Complaint(path)
     notes: list[str] = []
@@ -53,11 +53,8 @@ def parse_posetrack17(
     content: dict[str, Any], path: Path, side: Side, skeleton: Skeleton = POSETRACK
 ) -> VideoPoses:
     """Turn the content of a 2017 file, which has `annolist`, into arrays; see above."""
-    try:
-        lists = read_annolist(content, str(path), side, skeleton)
-        regions = lists.ignore_regions() if side == "annotations" else []
-    except ValueError as error:
-        raise EvaluationInputError(str(error)) from None
+    lists = read_annolist(content, str(path), side, skeleton)
+    regions = lists.ignore_regions() if side == "annotations" else []
     names = [name or f"annolist[{index}]" for index, name in enumerate(lists.names)]
     complaint = Complaint(path, names, lists.frame_of)
     num_joints = len(skeleton.evaluation_joints)
@@ -96,7 +93,7 @@ def read_images(
         the images of the first video, in order, each with `file_name` and `id`.
 
     Raises:
-        EvaluationInputError: for an empty list, an image without name or id, or a name that does
+        ValueError: for an empty list, an image without name or id, or a name that does
             not tell video and frame although the ids are PoseTrack's.
     """
     if not isinstance(images, list) or not images:
@@ -136,7 +133,7 @@ def joint_columns(
         (J,) int64 where the file keeps each evaluated joint, and how many joints it lists.
 
     Raises:
-        EvaluationInputError: if `categories` is not one person category with the names of the
+        ValueError: if `categories` is not one person category with the names of the
             skeleton; names of further joints do not matter.
     """
     categories = content.get("categories")
@@ -233,7 +230,7 @@ def read_ring(points: list[list[Any]], where: str, complaint: Complaint) -> np.n
     """Check one polygon of points [x, y] and return its (N, 2) float64 ring.
 
     Raises:
-        EvaluationInputError: if it has one or two points or a coordinate is no finite number.
+        ValueError: if it has one or two points or a coordinate is no finite number.
     """
     try:
         ring, _ = number_rows(points, 2)

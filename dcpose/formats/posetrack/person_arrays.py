@@ -55,7 +55,7 @@ class People:
             skeleton: names the joints.
 
         Raises:
-            EvaluationInputError: if anything that the evaluation reads is missing or malformed.
+            ValueError: if anything that the evaluation reads is missing or malformed.
         """
         joints, present = self._joints(skeleton)
         scores = self._scores() if side == "predictions" else np.zeros(present.shape)

@@ -21,7 +21,6 @@ from dcpose.formats.posetrack.video_poses import (
     ALMOST_ZERO,
     TRACK_ID_LIMIT,
     Complaint,
-    EvaluationInputError,
     Side,
     VideoPoses,
 )
@@ -35,14 +34,11 @@ def load_json(path: Path) -> dict[str, Any]:
     """Read a JSON object.
 
     Raises:
-        EvaluationInputError: if the file cannot be read, is no JSON, or holds no object.
+        ValueError: if the file cannot be read, is no JSON, or holds no object.
     """
-    try:
-        content = fields.read_json(path)
-    except ValueError as error:
-        raise EvaluationInputError(str(error)) from None
+    content = fields.read_json(path)
     if not isinstance(content, dict):
-        raise EvaluationInputError(
+        raise ValueError(
             f"{path}: holds a {type(content).__name__}, expected one object per video in the 2018 "
             "form (images, annotations, categories) or the 2017 form (annolist)"
         )
@@ -58,7 +54,7 @@ def read_poses(path: Path, side: Side, skeleton: Skeleton = POSETRACK) -> VideoP
         skeleton: joints of the file, and which of them are evaluated.
 
     Raises:
-        EvaluationInputError: if the file is not in one of the forms; the message names file,
+        ValueError: if the file is not in one of the forms; the message names file,
             frame, person and joint, what was expected, and the way out.
     """
     return parse_poses(load_json(path), path, side, skeleton)
@@ -70,7 +66,7 @@ def parse_poses(
     """Turn the content of a 2017 or 2018 file into arrays; `path` is for messages.
 
     Raises:
-        EvaluationInputError: as `read_poses` does.
+        ValueError: as `read_poses` does.
     """
     if "annolist" in content:
         return parse_posetrack17(content, path, side, skeleton)
@@ -83,15 +79,13 @@ def read_frame_names(path: Path) -> list[str]:
     """Return the image names of a 2017 or 2018 file, which needs no people.
 
     Raises:
-        EvaluationInputError: if the file is not in one of the forms.
+        ValueError: if the file is not in one of the forms.
     """
     content = load_json(path)
     if "annolist" in content:
         frames = content["annolist"]
         if not isinstance(frames, list) or not frames:
-            raise EvaluationInputError(
-                f"{path}: annolist is empty or no list, expected an entry per frame"
-            )
+            raise ValueError(f"{path}: annolist is empty or no list, expected an entry per frame")
         return [image_name(frame) or f"annolist[{index}]" for index, frame in enumerate(frames)]
     if "images" in content:
         images = read_images(content["images"], Complaint(path), [])
@@ -99,8 +93,8 @@ def read_frame_names(path: Path) -> list[str]:
     raise _unknown_form(path, content)
 
 
-def _unknown_form(path: Path, content: dict[str, Any]) -> EvaluationInputError:
-    return EvaluationInputError(
+def _unknown_form(path: Path, content: dict[str, Any]) -> ValueError:
+    return ValueError(
         f"{path}: has neither 'images' (2018 form) nor 'annolist' (2017 form), found "
         f"{', '.join(map(repr, list(content)[:5])) or 'an empty object'}"
     )

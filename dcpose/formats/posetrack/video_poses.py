@@ -25,10 +25,6 @@ TRACK_ID_LIMIT = 10000
 Side = Literal["annotations", "predictions"]
 
 
-class EvaluationInputError(ValueError):
-    """A file or folder cannot be evaluated; one line names file, place, cause and way out."""
-
-
 @dataclass(frozen=True, eq=False)
 class VideoPoses:
     """The people of one video.
@@ -93,9 +89,9 @@ class Complaint:
     frame_names: Sequence[str] = ()
     frame_of: Sequence[int] = ()
 
-    def error(self, text: str) -> EvaluationInputError:
+    def error(self, text: str) -> ValueError:
         """Return an error about the file as a whole."""
-        return EvaluationInputError(f"{self.path}: {text}")
+        return ValueError(f"{self.path}: {text}")
 
     def place(self, person: int) -> str:
         """Return what messages call a person: its frame and its number there, from 1."""
@@ -103,6 +99,6 @@ class Complaint:
         number = 1 + sum(other == frame for other in self.frame_of[:person])
         return f"frame {self.frame_names[frame]}, person {number}"
 
-    def person_error(self, person: int, text: str) -> EvaluationInputError:
+    def person_error(self, person: int, text: str) -> ValueError:
         """Return an error about one person."""
         return self.error(f"{self.place(person)}: {text}")

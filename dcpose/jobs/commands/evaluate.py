@@ -19,7 +19,6 @@ from dcpose.cli import reports_user_errors
 from dcpose.evaluation.evaluator import APResult, evaluate_folders
 from dcpose.evaluation.mota import evaluate_tracks
 from dcpose.files.writing import write_text
-from dcpose.formats.posetrack.video_poses import EvaluationInputError
 from dcpose.report.results import subset_table, tracks_text
 from dcpose.report.tables import row_of
 from dcpose.skeleton import POSETRACK, Skeleton
@@ -72,13 +71,13 @@ def run_poseval(annotations: Path, predictions: Path) -> np.ndarray:
     """Return the (3, 15) AP, precision and recall of the official package.
 
     Raises:
-        EvaluationInputError: if the package is not installed or stops.
+        ValueError: if the package is not installed or stops.
     """
     try:
         from poseval import eval_helpers
         from poseval.evaluateAP import evaluateAP
     except ImportError as error:
-        raise EvaluationInputError(
+        raise ValueError(
             f"--with-poseval: the package poseval cannot be imported ({error}); install it with "
             "pip install git+https://github.com/svenkreiss/poseval.git, or leave the option out"
         ) from None
@@ -90,7 +89,7 @@ def run_poseval(annotations: Path, predictions: Path) -> np.ndarray:
             results = evaluateAP(*frames, None, False, False)
     except Exception as error:  # it raises bare Exception, AssertionError, KeyError, ...
         text = " ".join(str(error).split())
-        raise EvaluationInputError(f"poseval stopped: {type(error).__name__}: {text}") from None
+        raise ValueError(f"poseval stopped: {type(error).__name__}: {text}") from None
     num_joints = len(POSETRACK.evaluation_joints)
     return np.array([np.ravel(result)[:num_joints] for result in results], dtype=float)
 

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from dcpose.formats.posetrack.convert import to_posetrack17, to_posetrack18
 from dcpose.formats.posetrack.predictions import read_poses
-from dcpose.formats.posetrack.video_poses import EvaluationInputError
 from dcpose.skeleton import POSETRACK
 
 
@@ -114,5 +113,5 @@ def test_back_from_2017_adds_ids_and_a_box(build, tmp_path):
 
 def test_2017_names_without_a_video_are_refused(tmp_path):
     content = {"annolist": [{"image": [{"name": "frame.jpg"}], "annorect": []}]}
-    with pytest.raises(EvaluationInputError, match=r"annolist\[0\].*does not follow"):
+    with pytest.raises(ValueError, match=r"annolist\[0\].*does not follow"):
         to_posetrack18(content, tmp_path / "a.json")

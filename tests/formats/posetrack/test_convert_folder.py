@@ -16,7 +16,6 @@ from dcpose.formats.posetrack.convert import (
     to_posetrack18,
 )
 from dcpose.formats.posetrack.predictions import read_poses
-from dcpose.formats.posetrack.video_poses import EvaluationInputError
 from dcpose.skeleton import POSETRACK
 
 HIDDEN = "hidden joint kept (training counts it in the 2017 form and not in the 2018 form)"
@@ -181,7 +180,7 @@ def test_any_head_size_is_exact(low, high):
 
 def test_a_frame_listed_twice_is_refused(tmp_path):
     content = {"annolist": video17()["annolist"] * 2}
-    with pytest.raises(EvaluationInputError, match=r"annolist\[1\].*list each frame once"):
+    with pytest.raises(ValueError, match=r"annolist\[1\].*list each frame once"):
         to_posetrack18(content, tmp_path, "annotations")
 
 

@@ -8,7 +8,6 @@ import pytest
 
 from dcpose.evaluation.evaluator import evaluate_folders
 from dcpose.formats.posetrack.leaderboard import check_submission, export_submission
-from dcpose.formats.posetrack.video_poses import EvaluationInputError
 
 SCORES = np.linspace(0.1, 0.9, 17).tolist()
 
@@ -73,7 +72,7 @@ def test_export_refuses_its_own_source_and_empty_folders(folders, tmp_path):
     with pytest.raises(ValueError, match="choose another folder"):
         export_submission(predictions, predictions)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(EvaluationInputError, match="nothing to convert"):
+    with pytest.raises(ValueError, match="nothing to convert"):
         export_submission(tmp_path / "empty", out)
 
 
@@ -81,7 +80,7 @@ def test_export_refuses_nan(folders):
     _, predictions, out = folders
     text = (predictions / "b.json").read_text()
     (predictions / "b.json").write_text(text.replace("100.0", "NaN", 1))
-    with pytest.raises(EvaluationInputError, match=r"b\.json: holds NaN"):
+    with pytest.raises(ValueError, match=r"b\.json: holds NaN"):
         export_submission(predictions, out)
     assert not (out / "submission.zip").exists()
 
@@ -243,5 +242,5 @@ def test_check_finds_bad_zips(folders):
 
 def test_check_needs_its_folders(folders):
     annotations, _, out = folders
-    with pytest.raises(EvaluationInputError, match="no such folder"):
+    with pytest.raises(ValueError, match="no such folder"):
         check_submission(out, annotations)

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dcpose.formats.posetrack.predictions import read_frame_names, read_poses, write_predictions
-from dcpose.formats.posetrack.video_poses import NO_SCORE, EvaluationInputError
+from dcpose.formats.posetrack.video_poses import NO_SCORE
 from dcpose.skeleton import POSETRACK
 from dcpose.structures import PersonRecord, PosePrediction
 
@@ -217,23 +217,23 @@ def test_frame_names_need_no_people(build, write):
     # DCPose writes `image` as an object
     content = {"annolist": [{"image": {"name": "x/1.jpg"}}, {}]}
     assert read_frame_names(write("c.json", content)) == ["x/1.jpg", "annolist[1]"]
-    with pytest.raises(EvaluationInputError, match="neither 'images'"):
+    with pytest.raises(ValueError, match="neither 'images'"):
         read_frame_names(write("d.json", {"video": 1}))
 
 
 def test_unreadable_files(tmp_path, write):
-    with pytest.raises(EvaluationInputError, match="cannot be read"):
+    with pytest.raises(ValueError, match="cannot be read"):
         read_poses(tmp_path / "missing.json", "predictions")
-    with pytest.raises(EvaluationInputError, match="not valid JSON"):
+    with pytest.raises(ValueError, match="not valid JSON"):
         read_poses(write("a.json", "[" * 100_000), "predictions")
     (tmp_path / "b.json").write_bytes(b'{"images": "\xff"}')
-    with pytest.raises(EvaluationInputError, match="not valid JSON"):
+    with pytest.raises(ValueError, match="not valid JSON"):
         read_poses(tmp_path / "b.json", "predictions")
 
 
 def test_numbers_beyond_float64(build, write):
     people = [build.person18(0, 0, [10**400] * 51, [0.5] * 17)]
-    with pytest.raises(EvaluationInputError, match="a number of 401 digits"):
+    with pytest.raises(ValueError, match="a number of 401 digits"):
         read_poses(write("a.json", build.video18(people)), "predictions")
 
 
@@ -286,7 +286,7 @@ def test_no_damage_ends_in_another_error(build, write, form, side, data):
     path, message = write("a.json", content), ""
     try:
         poses = read_poses(path, side)
-    except EvaluationInputError as error:
+    except ValueError as error:
         message = str(error)
     else:
         assert poses.present.shape == poses.scores.shape == (len(poses.frame_of), 15)
@@ -308,5 +308,5 @@ def test_names_that_are_not_posetracks_tell_videos_by_their_folders(build, write
 def test_one_name_that_is_not_posetracks_among_others_is_refused(build, write):
     content = build.video18([], num_frames=2)
     content["images"][1]["file_name"] = "frames/run-1/000001.jpg"
-    with pytest.raises(EvaluationInputError, match=r"images\[1\]: .* does not follow"):
+    with pytest.raises(ValueError, match=r"images\[1\]: .* does not follow"):
         read_poses(write("a.json", content), "predictions")
