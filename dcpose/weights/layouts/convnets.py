@@ -18,9 +18,7 @@ from dcpose.weights.layouts.layout import (
     TRAINING_DATA,
     Layout,
     Pairs,
-    swap,
-    turned,
-    unchanged,
+    by_pairs,
 )
 
 _RELEASED_CHAINS: Pairs = (
@@ -62,6 +60,7 @@ _POSEWARPER: Pairs = (
     ("offset_feats.", "warper.chain."),
     *((f"offsets{i + 1}.", f"warper.offset_convs.{i}.") for i in range(5)),
     *((f"deform_conv{i + 1}.", f"warper.deform_convs.{i}.") for i in range(5)),
+    ("", "backbone."),
 )
 
 _MMPOSE_POSEWARPER: Pairs = (
@@ -72,66 +71,33 @@ _MMPOSE_POSEWARPER: Pairs = (
 )
 
 
-def from_released_name(name: str) -> str:
-    """Return our name of an entry of the released DCPose layout; unknown names stay as they are."""
-    return swap(name, _RELEASED)
+_BACKBONE: Pairs = (("", "backbone."),)
 
 
-def to_released_name(name: str) -> str:
-    """Return the name that the released DCPose layout has for one of ours."""
-    return swap(name, turned(_RELEASED))
-
-
-def _with_backbone(name: str) -> str:
-    return f"backbone.{name}"
-
-
-def _without_backbone(name: str) -> str:
-    return name.removeprefix("backbone.")
-
-
-def _from_posewarper(name: str) -> str:
-    own = swap(name, _POSEWARPER)
-    return f"backbone.{name}" if own == name else own
-
-
-def _to_posewarper(name: str) -> str:
-    return swap(name, turned(_POSEWARPER)).removeprefix("backbone.")
-
-
-def _from_mmpose(name: str) -> str:
-    return swap(name, (("head.", "backbone."), ("keypoint_head.", "backbone.")))
-
-
-def _to_mmpose(name: str, head: str) -> str:
-    parts = ("final_layer.", "deconv_layers.")
-    return swap(name, tuple((f"backbone.{part}", f"{head}.{part}") for part in parts))
+def _mmpose(*heads: str) -> Pairs:
+    parts = ("final_layer", "deconv_layers")
+    return tuple((f"{head}.{part}.", f"backbone.{part}.") for head in heads for part in parts)
 
 
 PREPROCESSOR = re.compile(r"data_preprocessor\.(mean|std)")
 
-OURS = Layout(
-    "dcpose", "dcpose", unchanged, unchanged, "as whoever trained or converted them states"
-)
+OURS = Layout("dcpose", "dcpose", *by_pairs(()), "as whoever trained or converted them states")
 RELEASED = Layout(
     "released DCPose",
     "dcpose",
-    from_released_name,
-    to_released_name,
+    *by_pairs(_RELEASED),
     "DCPose was published without a licence: ask its authors before passing the weights on",
 )
 HRNET_POSE = Layout(
     "HRNet pose",
     "hrnet",
-    _with_backbone,
-    _without_backbone,
+    *by_pairs(_BACKBONE),
     "see the LICENSE of the official HRNet repository" + TRAINING_DATA,
 )
 HRNET_IMAGENET = Layout(
     "HRNet ImageNet",
     "timm",
-    _with_backbone,
-    _without_backbone,
+    *by_pairs(_BACKBONE),
     "see the model card at timm or the LICENSE of the official HRNet repository" + TRAINING_DATA,
     left_out=_CLASSIFICATION,
     without=("backbone.final_layer.",),
@@ -139,46 +105,40 @@ HRNET_IMAGENET = Layout(
 MMPOSE_1 = Layout(
     "mmpose 1.x",
     "mmpose",
-    _from_mmpose,
-    lambda name: _to_mmpose(name, "head"),
+    *by_pairs(_mmpose("head", "keypoint_head")),
     MMPOSE_TERMS,
     left_out=PREPROCESSOR,
 )
 MMPOSE_0 = Layout(
     "mmpose 0.x",
     "mmpose",
-    _from_mmpose,
-    lambda name: _to_mmpose(name, "keypoint_head"),
+    *by_pairs(_mmpose("keypoint_head", "head")),
     MMPOSE_TERMS,
     left_out=PREPROCESSOR,
 )
 MMPOSE_POSEWARPER = Layout(
     "mmpose 0.x PoseWarper",
     "mmpose",
-    lambda name: swap(name, _MMPOSE_POSEWARPER),
-    lambda name: swap(name, turned(_MMPOSE_POSEWARPER)),
+    *by_pairs(_MMPOSE_POSEWARPER),
     MMPOSE_TERMS,
 )
 POSEWARPER = Layout(
     "PoseWarper",
     "posewarper",
-    _from_posewarper,
-    _to_posewarper,
+    *by_pairs(_POSEWARPER),
     "PoseWarper: Apache-2.0" + TRAINING_DATA,
 )
 SIMPLE_BASELINE = Layout(
     "SimpleBaseline",
     "simple_baseline",
-    _with_backbone,
-    _without_backbone,
+    *by_pairs(_BACKBONE),
     "SimpleBaseline: MIT" + TRAINING_DATA,
     colours="BGR",
 )
 RESNET_IMAGENET = Layout(
     "ResNet ImageNet",
     "torchvision",
-    _with_backbone,
-    _without_backbone,
+    *by_pairs(_BACKBONE),
     "see torchvision's (BSD-3-Clause) or timm's model page" + TRAINING_DATA,
     left_out=re.compile(r"fc\.(weight|bias)"),
     without=("backbone.deconv_layers.", "backbone.final_layer."),

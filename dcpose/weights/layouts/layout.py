@@ -43,11 +43,6 @@ TRAINING_DATA = "; the terms of the training data (COCO, PoseTrack, ImageNet) ap
 MMPOSE_TERMS = "mmpose: Apache-2.0" + TRAINING_DATA
 
 
-def unchanged(name: str) -> str:
-    """Return the name as it is."""
-    return name
-
-
 def as_they_are(state: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:
     """Return the entries of a file whose values and shapes are ours."""
     return dict(state)
@@ -118,6 +113,12 @@ def check_parts(
                 found.misshapen.append((name, tuple(state[name].shape), right))
     if any(found):
         raise WeightsMismatchError(f"{path} is not whole: {found.describe()}", found)
+
+
+def by_pairs(pairs: Pairs) -> tuple[Callable[[str], str], Callable[[str], str]]:
+    """Return `to_ours` and `to_theirs` of a layout whose names differ in their beginnings."""
+    back = turned(pairs)
+    return lambda name: swap(name, pairs), lambda name: swap(name, back)
 
 
 def turned(pairs: Pairs) -> Pairs:

@@ -7,25 +7,14 @@ from pathlib import Path
 
 from torch import Tensor
 
-from dcpose.weights.layouts.convnets import (
-    CONVNETS,
-    EFFICIENTNET_LITE_IMAGENET,
-    HRNET_IMAGENET,
-    HRNET_POSE,
-    MMPOSE_0,
-    MMPOSE_1,
-    MMPOSE_POSEWARPER,
-    OURS,
-    POSEWARPER,
-    RELEASED,
-    RESNET_IMAGENET,
-    SIMPLE_BASELINE,
-)
+from dcpose.weights.layouts import convnets, temporal, vit
 from dcpose.weights.layouts.layout import Layout
-from dcpose.weights.layouts.temporal import FAMI, TAR
-from dcpose.weights.layouts.vit import MMPOSE_VITPOSE, VIT_IMAGENET, VITPOSE, VITPOSE_HUB
 
-LAYOUTS = (*CONVNETS, VITPOSE, VITPOSE_HUB, MMPOSE_VITPOSE, VIT_IMAGENET, TAR, FAMI)
+LAYOUTS = (
+    *convnets.CONVNETS,
+    *(vit.VITPOSE, vit.VITPOSE_HUB, vit.MMPOSE_VITPOSE, vit.VIT_IMAGENET),
+    *(temporal.TAR, temporal.FAMI),
+)
 
 
 @dataclass(frozen=True)
@@ -79,23 +68,26 @@ def recognise(names: Iterable[str], path: Path) -> Layout:
         return any(name.startswith(beginnings) for name in names)
 
     rules: tuple[tuple[Layout, bool], ...] = (
-        (RELEASED, has("rough_pose_estimation_net.", "offset_mask_combine_conv.")),
-        (MMPOSE_POSEWARPER, has("neck.offset_feats.", "neck.offset_layers.")),
-        (TAR, has("masked_attention_layers.", "self_attention_layers.")),
-        (FAMI, has("feat_global_offset_layers.", "combined_feat_layers.")),
-        (VITPOSE_HUB, has("backbone.encoder.layer.", "backbone.embeddings.")),
-        (VITPOSE, has("keypoint_head.") and has("backbone.blocks.")),
-        (MMPOSE_VITPOSE, has("backbone.layers.")),
-        (MMPOSE_0, has("keypoint_head.")),
-        (MMPOSE_1, has("head.final_layer.", "head.deconv_layers.")),
-        (OURS, has("backbone.")),
-        (POSEWARPER, has("offset_feats.")),
-        (HRNET_IMAGENET, has("stage2.") and bool(_names_left_out(HRNET_IMAGENET, names))),
-        (HRNET_POSE, has("stage2.")),
-        (SIMPLE_BASELINE, has("layer4.") and has("deconv_layers.")),
-        (RESNET_IMAGENET, has("layer4.")),
-        (EFFICIENTNET_LITE_IMAGENET, has("_blocks.")),
-        (VIT_IMAGENET, has("blocks.") and has("patch_embed.", "norm.")),
+        (convnets.RELEASED, has("rough_pose_estimation_net.", "offset_mask_combine_conv.")),
+        (convnets.MMPOSE_POSEWARPER, has("neck.offset_feats.", "neck.offset_layers.")),
+        (temporal.TAR, has("masked_attention_layers.", "self_attention_layers.")),
+        (temporal.FAMI, has("feat_global_offset_layers.", "combined_feat_layers.")),
+        (vit.VITPOSE_HUB, has("backbone.encoder.layer.", "backbone.embeddings.")),
+        (vit.VITPOSE, has("keypoint_head.") and has("backbone.blocks.")),
+        (vit.MMPOSE_VITPOSE, has("backbone.layers.")),
+        (convnets.MMPOSE_0, has("keypoint_head.")),
+        (convnets.MMPOSE_1, has("head.final_layer.", "head.deconv_layers.")),
+        (convnets.OURS, has("backbone.")),
+        (convnets.POSEWARPER, has("offset_feats.")),
+        (
+            convnets.HRNET_IMAGENET,
+            has("stage2.") and bool(_names_left_out(convnets.HRNET_IMAGENET, names)),
+        ),
+        (convnets.HRNET_POSE, has("stage2.")),
+        (convnets.SIMPLE_BASELINE, has("layer4.") and has("deconv_layers.")),
+        (convnets.RESNET_IMAGENET, has("layer4.")),
+        (convnets.EFFICIENTNET_LITE_IMAGENET, has("_blocks.")),
+        (vit.VIT_IMAGENET, has("blocks.") and has("patch_embed.", "norm.")),
     )
     layout = next((layout for layout, fits in rules if fits), None)
     if layout is None:

@@ -11,13 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from dcpose.weights.layouts.layout import (
-    TRAINING_DATA,
-    Layout,
-    Pairs,
-    swap,
-    turned,
-)
+from dcpose.weights.layouts.layout import TRAINING_DATA, Layout, Pairs, by_pairs, swap, turned
 from dcpose.weights.layouts.vit import MMPOSE_BACKBONE
 from dcpose.weights.strict import Differences, WeightsMismatchError, listed
 
@@ -83,15 +77,13 @@ def _without_doubles(state: Mapping[str, Tensor], path: Path) -> dict[str, Tenso
 TAR = Layout(
     "TAR-ViTPose",
     "tar",
-    lambda name: swap(name, _TAR),
-    lambda name: swap(name, turned(_TAR)),
+    *by_pairs(_TAR),
     "TAR-ViTPose: Apache-2.0" + TRAINING_DATA,
     rework=_without_doubles,
 )
 FAMI = Layout(
     "FAMI-Pose",
     "fami",
-    lambda name: swap(name, _FAMI),
-    lambda name: swap(name, turned(_FAMI)),
+    *by_pairs(_FAMI),
     "FAMI-Pose was published without a licence: ask its authors before passing the weights on",
 )

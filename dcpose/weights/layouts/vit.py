@@ -31,6 +31,7 @@ from dcpose.weights.layouts.layout import (
     TRAINING_DATA,
     Layout,
     Pairs,
+    by_pairs,
     check_parts,
     swap,
     turned,
@@ -247,8 +248,7 @@ def _most(counts: Counter[int]) -> int:
 VITPOSE = Layout(
     "ViTPose",
     "vitpose",
-    lambda name: swap(name, _OFFICIAL),
-    lambda name: swap(name, turned(_OFFICIAL)),
+    *by_pairs(_OFFICIAL),
     "ViTPose: Apache-2.0" + TRAINING_DATA,
     left_out=re.compile(rf"backbone\.cls_token|{_EXPERT.pattern}|{_ASSOCIATE.pattern}"),
     rework=_from_official,
@@ -265,16 +265,14 @@ VITPOSE_HUB = Layout(
 MMPOSE_VITPOSE = Layout(
     "mmpose 1.x ViTPose",
     "mmpose",
-    lambda name: swap(name, _MMPOSE),
-    lambda name: swap(name, turned(_MMPOSE)),
+    *by_pairs(_MMPOSE),
     MMPOSE_TERMS,
     left_out=PREPROCESSOR,
 )
 VIT_IMAGENET = Layout(
     "ViT ImageNet",
     "mae",
-    lambda name: swap(name, _IMAGENET),
-    lambda name: swap(name, turned(_IMAGENET)),
+    *by_pairs(_IMAGENET),
     "MAE: CC-BY-NC-4.0, timm's: see the model card" + TRAINING_DATA,
     left_out=re.compile(
         r"cls_token|mask_token|decoder_pos_embed|((fc_norm|head|decoder_(embed|norm|pred))|"

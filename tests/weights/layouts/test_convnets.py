@@ -8,7 +8,7 @@ import torch
 import torchvision
 
 from dcpose.build.weights import network_of
-from dcpose.weights.layouts.convnets import CONVNETS, from_released_name, to_released_name
+from dcpose.weights.layouts.convnets import CONVNETS, RELEASED
 from dcpose.weights.layouts.naming import name_weights, recognise
 from dcpose.weights.loading import check_fit
 from dcpose.weights.recognise import config_of, settings_of
@@ -177,8 +177,8 @@ def test_unknown_names_are_refused():
     ],
 )
 def test_released_names(released, ours):
-    assert from_released_name(released) == ours
-    assert to_released_name(ours) == released
+    assert RELEASED.to_ours(released) == ours
+    assert RELEASED.to_theirs(ours) == released
 
 
 HEAD = {
