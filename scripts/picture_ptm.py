@@ -23,7 +23,8 @@ from dcpose.engine.devices import choose_device
 from dcpose.formats.posetrack.records import VideoAnnotation
 from dcpose.geometry import Affine, apply_affine, cell_wh, invert_affine
 from dcpose.heatmap import decode
-from dcpose.models.dcpose.inspect import samples_of
+from dcpose.models.dcpose.correction import PoseCorrectionNetwork
+from dcpose.models.dcpose.inspect import correction_samples
 from dcpose.models.dcpose.network import DCPose
 from dcpose.skeleton import Skeleton
 from dcpose.structures import ClipBatch, PersonRecord
@@ -133,6 +134,8 @@ def stages_of(
     cell = cell_wh((frames.shape[-1], frames.shape[-2]), heatmap_wh, affine)
     found = decode(corrected)[0][0, joint].cpu().numpy().astype(np.float64)
     x, y = np.rint(found).astype(int)
+    _, features = model.merge(encoded, gaps)
+    pcn = cast(PoseCorrectionNetwork, model.pcn)
     samples = [
         JointSamples(
             dilation=one.dilation,
@@ -140,7 +143,7 @@ def stages_of(
             moved=one.moved[0, joint, ..., y, x].cpu().numpy().astype(np.float64),
             factors=(one.masks[0, joint, :, y, x] * one.weights[joint, joint]).cpu().numpy(),
         )
-        for one in samples_of(model, encoded, gaps)
+        for one in correction_samples(pcn, features)
     ]
     return JointStages(
         crops=list(batch.frames[0, model.used].numpy()),

@@ -23,6 +23,13 @@ def conv1x1(in_channels: int, out_channels: int) -> nn.Conv2d:
     return nn.Conv2d(in_channels, out_channels, 1, bias=False)
 
 
+def dilated_conv3x3(
+    in_channels: int, out_channels: int, dilation: int, bias: bool = False
+) -> nn.Conv2d:
+    """Return a padded 3x3 convolution whose taps are `dilation` pixels apart."""
+    return nn.Conv2d(in_channels, out_channels, 3, padding=dilation, dilation=dilation, bias=bias)
+
+
 def upsampling(in_channels: int, out_channels: int) -> list[nn.Module]:
     """Layers that double height and width."""
     return [

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from dcpose.models.blocks import ConvBN, basic_chain
+from dcpose.models.blocks import ConvBN, basic_chain, dilated_conv3x3
 from dcpose.models.deform_conv import ModulatedDeformConv
 from dcpose.models.initialise import init_as_torch, init_weights
 from dcpose.models.interface import Backbone, Supervised, TemporalModel
@@ -85,18 +85,14 @@ class Calibration(nn.Module):
     def __init__(self, channels: int, offset_groups: int) -> None:
         super().__init__()
         samples = offset_groups * KERNEL_SIZE**2
-        self.offset_conv = _dilated(channels, 2 * samples)
-        self.mask_conv = _dilated(channels, samples)
+        self.offset_conv = dilated_conv3x3(channels, 2 * samples, DILATION, bias=True)
+        self.mask_conv = dilated_conv3x3(channels, samples, DILATION, bias=True)
         self.deform_conv = ModulatedDeformConv(channels, channels, DILATION, offset_groups)
 
     def forward(self, maps: Tensor, source: Tensor) -> Tensor:
         """Return (B, C, h, w) resampled maps; offsets and raw masks come from the source."""
         samples = self.offset_conv(source), self.mask_conv(source)
         return self.deform_conv(maps, *samples).to(maps.dtype)  # which computes in float32
-
-
-def _dilated(channels: int, out_channels: int) -> nn.Conv2d:
-    return nn.Conv2d(channels, out_channels, KERNEL_SIZE, padding=DILATION, dilation=DILATION)
 
 
 class FAMIStages(NamedTuple):

@@ -24,12 +24,14 @@ class Backbone(nn.Module):
         side_multiple: sides of images are multiples of this.
         feature_channels: C of `features`.
         feature_stride: crop pixels to a pixel of `features`.
+        final_layer: features to heatmaps, where `head` is nothing else.
     """
 
     stride: int
     side_multiple: int
     feature_channels: int
     feature_stride: int
+    final_layer: nn.Module
 
     @property
     def example_wh(self) -> tuple[int, int]:
@@ -44,9 +46,9 @@ class Backbone(nn.Module):
             ValueError: if H or W is no multiple of `side_multiple`.
         """
 
-    @abstractmethod
     def head(self, features: Tensor) -> Tensor:
         """Return heatmaps (N, J, H / stride, W / stride) of features (N, C, h, w)."""
+        return self.final_layer(features)
 
     def forward(self, images: Tensor) -> Tensor:
         """Return heatmaps (N, J, H / stride, W / stride) of normalised RGB images (N, 3, H, W)."""

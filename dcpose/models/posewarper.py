@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from dcpose.models.blocks import basic_chain
+from dcpose.models.blocks import basic_chain, dilated_conv3x3
 from dcpose.models.deform_conv import ModulatedDeformConv
 from dcpose.models.initialise import init_weights
 from dcpose.models.interface import Backbone, TemporalModel
@@ -56,14 +56,7 @@ class HeatmapWarper(nn.Module):
             raise ValueError(f"expected blocks and dilations, got {blocks} and {tuple(dilations)}")
         self.chain = basic_chain(num_joints, channels, blocks)
         self.offset_convs = nn.ModuleList(
-            nn.Conv2d(
-                channels,
-                2 * num_joints * KERNEL_SIZE**2,
-                KERNEL_SIZE,
-                padding=dilation * (KERNEL_SIZE // 2),
-                dilation=dilation,
-                bias=False,
-            )
+            dilated_conv3x3(channels, 2 * num_joints * KERNEL_SIZE**2, dilation)
             for dilation in dilations
         )
         self.deform_convs = nn.ModuleList(

@@ -55,14 +55,7 @@ class EfficientNetLiteTrunk(nn.Module):
         self.register_buffer("input_offset", (255 * mean - 127) / 128, persistent=False)
 
     def forward(self, images: Tensor) -> list[Tensor]:
-        """Return the levels of normalised RGB images (N, 3, H, W), (N, channels, h, w) each.
-
-        Raises:
-            ValueError: if H or W is not a multiple of 32.
-        """
-        height, width = images.shape[-2:]
-        if height % STRIDES[-1] or width % STRIDES[-1]:
-            raise ValueError(f"image sides must be multiples of 32, got {width} x {height}")
+        """Return the levels of normalised RGB images (N, 3, H, W), (N, channels, h, w) each."""
         # CPUs train depthwise convolutions 1.5 times as fast with the channels of a pixel together
         x = images.contiguous(memory_format=torch.channels_last)
         x = x * self.input_scale + self.input_offset
@@ -107,11 +100,8 @@ class EfficientNetLite(Backbone):
         self.keep_statistics = keep_statistics
         self._frozen: list[nn.Module] = []
         if frozen_blocks:
-            self._frozen = [
-                self.trunk.conv_stem,
-                self.trunk.bn0,
-                *self.trunk.blocks[:frozen_blocks],
-            ]
+            stem = self.trunk.conv_stem, self.trunk.bn0
+            self._frozen = [*stem, *self.trunk.blocks[:frozen_blocks]]
         for part in self._frozen:
             part.requires_grad_(False)
 
@@ -123,12 +113,9 @@ class EfficientNetLite(Backbone):
         return self
 
     def features(self, images: Tensor) -> Tensor:
-        """Return features (N, C, H / 4, W / 4) of normalised RGB images (N, 3, H, W)."""
+        """Return features (N, C, H / 4, W / 4) of normalised RGB images; see `Backbone`."""
+        self.check_sides(images)
         return self.pyramid(self.trunk(images))
-
-    def head(self, features: Tensor) -> Tensor:
-        """Return heatmaps (N, J, h, w) of features (N, C, h, w)."""
-        return self.final_layer(features)
 
 
 class _SameConv2d(nn.Conv2d):
@@ -146,15 +133,8 @@ class _SameConv2d(nn.Conv2d):
     ) -> None:
         before = (kernel - stride) // 2
         self._pads = (before, kernel - stride - before) * 2
-        super().__init__(
-            inputs,
-            outputs,
-            kernel,
-            stride,
-            padding=0 if stride > 1 else kernel // 2,
-            groups=groups,
-            bias=False,
-        )
+        padding = 0 if stride > 1 else kernel // 2
+        super().__init__(inputs, outputs, kernel, stride, padding, groups=groups, bias=False)
 
     def forward(self, images: Tensor) -> Tensor:
         if self.stride[0] > 1:

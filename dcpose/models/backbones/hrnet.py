@@ -154,10 +154,6 @@ class HRNet(Backbone):
         branches = self.transition3(self.stage3(branches))
         return self.stage4(branches)[0]
 
-    def head(self, features: Tensor) -> Tensor:
-        """Return heatmaps (N, J, H / 4, W / 4) of features."""
-        return self.final_layer(features)
-
 
 def _stage(
     channels: list[int], num_modules: int, blocks: int, num_outputs: int | None = None

@@ -67,7 +67,3 @@ class SimpleBaseline(Backbone):
         x = self.maxpool(self.relu(self.bn1(self.conv1(images))))
         x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
         return self.deconv_layers(x)
-
-    def head(self, features: Tensor) -> Tensor:
-        """Return heatmaps (N, J, H / 4, W / 4) of features."""
-        return self.final_layer(features)

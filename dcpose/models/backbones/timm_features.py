@@ -103,10 +103,6 @@ class TimmBackbone(Backbone):
         ]
         return self.pyramid(levels)
 
-    def head(self, features: Tensor) -> Tensor:
-        """Return heatmaps (N, J, h, w) of features (N, C, h, w)."""
-        return self.final_layer(features)
-
 
 def _features_of(model: str, image_wh: tuple[int, int], pretrained: bool) -> tuple[nn.Module, bool]:
     """Return timm's network that gives the maps of all its stages, and if of images of any size."""

@@ -10,6 +10,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from dcpose.models.blocks import dilated_conv3x3
 from dcpose.models.deform_conv import Implementation, ModulatedDeformConv
 
 KERNEL_SIZE = 3
@@ -52,10 +53,10 @@ class PoseCorrectionNetwork(nn.Module):
             raise ValueError("the pose correction network needs at least one dilation, got none")
         samples = merged_channels * KERNEL_SIZE**2
         self.offset_convs = nn.ModuleList(
-            _dilated_conv(feature_channels, 2 * samples, dilation) for dilation in dilations
+            dilated_conv3x3(feature_channels, 2 * samples, dilation) for dilation in dilations
         )
         self.mask_convs = nn.ModuleList(
-            _dilated_conv(feature_channels, samples, dilation) for dilation in dilations
+            dilated_conv3x3(feature_channels, samples, dilation) for dilation in dilations
         )
         self.deform_convs = nn.ModuleList(
             ModulatedDeformConv(
@@ -93,14 +94,3 @@ class PoseCorrectionNetwork(nn.Module):
     def mask(self, raw: Tensor) -> Tensor:
         """Return masks as they are applied, of what a mask convolution gives."""
         return raw.sigmoid() if self.masks == "sigmoid" else raw
-
-
-def _dilated_conv(in_channels: int, out_channels: int, dilation: int) -> nn.Conv2d:
-    return nn.Conv2d(
-        in_channels,
-        out_channels,
-        KERNEL_SIZE,
-        padding=dilation * (KERNEL_SIZE // 2),
-        dilation=dilation,
-        bias=False,
-    )

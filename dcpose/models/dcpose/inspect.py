@@ -1,6 +1,6 @@
 """Where the correction reads the merged maps, for pictures (Sec. 3.3 of the paper).
 
-Shape legend: B clips, F frames, J joints, C merged maps, K taps a side, H x W heatmap pixels.
+Shape legend: B clips, J joints, C merged maps, D feature maps, K taps a side, H x W heatmap pixels.
 """
 
 from typing import NamedTuple, cast
@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from dcpose.models.dcpose.correction import KERNEL_SIZE, PoseCorrectionNetwork
-from dcpose.models.dcpose.network import DCPose
 from dcpose.models.deform_conv import ModulatedDeformConv
 
 
@@ -29,18 +28,6 @@ class Samples(NamedTuple):
     moved: Tensor
     masks: Tensor
     weights: Tensor
-
-
-def samples_of(model: DCPose, encoded: Tensor, gaps: Tensor) -> list[Samples]:
-    """Return where each dilation reads the merged maps.
-
-    Args:
-        model: in eval mode.
-        encoded: (B, F, J, H, W) initial heatmaps, from `model.encode`.
-        gaps: (B, 2) distances in frames.
-    """
-    _, features = model.merge(encoded, gaps)
-    return correction_samples(cast(PoseCorrectionNetwork, model.pcn), features)
 
 
 def correction_samples(pcn: PoseCorrectionNetwork, features: Tensor) -> list[Samples]:

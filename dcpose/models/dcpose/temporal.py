@@ -49,11 +49,6 @@ def _cur(neighbors: Sequence[Neighbor]) -> int:
     return 1 if "prev" in neighbors else 0
 
 
-def _per_pixel(weights: Tensor) -> Tensor:
-    """Turn (B, F) into (B, F, 1, 1, 1)."""
-    return weights[..., None, None, None]
-
-
 class PoseTemporalMerger(nn.Module):
     """Merge the heatmaps of the frames of a clip into search regions (Eq. 1-3).
 
@@ -82,7 +77,7 @@ class PoseTemporalMerger(nn.Module):
 
     def forward(self, heatmaps: Tensor, weights: Tensor) -> Tensor:
         """Merge heatmaps (B, F, J, H, W) with weights (B, F) into maps (B, C, H, W) >= 0."""
-        weighted = _per_pixel(weights) * heatmaps
+        weighted = weights[..., None, None, None] * heatmaps
         by_joint = weighted[:, self.order].transpose(1, 2)  # (B, J, F, H, W)
         return self.chain(by_joint.flatten(1, 2))
 
@@ -119,7 +114,7 @@ class PoseResidualFusion(nn.Module):
     def forward(self, heatmaps: Tensor, weights: Tensor) -> Tensor:
         """Return features (B, C, H, W) >= 0 from heatmaps (B, F, J, H, W), weights (B, F)."""
         residuals = self.residuals(heatmaps)
-        weighted = _per_pixel(weights[:, self.residuals.others]) * residuals
+        weighted = weights[:, self.residuals.others, None, None, None] * residuals
         pairs = torch.stack([residuals, weighted], dim=2).flatten(1, 2)
         return self.chain(pairs.transpose(1, 2).flatten(1, 2))  # joint by joint
 
