@@ -13,9 +13,9 @@ import numpy as np
 
 from dcpose.cli import reports_user_errors
 from dcpose.engine.run.progress import set_up_logging, with_progress
-from dcpose.estimator.reading import read_people
+from dcpose.formats.results.video_results import VideoResults, read_results
 from dcpose.formats.skeleton_yaml import read_skeleton
-from dcpose.skeleton import POSETRACK
+from dcpose.skeleton import POSETRACK, Skeleton
 from dcpose.video.opening import DEFAULT_IMAGE_RATE, open_source
 from dcpose.video.writer import VideoWriter
 from dcpose.visualize.people import draw_people, draw_title
@@ -40,25 +40,25 @@ def main(argv: Sequence[str] | None = None) -> int:
         name, _, file = text.partition("=")
         if not name or not file:
             raise ValueError(f"--predictions: found {text!r}, expected NAME=FILE")
-        columns[name] = read_people(Path(file), skeleton)
+        columns[name] = read_poses(Path(file), skeleton)
     source = open_source(args.source, args.rate)
     width, height = source.frame_wh
     with VideoWriter(args.out, source, (width * len(columns), height)) as video:
         for frame in with_progress(source, source.name, source.num_frames):
             canvas = np.zeros((height, width * len(columns), 3), np.uint8)
-            for number, (name, frames) in enumerate(columns.items()):
-                if frame.index >= len(frames):
+            for number, (name, poses) in enumerate(columns.items()):
+                if frame.index >= poses.num_frames:
                     raise ValueError(
-                        f"{name}: has {len(frames)} frames, but {args.source} has more; give the "
-                        "file that tools/infer.py wrote for this video"
+                        f"{name}: has {poses.num_frames} frames, but {args.source} has more; give "
+                        "the file that tools/infer.py wrote for this video"
                     )
-                people = frames[frame.index]
+                people = list(poses.people_of_frame(frame.index))
                 drawn = draw_people(
                     frame.image,
-                    people.boxes_xywh,
-                    people.track_ids,
-                    people.joints,
-                    people.joint_scores,
+                    poses.boxes_xywh[people],
+                    poses.track_ids[people],
+                    poses.joints[people],
+                    poses.joint_scores[people],
                     skeleton,
                 )
                 draw_title(drawn, name)
@@ -67,6 +67,17 @@ def main(argv: Sequence[str] | None = None) -> int:
             video.write(canvas, frame.ticks, frame.duration)
     print(args.out)
     return 0
+
+
+def read_poses(path: Path, skeleton: Skeleton) -> VideoResults:
+    """Read a file of poses; ValueError if it has other joints."""
+    results = read_results(path)
+    if results.joint_names != skeleton.joint_names:
+        raise ValueError(
+            f"{path}: has the joints {', '.join(results.joint_names)}, expected those of the "
+            f"skeleton {skeleton.name}: {', '.join(skeleton.joint_names)}"
+        )
+    return results
 
 
 if __name__ == "__main__":

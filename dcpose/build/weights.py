@@ -122,8 +122,10 @@ def config_of_weights(
     return parse_config([Layer(str(path), values), read_overrides(overrides)]), found
 
 
-def config_of_card(path: Path, overrides: Sequence[str] = ()) -> tuple[Config, Path]:
-    """Return the config of a card that `scripts/convert_weights.py` wrote, and its weights file.
+def config_of_card(
+    path: Path, overrides: Sequence[str] = ()
+) -> tuple[Config, Path, dict[str, Any]]:
+    """Return config, weights file and content of a card that `scripts/convert_weights.py` wrote.
 
     Raises:
         ValueError: if the file is no card.
@@ -137,7 +139,7 @@ def config_of_card(path: Path, overrides: Sequence[str] = ()) -> tuple[Config, P
             "scripts/convert_weights.py wrote beside them, or a config"
         ) from None
     layer = Layer(str(path), _sections(network))
-    return parse_config([layer, read_overrides(overrides)]), weights
+    return parse_config([layer, read_overrides(overrides)]), weights, card
 
 
 def _sections(network: dict[str, Any]) -> dict[str, Any]:

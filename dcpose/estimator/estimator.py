@@ -20,9 +20,8 @@ from dcpose.engine.devices import choose_device
 from dcpose.estimator.frame_result import FrameResult
 from dcpose.estimator.live_poses import Boxes, BoxesOf, LivePoses, TrackingOptions
 from dcpose.estimator.stopwatch import Stopwatch
-from dcpose.evaluation.calibration import Calibration, read_calibration
+from dcpose.evaluation.calibration import Calibration, calibration_in
 from dcpose.files.reading import named_path
-from dcpose.formats import fields
 from dcpose.skeleton import Skeleton
 from dcpose.video.opening import open_source
 from dcpose.video.source import FrameSource, VideoFrame, frame_rate
@@ -84,8 +83,7 @@ class PoseEstimator:
         detector_weights: Path | None = None,
         stopwatch: Stopwatch | None = None,
     ) -> None:
-        self.config, found = _config_and_weights(cfg_or_card, weights, overrides)
-        self.calibration = _calibration_of(cfg_or_card)
+        self.config, found, self.calibration = _config_and_weights(cfg_or_card, weights, overrides)
         self.device = choose_device(device)
         self.skeleton: Skeleton = build_skeleton(self.config)
         if detector is None or isinstance(detector, str):
@@ -194,36 +192,31 @@ class PoseEstimator:
 
 def _config_and_weights(
     cfg_or_card: Config | str | Path | None, weights: str | Path | None, overrides: Sequence[str]
-) -> tuple[Config, Path | ReadWeights]:
-    if isinstance(cfg_or_card, str | Path) and named_path(cfg_or_card).suffix == ".json":
-        config, beside = config_of_card(named_path(cfg_or_card), overrides)
-        return config, beside if weights is None else local_weights(weights)
-    if weights is None and cfg_or_card is None:
-        limits = fields.read_json(POSE_CARD)["limits"]
-        _log.info("pose network: the one that comes with the package. %s", limits)
-        return config_of_card(POSE_CARD, overrides)
+) -> tuple[Config, Path | ReadWeights, Calibration | None]:
+    card = None if isinstance(cfg_or_card, Config | None) else named_path(cfg_or_card)
+    packaged = cfg_or_card is None and weights is None
+    if packaged:
+        card = POSE_CARD
+    if card is not None and card.suffix == ".json":
+        config, beside, content = config_of_card(card, overrides)
+        if packaged:
+            _log.info("pose network: the one that comes with the package. %s", content["limits"])
+        found = beside if weights is None else local_weights(weights)
+        return config, found, calibration_in(content, card)
     if weights is None:
         raise ValueError(
             "weights: a config alone has none; give a checkpoint (runs/.../checkpoints/best.pt), a "
             "released file, or a name of `dcpose convert --list`"
         )
     if cfg_or_card is None and kind_of(Path(weights)) is not None:
-        return config_of_exported(Path(weights), overrides), Path(weights)
+        return config_of_exported(Path(weights), overrides), Path(weights), None
     if cfg_or_card is None:
-        return config_of_weights(weights, overrides)
+        return *config_of_weights(weights, overrides), None
     if isinstance(cfg_or_card, Config):
         if overrides:
             raise ValueError("overrides go with the file of a config; change the Config itself")
-        return cfg_or_card, local_weights(weights)
-    return load_config(cfg_or_card, overrides), local_weights(weights)
-
-
-def _calibration_of(cfg_or_card: Config | str | Path | None) -> Calibration | None:
-    """Return the calibration of a card, if it is one and has one."""
-    if not isinstance(cfg_or_card, str | Path) or named_path(cfg_or_card).suffix != ".json":
-        return None
-    card = fields.read_json(named_path(cfg_or_card))
-    return read_calibration(named_path(cfg_or_card)) if "calibration" in card else None
+        return cfg_or_card, local_weights(weights), None
+    return load_config(cfg_or_card, overrides), local_weights(weights), None
 
 
 def _named_detector(

@@ -8,7 +8,6 @@ import math
 import re
 from contextlib import AbstractContextManager
 from pathlib import Path
-from types import TracebackType
 from typing import Any, BinaryIO
 
 import cv2
@@ -61,13 +60,8 @@ class HtmlPage(AbstractContextManager["HtmlPage"]):
         self._times: list[float] = []
         self._people: list[list[dict[str, Any]]] = []
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close(complete=kind is None)
+    def __exit__(self, *error: object) -> None:
+        self.close(complete=error[0] is None)
 
     def write(self, result: FrameResult) -> None:
         """Add a frame and its people."""

@@ -5,7 +5,6 @@ import json
 import shutil
 import tempfile
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from dcpose.estimator.frame_result import FrameResult
@@ -59,12 +58,7 @@ class PoseTrackFile:
     def __enter__(self) -> "PoseTrackFile":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def write(self, result: FrameResult, file_name: str) -> None:

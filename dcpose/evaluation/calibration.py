@@ -84,9 +84,14 @@ def read_calibration(path: Path) -> Calibration:
         ValueError: if the file cannot be read, or holds none.
     """
     content = fields.read_json(path)
-    if isinstance(content, dict) and "calibration" in content:
-        return Calibration.from_json(content["calibration"], f"{path}: calibration")
-    return Calibration.from_json(content, str(path))
+    return calibration_in(content, path) or Calibration.from_json(content, str(path))
+
+
+def calibration_in(card: Any, path: Path) -> Calibration | None:  # noqa: ANN401 - parsed JSON
+    """Return the calibration in the content of a card, None without; `path` is for messages."""
+    if not isinstance(card, dict) or "calibration" not in card:
+        return None
+    return Calibration.from_json(card["calibration"], f"{path}: calibration")
 
 
 def scored_joints(errors: JointErrors) -> tuple[np.ndarray, np.ndarray, str]:

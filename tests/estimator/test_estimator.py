@@ -222,7 +222,7 @@ class TestConfigFromWeights:
         assert (model.backbone.width, model.fusion.channels) == (4, 8)
         assert estimator.config.data.crop_wh == (288, 384)
 
-    def test_of_a_card(self, tiny_weights, tmp_path, load_command):
+    def test_of_a_card(self, tiny_weights, tmp_path, load_command, monkeypatch):
         out = tmp_path / "tiny.safetensors"
         convert = load_command("scripts/convert_weights.py").main
         assert convert(["--from", "auto", str(tiny_weights), str(out)]) == 0
@@ -233,10 +233,14 @@ class TestConfigFromWeights:
         with pytest.raises(ValueError, match=r"other\.json: not a card"):
             dcpose.PoseEstimator(tmp_path / "other.json")
         card = json.loads((tmp_path / "tiny.json").read_text())
+        card["limits"] = "none"
         card["calibration"] = {"limit": "x", "scores": [0, 1], "probabilities": [0, 0.5]}
         (tmp_path / "tiny.json").write_text(json.dumps(card))
         estimator = dcpose.PoseEstimator(tmp_path / "tiny.json", device="cpu")
         assert estimator.calibration(np.array([0.5])) == [0.25]
+        monkeypatch.setattr("dcpose.estimator.estimator.POSE_CARD", tmp_path / "tiny.json")
+        packaged = dcpose.PoseEstimator(device="cpu")
+        assert packaged.calibration(np.array([0.5])) == [0.25]
 
 
 class TestRefused:
