@@ -32,7 +32,7 @@ from dcpose.cli import add_device, reports_user_errors
 from dcpose.config.loading import config_to_dict, load_config
 from dcpose.config.schema import Config
 from dcpose.engine.distributed import process_group
-from dcpose.engine.run.checkpoint import config_differences
+from dcpose.engine.run.resume_rules import config_differences
 from dcpose.files.packages import MissingPackageError, require
 from dcpose.files.writing import write_text
 from dcpose.jobs.together import shared_part, train_together
@@ -217,9 +217,9 @@ def _check_folder(trial: Trial) -> None:
         saved = yaml.safe_load(path.read_text(encoding="utf-8"))
         differences = config_differences(saved, config_to_dict(trial.cfg))
         if differences:
+            found = "; ".join(differences.values())
             raise ValueError(
-                f"{path}: holds a run with {'; '.join(differences)}; choose another --out, or "
-                f"remove that folder"
+                f"{path}: holds a run with {found}; choose another --out, or remove that folder"
             )
 
 

@@ -1,6 +1,7 @@
 """Optimizer and learning-rate schedule."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any, Literal
 
 import torch
@@ -86,20 +87,14 @@ def make_optimizer(
     tensors = [t for p in trainable for t in (p["params"] if isinstance(p, dict) else [p])]
     # one kernel for all tensors instead of several for each
     fused = all(tensor.is_cuda for tensor in tensors)
-    if name == "adam":
-        return torch.optim.Adam(trainable, lr=lr, weight_decay=weight_decay, fused=fused)
-    if name == "adamw":
-        return torch.optim.AdamW(trainable, lr=lr, weight_decay=weight_decay, fused=fused)
-    if name == "sgd":
-        return torch.optim.SGD(
-            trainable,
-            lr=lr,
-            momentum=SGD_MOMENTUM,
-            nesterov=True,
-            weight_decay=weight_decay,
-            fused=fused,
-        )
-    raise ValueError(f"unknown optimizer {name!r}, expected adam, adamw or sgd")
+    kinds: dict[str, Callable[..., Optimizer]] = {
+        "adam": torch.optim.Adam,
+        "adamw": torch.optim.AdamW,
+        "sgd": partial(torch.optim.SGD, momentum=SGD_MOMENTUM, nesterov=True),
+    }
+    if name not in kinds:
+        raise ValueError(f"unknown optimizer {name!r}, expected adam, adamw or sgd")
+    return kinds[name](trainable, lr=lr, weight_decay=weight_decay, fused=fused)
 
 
 def make_scheduler(optimizer: Optimizer, milestones: Sequence[int], gamma: float) -> MultiStepLR:

@@ -182,24 +182,6 @@ def load_optimizer_state(optimizer: Optimizer, saved: Mapping[str, Any], origin:
         ) from error
 
 
-def config_differences(saved: Mapping[str, Any], current: Mapping[str, Any]) -> list[str]:
-    """Return one `key: saved -> current` line for each value that differs, nested keys dotted."""
-    saved_values, current_values = flat_config(saved), flat_config(current)
-    keys = sorted(saved_values.keys() | current_values.keys())
-    absent = "(absent)"
-    pairs = [(key, saved_values.get(key, absent), current_values.get(key, absent)) for key in keys]
-    return [f"{key}: {old} -> {new}" for key, old, new in pairs if old != new]
-
-
-def flat_config(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return the values of nested mappings by their dotted keys."""
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        name = f"{prefix}{key}"
-        flat |= flat_config(value, f"{name}.") if isinstance(value, Mapping) else {name: value}
-    return flat
-
-
 def _check_sums(path: Path) -> None:
     """Compare the checksums of a file's parts, at which `torch.load` does not look."""
     with zipfile.ZipFile(path) as archive:

@@ -99,6 +99,12 @@ class Run:
         path: run folder; created with its subfolders if it does not exist.
         config: resolved config as a plain dict; written to `config.yaml` and into checkpoints.
         loggers: what draws curves and shows pictures; see `open_logger`.
+
+    Attributes:
+        checkpoints: folder of `last.pt`, `previous.pt` and `best.pt`.
+        last: the newest checkpoint.
+        previous: the checkpoint before `last`, for the case that a disk damages that one.
+        train_log: file for `progress.set_up_logging`.
     """
 
     def __init__(
@@ -108,35 +114,14 @@ class Run:
         loggers: Sequence[LoggerName] = ("tensorboard",),
     ) -> None:
         self.path = path
+        self.checkpoints = path / "checkpoints"
+        self.last, self.previous = self.checkpoints / "last.pt", self.checkpoints / "previous.pt"
+        self.train_log, self._log = path / "train.log", path / "log.jsonl"
         self.config = dict(config)
         self._names = tuple(loggers)
         self._open: list[CurveLogger] | None = None
         if is_main():
             self.checkpoints.mkdir(parents=True, exist_ok=True)
-
-    @property
-    def checkpoints(self) -> Path:
-        """Folder of `last.pt`, `previous.pt` and `best.pt`."""
-        return self.path / "checkpoints"
-
-    @property
-    def last(self) -> Path:
-        """The newest checkpoint."""
-        return self.checkpoints / "last.pt"
-
-    @property
-    def previous(self) -> Path:
-        """The checkpoint before `last`, for the case that a disk damages that one."""
-        return self.checkpoints / "previous.pt"
-
-    @property
-    def train_log(self) -> Path:
-        """File for `progress.set_up_logging`."""
-        return self.path / "train.log"
-
-    @property
-    def _log(self) -> Path:
-        return self.path / "log.jsonl"
 
     def describe(self, environment: Mapping[str, Any]) -> None:
         """Write `config.yaml` and `environment.json`."""

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
-from dcpose.engine.run.checkpoint import CheckpointError, flat_config
+from dcpose.engine.run.checkpoint import CheckpointError
 
 MAY_CHANGE = (
     "experiment",
@@ -48,17 +48,31 @@ def check_changes(saved: Mapping[str, Any], current: Mapping[str, Any], origin: 
     Raises:
         CheckpointError: if a key changed that may not.
     """
-    before, now = flat_config(saved), flat_config(current)
-    absent = "(absent)"
-    keys = [key for key in sorted(before.keys() | now.keys()) if before.get(key) != now.get(key)]
-    lines = {key: f"{key}: {before.get(key, absent)} -> {now.get(key, absent)}" for key in keys}
-    refused = [lines[key] for key in keys if key in before and key in now and not _may_change(key)]
+    lines = config_differences(saved, current)
+    both = flat_config(saved).keys() & flat_config(current).keys()
+    refused = [line for key, line in lines.items() if key in both and not _may_change(key)]
     if refused:
         raise CheckpointError(
             f"{origin}: with another {'; '.join(refused)} it would be another run; continue with "
             f"the values that it began with, or start a new one from its weights with --weights"
         )
     return list(lines.values())
+
+
+def flat_config(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return the values of nested mappings by their dotted keys."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        name = f"{prefix}{key}"
+        flat |= flat_config(value, f"{name}.") if isinstance(value, Mapping) else {name: value}
+    return flat
+
+
+def config_differences(saved: Mapping[str, Any], current: Mapping[str, Any]) -> dict[str, str]:
+    """Return `key: saved -> current` for each dotted key whose value differs, in order of keys."""
+    before, now, absent = flat_config(saved), flat_config(current), "(absent)"
+    keys = [key for key in sorted(before.keys() | now.keys()) if before.get(key) != now.get(key)]
+    return {key: f"{key}: {before.get(key, absent)} -> {now.get(key, absent)}" for key in keys}
 
 
 def _may_change(key: str) -> bool:

@@ -24,8 +24,9 @@ from safetensors.torch import save_file
 import dcpose
 from dcpose.build.weights import Inspection, inspect_weights
 from dcpose.cli import reports_user_errors
-from dcpose.config.loading import load_config
+from dcpose.config.loading import config_to_dict, load_config
 from dcpose.config.shipped import shipped_configs
+from dcpose.engine.run.resume_rules import flat_config
 from dcpose.files.writing import replacing, write_text
 from dcpose.weights.hub import local_weights
 from dcpose.weights.layouts.layout import Source
@@ -179,10 +180,10 @@ def fitting_configs(config: Mapping[str, Any]) -> list[str]:
     configs = shipped_configs()
     for path in sorted(configs.glob("*/*.yaml")):
         try:
-            values = load_config(path).model_dump(mode="json")
+            values = flat_config(config_to_dict(load_config(path)))
         except ValueError:
             continue  # no run: a parent of configs, or a skeleton
-        if all(_agrees(key, _value_at(values, key), value) for key, value in config.items()):
+        if all(_agrees(key, values.get(key), value) for key, value in config.items()):
             fitting.append(path.relative_to(configs.parent).as_posix())
     return fitting
 
@@ -191,13 +192,6 @@ def _agrees(key: str, shipped: Any, found: Any) -> bool:  # noqa: ANN401 - confi
     if key == "model.neighbors" and isinstance(shipped, list):
         return len(shipped) == len(found)  # shapes tell how many frames are fed, not which
     return bool(shipped == found)
-
-
-def _value_at(values: Mapping[str, Any], key: str) -> Any:  # noqa: ANN401 - a config value
-    found: Any = values
-    for part in key.split("."):
-        found = found.get(part) if isinstance(found, Mapping) else None
-    return found
 
 
 def _ways_to_load(inspection: Inspection) -> str:

@@ -8,7 +8,6 @@ from torch import nn
 from dcpose.engine.run import checkpoint
 from dcpose.engine.run.checkpoint import (
     CheckpointError,
-    config_differences,
     load_checkpoint,
     load_model_state,
     load_optimizer_state,
@@ -141,13 +140,3 @@ def test_optimizer_of_another_kind_or_over_other_parameters():
         load_optimizer_state(torch.optim.SGD(small.parameters()), saved, "x.pt")
     with pytest.raises(CheckpointError, match="for other parameters"):
         load_optimizer_state(torch.optim.Adam(large.parameters()), saved, "x.pt")
-
-
-def test_config_differences_are_dotted_and_sorted():
-    saved = {"train": {"epochs": 3, "batch_size": 2}, "seed": 0}
-    current = {"train": {"epochs": 5, "batch_size": 2, "log_every": 1}, "seed": 0}
-    assert config_differences(saved, current) == [
-        "train.epochs: 3 -> 5",
-        "train.log_every: (absent) -> 1",
-    ]
-    assert config_differences(saved, saved) == []

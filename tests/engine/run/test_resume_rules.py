@@ -5,7 +5,7 @@ import pytest
 from dcpose.config.messages import leaf_keys
 from dcpose.config.schema import Config
 from dcpose.engine.run.checkpoint import CheckpointError
-from dcpose.engine.run.resume_rules import MAY_CHANGE, check_changes
+from dcpose.engine.run.resume_rules import MAY_CHANGE, check_changes, config_differences
 
 
 def config(**train):
@@ -40,3 +40,13 @@ def test_the_rules_name_keys_that_exist(pattern):
 def test_what_makes_the_run_is_not_among_them(key):
     assert key in leaf_keys(Config)
     assert not any(fnmatchcase(key, pattern) for pattern in MAY_CHANGE)
+
+
+def test_config_differences_are_dotted_and_sorted():
+    saved = {"train": {"epochs": 3, "batch_size": 2}, "seed": 0}
+    current = {"train": {"epochs": 5, "batch_size": 2, "log_every": 1}, "seed": 0}
+    assert config_differences(saved, current) == {
+        "train.epochs": "train.epochs: 3 -> 5",
+        "train.log_every": "train.log_every: (absent) -> 1",
+    }
+    assert config_differences(saved, saved) == {}
