@@ -3,7 +3,7 @@
 from dataclasses import fields
 from pathlib import Path
 
-from dcpose.build.datasets import DATASETS
+from dcpose.build.datasets import DATASETS, DataSplit
 from dcpose.build.tables import METHODS
 from dcpose.config.schema import Config, DataSection, Split
 from dcpose.config.shipped import find_config
@@ -21,7 +21,12 @@ from dcpose.structures import PersonRecord
 
 def read_videos(cfg: Config, split: Split) -> list[VideoAnnotation]:
     """Read the annotation files of a split; see `build.datasets`."""
-    return DATASETS[cfg.data.layout].read(cfg.data, data_root(cfg), split, build_skeleton(cfg))
+    return DATASETS[cfg.data.layout].read(_data_split(cfg, split))
+
+
+def _data_split(cfg: Config, split: Split) -> DataSplit:
+    """Return what a split's reader is asked for."""
+    return DataSplit(cfg.data, data_root(cfg), split, build_skeleton(cfg))
 
 
 def read_train_sets(cfg: Config) -> list[tuple[TrainSet, list[VideoAnnotation]]]:
@@ -48,7 +53,7 @@ def _read_train_set(one: TrainSet, skeleton: Skeleton) -> list[VideoAnnotation]:
         own = read_skeleton(find_config(one.skeleton))
     else:  # files that name their joints are read for those of the config
         own = dataset.skeleton if dataset.fixed_joints else skeleton
-    videos = dataset.read(section, root, "train", own)
+    videos = dataset.read(DataSplit(section, root, "train", own))
     try:
         return with_joints_of(videos, own, skeleton)
     except ValueError as error:
@@ -65,8 +70,7 @@ def annotations_dir(cfg: Config, split: Split, scratch: Path) -> Path:
 
     COCO's one file stays one.
     """
-    dataset, skeleton = DATASETS[cfg.data.layout], build_skeleton(cfg)
-    return dataset.truth(cfg.data, data_root(cfg), split, skeleton, scratch)
+    return DATASETS[cfg.data.layout].truth(_data_split(cfg, split), scratch)
 
 
 def build_skeleton(cfg: Config) -> Skeleton:

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple
 
-from dcpose.config.schema import DataSection, JhmdbDataConfig, PennActionDataConfig, Split
+from dcpose.config.schema import Split
 from dcpose.evaluation.by_content import evaluate_by_content
 from dcpose.evaluation.coco_ap import evaluate_coco
 from dcpose.evaluation.measured import Measured
@@ -22,20 +22,30 @@ from dcpose.formats.posetrack.records import FRAME_DIGITS, VideoAnnotation, read
 from dcpose.skeleton import POSETRACK, Skeleton
 
 
-class Read(Protocol):
-    """Reads the annotated videos of a split."""
+class DataSplit(NamedTuple):
+    """A split of a data set, as a config names it.
 
-    def __call__(
-        self,
-        data: Any,  # noqa: ANN401 - the layout's own section
-        root: Path,
-        split: Split,
-        skeleton: Skeleton,
-        findings: Findings | None = None,
-        /,
-    ) -> list[VideoAnnotation]:
-        """Return the videos; without findings the first problem is a ValueError."""
-        ...
+    Attributes:
+        data: the layout's own section.
+        root: folder of the data set.
+        name: train, val or test.
+        skeleton: joints that labels are read for.
+    """
+
+    data: Any
+    root: Path
+    name: Split
+    skeleton: Skeleton
+
+    @property
+    def annotations(self) -> Path:
+        """Folder or file of the annotations."""
+        return self.root / self.data.files_of(self.name).annotations
+
+    @property
+    def images(self) -> str | None:
+        """See `SplitFiles`."""
+        return self.data.files_of(self.name).images
 
 
 @dataclass(frozen=True)
@@ -43,101 +53,66 @@ class Dataset:
     """One kind of data set.
 
     Attributes:
-        read: config section, root folder, split and joints to annotated videos; what is wrong with
-            single files goes to the findings, where some are given.
+        read: `DataSplit`, and maybe `Findings`, to annotated videos; what is wrong with single
+            files goes to the findings, without them the first problem is a ValueError.
         evaluate: files of annotations (see `truth`), folder of predictions, how joints are scored
             (`test.joint_score`) and joints to what the predictions are worth.
-        truth: config section, root folder, split, joints, and an empty folder to work in, to the
-            folder of one annotation file per video, or the file, that `evaluate` takes.
+        truth: `DataSplit`, and an empty folder to work in, to the folder of one annotation file per
+            video, or the file, that `evaluate` takes.
         skeleton: joints, where the config names no file.
         form: of leaderboard files; None where there is no leaderboard.
         fixed_joints: labels have these joints in this order; else files name theirs.
     """
 
-    read: Read
+    read: Callable[..., list[VideoAnnotation]]
     evaluate: Callable[[Path, Path, JointScore, Skeleton], Measured]
-    truth: Callable[[Any, Path, Split, Skeleton, Path], Path]
+    truth: Callable[[DataSplit, Path], Path]
     skeleton: Skeleton = POSETRACK
     form: Form | None = None
     fixed_joints: bool = False
 
 
-def _read_posetrack(
-    data: DataSection,
-    root: Path,
-    split: Split,
-    skeleton: Skeleton,
-    findings: Findings | None = None,
-) -> list[VideoAnnotation]:
+def _read_posetrack(of: DataSplit, findings: Findings | None = None) -> list[VideoAnnotation]:
     """Read PoseTrack's files; raise ValueError also if frames have names of another layout."""
-    files = data.files_of(split)
-    videos = read_annotations(root / files.annotations, root, skeleton, files.images)
-    digits = FRAME_DIGITS[data.layout]
+    videos = read_annotations(of.annotations, of.root, of.skeleton, of.images)
+    layout = of.data.layout
+    digits = FRAME_DIGITS[layout]
     for video in videos:
         if video.digits != digits:
             fitting = [name for name, count in FRAME_DIGITS.items() if count == video.digits]
             raise ValueError(
-                f"data.layout: found {data.layout}, whose frames have names of {digits} "
+                f"data.layout: found {layout}, whose frames have names of {digits} "
                 f"digits, but {video.source} names {video.images[0]['file_name']}; "
                 f"set data.layout={' or '.join(fitting)}"
             )
     return videos
 
 
-def _per_video_files(
-    data: DataSection, root: Path, split: Split, skeleton: Skeleton, scratch: Path
-) -> Path:
+def _per_video_files(of: DataSplit, scratch: Path) -> Path:
     """Return the folder of annotation files; a file of all videos is taken apart into `scratch`."""
-    annotations = root / data.files_of(split).annotations
-    if not annotations.is_file():
-        return annotations
-    write_videos(annotations, scratch)
+    if not of.annotations.is_file():
+        return of.annotations
+    write_videos(of.annotations, scratch)
     return scratch
 
 
-def _read_coco(
-    data: DataSection,
-    root: Path,
-    split: Split,
-    skeleton: Skeleton,
-    findings: Findings | None = None,
-) -> list[VideoAnnotation]:
-    files = data.files_of(split)
-    return read_coco(root / files.annotations, root / (files.images or ""), skeleton)
+def _read_coco(of: DataSplit, findings: Findings | None = None) -> list[VideoAnnotation]:
+    return read_coco(of.annotations, of.root / (of.images or ""), of.skeleton)
 
 
-def _one_file(
-    data: DataSection, root: Path, split: Split, skeleton: Skeleton, scratch: Path
-) -> Path:
-    return root / data.files_of(split).annotations
+def _read_penn_action(of: DataSplit, findings: Findings | None = None) -> list[VideoAnnotation]:
+    _check_joints(of.skeleton, PENN_ACTION)
+    return read_penn_action(of.root, of.name == "train", *_folders(of), findings)
 
 
-def _read_penn_action(
-    data: PennActionDataConfig,
-    root: Path,
-    split: Split,
-    skeleton: Skeleton,
-    findings: Findings | None = None,
-) -> list[VideoAnnotation]:
-    _check_joints(skeleton, PENN_ACTION)
-    return read_penn_action(root, split == "train", *_folders(data, split), findings)
+def _read_jhmdb(of: DataSplit, findings: Findings | None = None) -> list[VideoAnnotation]:
+    _check_joints(of.skeleton, JHMDB)
+    return read_jhmdb(of.root, of.name == "train", of.data.fold, *_folders(of), findings)
 
 
-def _read_jhmdb(
-    data: JhmdbDataConfig,
-    root: Path,
-    split: Split,
-    skeleton: Skeleton,
-    findings: Findings | None = None,
-) -> list[VideoAnnotation]:
-    _check_joints(skeleton, JHMDB)
-    return read_jhmdb(root, split == "train", data.fold, *_folders(data, split), findings)
-
-
-def _folders(data: DataSection, split: Split) -> tuple[str, str]:
+def _folders(of: DataSplit) -> tuple[str, str]:
     """Return the folders of annotations and frames of data sets that have one for all splits."""
-    files = data.files_of(split)
-    return files.annotations, files.images or ""
+    return of.data.files_of(of.name).annotations, of.images or ""
 
 
 def _check_joints(skeleton: Skeleton, own: Skeleton) -> None:
@@ -149,15 +124,11 @@ def _check_joints(skeleton: Skeleton, own: Skeleton) -> None:
         )
 
 
-def _written(
-    read: Read,
-) -> Callable[[Any, Path, Split, Skeleton, Path], Path]:
+def _written(read: Callable[..., list[VideoAnnotation]]) -> Callable[[DataSplit, Path], Path]:
     """Return how annotations in files of another kind become files that can be measured by."""
 
-    def write(
-        data: DataSection, root: Path, split: Split, skeleton: Skeleton, scratch: Path
-    ) -> Path:
-        write_annotations(read(data, root, split, skeleton), scratch, skeleton)
+    def write(of: DataSplit, scratch: Path) -> Path:
+        write_annotations(read(of), scratch, of.skeleton)
         return scratch
 
     return write
@@ -176,7 +147,7 @@ DATASETS: dict[str, Dataset] = {
     "posetrack17": _posetrack("posetrack17"),
     "posetrack18": _posetrack("posetrack18"),
     "posetrack21": _posetrack("posetrack18"),
-    "coco": Dataset(_read_coco, evaluate_coco, _one_file),
+    "coco": Dataset(_read_coco, evaluate_coco, lambda of, scratch: of.annotations),
     "penn_action": Dataset(
         _read_penn_action,
         lambda truth, found, _, joints: evaluate_pck(truth, found, joints, by_torso=False),

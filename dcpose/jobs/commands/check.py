@@ -15,6 +15,7 @@ import logging
 import sys
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
@@ -23,7 +24,7 @@ import numpy as np
 from tqdm import tqdm
 
 from dcpose.build.data import build_skeleton
-from dcpose.build.datasets import DATASETS
+from dcpose.build.datasets import DATASETS, DataSplit
 from dcpose.check.findings import CODES, Report
 from dcpose.check.frames import NeighborNeeds
 from dcpose.check.layout import SplitFiles
@@ -36,7 +37,7 @@ from dcpose.config.shipped import find_config
 from dcpose.data.frames import FrameError, read_frame
 from dcpose.files.cache_dir import default_cache_dir
 from dcpose.files.writing import write_text
-from dcpose.formats.findings import Findings, Level
+from dcpose.formats.findings import Level
 from dcpose.formats.posetrack.records import (
     FRAME_DIGITS,
     VideoAnnotation,
@@ -146,22 +147,17 @@ def check_options(cfg: Config) -> CheckOptions:
 
 def check_published_set(cfg: Config, splits: Sequence[str], cache_dir: Path | None) -> Report:
     """Check a data set that is read as it is published."""
-    dataset, skeleton = DATASETS[cfg.data.layout], build_skeleton(cfg)
-    root = Path(cfg.data.root)
-
-    def reader(split: Split) -> ReadSplit:
-        def read(findings: Findings) -> list[VideoAnnotation]:
-            return dataset.read(cfg.data, root, split, skeleton, findings)
-
-        return read
-
+    root, skeleton, read = Path(cfg.data.root), build_skeleton(cfg), DATASETS[cfg.data.layout].read
     # val and test are the same videos, and COCO's test images have no annotations
     chosen: list[Split] = [split for split in ("train", "val") if split in splits]
     options = check_options(cfg)
     level: Level = "problem" if options.missing_neighbors == "error" else "note"
     needs = NeighborNeeds(options.max_gap if cfg.data.has_clips else 0, level)
     name = f"{cfg.data.layout}, as published"
-    return check_other_set(root, name, {s: reader(s) for s in chosen}, needs, cache_dir)
+    readers: dict[str, ReadSplit] = {
+        split: partial(read, DataSplit(cfg.data, root, split, skeleton)) for split in chosen
+    }
+    return check_other_set(root, name, readers, needs, cache_dir)
 
 
 class ProgressLines:
