@@ -10,16 +10,12 @@ from typing import Any, NamedTuple
 from torch import nn
 
 from dcpose.config.models import (
+    BackboneSection,
     DCPoseConfig,
     EfficientNetLiteConfig,
     FamiConfig,
-    HRNetConfig,
     PoseWarperConfig,
-    SimpleBaselineConfig,
-    SingleFrameConfig,
     TarConfig,
-    TimmConfig,
-    VitConfig,
 )
 from dcpose.models.backbones.efficientnet_lite import EfficientNetLite
 from dcpose.models.backbones.hrnet import HRNet
@@ -43,31 +39,10 @@ from dcpose.models.single_frame import SingleFrame
 from dcpose.models.tar import TAR
 
 
-def _hrnet(section: HRNetConfig, num_joints: int) -> HRNet:
-    return HRNet(
-        width=section.width,
-        num_joints=num_joints,
-        modules=section.modules,
-        blocks=section.blocks,
-        stem_channels=section.stem_channels,
-    )
-
-
-def _simple_baseline(section: SimpleBaselineConfig, num_joints: int) -> SimpleBaseline:
-    return SimpleBaseline(section.depth, num_joints, section.deconv_channels)
-
-
-def _vit(section: VitConfig, num_joints: int) -> ViT:
-    return ViT(
-        width=section.width,
-        depth=section.depth,
-        heads=section.heads,
-        num_joints=num_joints,
-        decoder=section.decoder,
-        decoder_channels=section.decoder_channels,
-        image_wh=section.image_wh,
-        drop_path=section.drop_path,
-    )
+def _own_keys(section: BackboneSection) -> dict[str, Any]:
+    """Return the keys that this backbone alone has, which its class takes by the same names."""
+    names = type(section).model_fields.keys() - BackboneSection.model_fields.keys()
+    return {name: getattr(section, name) for name in names}
 
 
 def _efficientnet_lite(section: EfficientNetLiteConfig, num_joints: int) -> EfficientNetLite:
@@ -77,14 +52,6 @@ def _efficientnet_lite(section: EfficientNetLiteConfig, num_joints: int) -> Effi
         frozen_blocks=section.frozen_blocks,
         keep_statistics=section.trunk_bn == "keep",
     )
-
-
-def _timm(section: TimmConfig, num_joints: int) -> TimmBackbone:
-    return TimmBackbone(section.model, num_joints, section.neck.channels, section.image_wh)
-
-
-def _single_frame(section: SingleFrameConfig, backbone: Backbone) -> SingleFrame:
-    return SingleFrame(backbone)
 
 
 def _posewarper(section: PoseWarperConfig, backbone: Backbone) -> PoseWarper:
@@ -183,11 +150,15 @@ def _require_mmcv() -> None:
 
 
 BACKBONES: dict[str, Callable[[Any, int], Backbone]] = {
-    "hrnet": _hrnet,
-    "simple_baseline": _simple_baseline,
-    "vit": _vit,
+    "hrnet": lambda section, joints: HRNet(num_joints=joints, **_own_keys(section)),
+    "simple_baseline": lambda section, joints: SimpleBaseline(
+        num_joints=joints, **_own_keys(section)
+    ),
+    "vit": lambda section, joints: ViT(num_joints=joints, **_own_keys(section)),
     "efficientnet_lite": _efficientnet_lite,
-    "timm": _timm,
+    "timm": lambda section, joints: TimmBackbone(
+        section.model, joints, section.neck.channels, section.image_wh
+    ),
 }
 """By `model.backbone.name`: section and number of joints to backbone."""
 
@@ -206,7 +177,7 @@ class Method(NamedTuple):
 
 METHODS: dict[str, Method] = {
     "dcpose": Method(DCPose, _dcpose),
-    "single_frame": Method(SingleFrame, _single_frame),
+    "single_frame": Method(SingleFrame, lambda section, backbone: SingleFrame(backbone)),
     "posewarper": Method(PoseWarper, _posewarper),
     "tar": Method(TAR, _tar),
     "fami": Method(FAMI, _fami),
