@@ -5,7 +5,7 @@ Shape legend: N images, B clips, F frames, C channels, H x W crop pixels, h x w 
 
 There is one mechanism. A batch of training clips holds crops or `ClipBatch.encoded`; a `Source`
 gives batches, and turns crops into encodings where the backbone is constant. Encodings are computed
-by a `FrozenEncoder`, shared between models by `SharedEncodings`, or come from the disk with the
+by a `FrozenEncoder`, shared between models by `shared_batches`, or come from the disk with the
 batch (`data.kept_encodings`).
 """
 
@@ -34,7 +34,7 @@ class SizedBatches(Protocol):
 class Source(Protocol):
     """Where a training has its batches from."""
 
-    def batches(self, epoch: int, skip: int = 0) -> SizedBatches:
+    def batches(self, epoch: int, skip: int, /) -> SizedBatches:
         """Return the batches of an epoch, counted from 0, without the first `skip` ones."""
 
     def load(self, batch: ClipBatch, device: torch.device) -> ClipBatch:
@@ -79,101 +79,74 @@ class FrozenEncoder:
         return replace(batch, frames=batch.frames[:, :0], encoded=encoded)
 
 
+@dataclass(frozen=True)
 class TrainingSource:
     """Batches of one training.
 
-    Args:
+    Attributes:
         batches: see `Source`.
         encoder: of the model's backbone; None leaves crops to the model.
     """
 
-    def __init__(
-        self, batches: Callable[[int, int], SizedBatches], encoder: FrozenEncoder | None = None
-    ) -> None:
-        self._batches = batches
-        self._encoder = encoder
-
-    def batches(self, epoch: int, skip: int = 0) -> SizedBatches:
-        """Return the batches of an epoch; see `Source`."""
-        return self._batches(epoch, skip)
+    batches: Callable[[int, int], SizedBatches]
+    encoder: FrozenEncoder | None = None
 
     def load(self, batch: ClipBatch, device: torch.device) -> ClipBatch:
         """Move a batch, and encode its crops; see `Source`."""
         batch = batch.to(device)
         if batch.encoded is not None:
             return replace(batch, encoded=batch.encoded.float())
-        return batch if self._encoder is None else self._encoder.clips(batch)
+        return batch if self.encoder is None else self.encoder.clips(batch)
+
+
+def shared_batches(
+    groups: Sequence[tuple[SizedBatches, Sequence[slice]]], encoder: FrozenEncoder
+) -> "list[SharedBatches]":
+    """Give several models, which train in step, the same people and one pass of one backbone.
+
+    Models of one group see the same clips. Clips of different groups show the same people with
+    other neighbours; crops that are the same are encoded once, whichever models look at them.
+
+    Args:
+        groups: of each group, the batches of an epoch and which frames its models look at.
+        encoder: of the backbone that all have.
+
+    Returns:
+        the batches of each model, group by group.
+    """
+    all_used = [used for _, used in groups]
+    rounds = zip(*(batches for batches, _ in groups), strict=True)
+    places = [(group, one) for group, used in enumerate(all_used) for one in used]
+    walks = itertools.tee((_Round(them, all_used, encoder) for them in rounds), len(places))
+    length = len(groups[0][0])
+    return [
+        SharedBatches(walk, group, used, length)
+        for walk, (group, used) in zip(walks, places, strict=True)
+    ]
 
 
 @dataclass(eq=False)
 class _Round:
     """The batches of one place in the epoch, one for each group, and what is known of them."""
 
-    batches: list[ClipBatch]
-    takers: int  # that have not had their batch yet
-    encodings: Tensor | None = None
-    places: list[Tensor] | None = None
+    batches: Sequence[ClipBatch]
+    used: Sequence[Sequence[slice]]
+    encoder: FrozenEncoder
+    _known: tuple[Tensor, list[Tensor]] | None = None
 
-
-class SharedEncodings:
-    """Gives several models, which train in step, the same people and one pass of one backbone.
-
-    Models of one group see the same clips. Clips of different groups show the same people with
-    other neighbours; crops that are the same are encoded once, whichever models look at them.
-
-    Args:
-        groups: of each group, its batches and which frames its models look at.
-        encoder: of the backbone that all have.
-    """
-
-    def __init__(
-        self, groups: Sequence[tuple[Source, Sequence[slice]]], encoder: FrozenEncoder
-    ) -> None:
-        self._sources = [source for source, _ in groups]
-        self._used = [used for _, used in groups]
-        self._encoder = encoder
-        self._members = sum(len(used) for used in self._used)
-        self._epoch: Iterator[tuple[ClipBatch, ...]] = iter(())
-        self._rounds: deque[_Round] = deque()
-        self._first = 0  # number of the oldest round that is kept
-
-    def start(self, epoch: int) -> int:
-        """Begin an epoch, and return how many batches it has."""
-        batches = [source.batches(epoch) for source in self._sources]
-        self._epoch = zip(*batches, strict=True)
-        self._rounds.clear()
-        self._first = 0
-        return len(batches[0])
-
-    def view(self, group: int, used: slice, length: int) -> "_View":
-        """Return the source of one model for the epoch that has begun."""
-        return _View(self, group, used, length)
-
-    def take(self, number: int, group: int) -> tuple[_Round, ClipBatch]:
-        """Return a round of the epoch, and the batch of a group in it."""
-        while number >= self._first + len(self._rounds):
-            self._rounds.append(_Round(list(next(self._epoch)), self._members))
-        taken = self._rounds[number - self._first]
-        taken.takers -= 1
-        while self._rounds and not self._rounds[0].takers:
-            self._rounds.popleft()
-            self._first += 1
-        return taken, taken.batches[group]
-
-    def encodings(self, taken: _Round, group: int, device: torch.device) -> tuple[Tensor, Tensor]:
-        """Return encodings (N, C, h, w) of a round, and where those of a group are, (B, F)."""
-        if taken.encodings is None or taken.places is None:
-            frames = [batch.frames for batch in taken.batches]
-            needed = [_looked_at(used, frames[0].shape[1]) for used in self._used]
-            crops, taken.places = distinct_crops(frames, needed)
+    def encodings(self, device: torch.device) -> tuple[Tensor, list[Tensor]]:
+        """Return encodings (N, C, h, w), and where those of each group are, (B, F)."""
+        if self._known is None:
+            frames = [batch.frames for batch in self.batches]
+            needed = [_looked_at(used, frames[0].shape[1]) for used in self.used]
+            crops, places = distinct_crops(frames, needed)
             at_once = frames[0].shape[0] * frames[0].shape[1]
-            taken.encodings = torch.cat(
-                [
-                    self._encoder.images(normalise(some.to(device, non_blocking=True)))
-                    for some in crops.split(at_once)
-                ]
-            )
-        return taken.encodings, taken.places[group]
+            encoded = [
+                self.encoder.images(normalise(some.to(device, non_blocking=True)))
+                for some in crops.split(at_once)
+            ]
+            self._known = torch.cat(encoded), places
+        return self._known
 
 
 def _looked_at(used: Sequence[slice], num_frames: int) -> list[bool]:
@@ -181,19 +154,15 @@ def _looked_at(used: Sequence[slice], num_frames: int) -> list[bool]:
     return [frame in looked_at for frame in range(num_frames)]
 
 
-class _View:
-    """The `Source` of one of several models for one epoch."""
+class SharedBatches:
+    """The batches of one of several models for one epoch, see `shared_batches`."""
 
-    def __init__(self, shared: SharedEncodings, group: int, used: slice, length: int) -> None:
-        self._shared = shared
+    def __init__(self, rounds: Iterator[_Round], group: int, used: slice, length: int) -> None:
+        self._rounds = rounds
         self._group = group
         self._used = used
         self._length = length
         self._taken: deque[_Round] = deque()  # whose batches wait for `load`
-
-    def batches(self, epoch: int, skip: int = 0) -> SizedBatches:
-        """Return the batches of the epoch that has begun; see `Source`."""
-        return self
 
     def __len__(self) -> int:
         """Number of batches."""
@@ -201,16 +170,14 @@ class _View:
 
     def __iter__(self) -> Iterator[ClipBatch]:
         """Take them one by one."""
-        for number in range(self._length):
-            taken, batch = self._shared.take(number, self._group)
+        for taken in self._rounds:
             self._taken.append(taken)
-            yield batch
+            yield taken.batches[self._group]
 
     def load(self, batch: ClipBatch, device: torch.device) -> ClipBatch:
         """Pick the encodings of a batch, and move the rest; see `Source`."""
-        taken = self._taken.popleft()
-        encodings, places = self._shared.encodings(taken, self._group, device)
-        mine = places.to(encodings.device)[:, self._used]
+        encodings, places = self._taken.popleft().encodings(device)
+        mine = places[self._group].to(encodings.device)[:, self._used]
         return replace(batch, frames=batch.frames[:, :0], encoded=encodings[mine]).to(device)
 
 

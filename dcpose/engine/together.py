@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from dcpose.engine.distributed import world_size
-from dcpose.engine.encodings import FrozenEncoder, SharedEncodings
+from dcpose.engine.encodings import FrozenEncoder, shared_batches
 from dcpose.engine.faults.interruption import Interrupted
 from dcpose.engine.run.progress import with_progress
 from dcpose.engine.trainer import Trainer
@@ -62,17 +62,14 @@ def steps_together(
 
     All trainers are at the beginning of the epoch; nobody ends it.
     """
-    settings, epoch = groups[0][0].settings, groups[0][0].state.epoch
-    shared = SharedEncodings(
-        [(group[0].source, [_used(trainer) for trainer in group]) for group in groups], encoder
+    epoch, accumulate = groups[0][0].state.epoch, groups[0][0].settings.accumulate
+    shared = shared_batches(
+        [(group[0].source.batches(epoch, 0), [_used(one) for one in group]) for group in groups],
+        encoder,
     )
-    length = shared.start(epoch)
-    walks = []
-    for number, group in enumerate(groups):
-        for trainer in group:
-            view = shared.view(number, _used(trainer), length)
-            walks.append(trainer.steps(view, view))
-    return _in_step(walks), math.ceil(length / settings.accumulate)
+    trainers = itertools.chain.from_iterable(groups)
+    walks = [one.steps(own, own.load) for one, own in zip(trainers, shared, strict=True)]
+    return _in_step(walks), math.ceil(len(shared[0]) / accumulate)
 
 
 def _in_step(walks: Sequence[Iterator[int]]) -> Iterator[int]:

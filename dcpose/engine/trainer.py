@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
@@ -51,6 +52,10 @@ from dcpose.structures import ClipBatch
 MOST_PICTURES = 20
 """Validations of a run whose pictures are kept, about a megabyte each; one more if it is resumed
 with other epochs."""
+
+
+Load = Callable[[ClipBatch, torch.device], ClipBatch]
+"""See `Source.load`."""
 
 
 class Trainer:
@@ -124,14 +129,14 @@ class Trainer:
             pass
         self.end_epoch()
 
-    def steps(self, batches: SizedBatches, source: Source | None = None) -> Iterator[int]:
+    def steps(self, batches: SizedBatches, load: Load | None = None) -> Iterator[int]:
         """Train for the rest of the epoch; every step is made when its number is asked for.
 
         Args:
-            batches: what is left of the epoch, of the source.
-            source: takes the place of the trainer's own, for models that train in step.
+            batches: what is left of the epoch.
+            load: takes the place of the source's own, for models that train in step.
         """
-        state, settings, source = self.state, self.settings, source or self.source
+        state, settings, load = self.state, self.settings, load or self.source.load
         done, steps, steps_before = self._begin_epoch(len(batches))
         for group in self.meter.time_waiting(groups_of(batches, settings.accumulate)):
             state.step += 1
@@ -139,7 +144,7 @@ class Trainer:
             clips = sum(map(len, group))
             try:
                 for number, host_batch in enumerate(group, start=1):
-                    batch = source.load(host_batch, state.device)
+                    batch = load(host_batch, state.device)
                     targets, weights = self.encode_targets(batch)
                     with self._exchange_gradients(number == len(group)):
                         loss = self.supervised(batch, targets, weights)

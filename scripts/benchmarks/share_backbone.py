@@ -113,7 +113,7 @@ def compare_variants(variants: Sequence[Config], options: Options) -> Table:
 def _one_by_one(trainers: Sequence[Trainer]) -> None:
     for trainer in trainers:
         trainer.state.batches_done = 0
-        for _ in trainer.steps(trainer.source.batches(0)):
+        for _ in trainer.steps(trainer.source.batches(0, 0)):
             pass
 
 
