@@ -100,7 +100,7 @@ class PoseEstimator:
             batch_size=self.config.test.batch_size,
             oks_nms=self.config.test.oks_nms,
             detector=make,
-            stopwatch=stopwatch,
+            stopwatch=stopwatch or Stopwatch(),
         )
 
     @property

@@ -6,7 +6,6 @@ is new here is where boxes come from, and that nothing is known of the frames to
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -93,7 +92,7 @@ class LivePoses:
         batch_size: most clips in one pass of the network.
         oks_nms: drop poses that resemble a better one more than this OKS; None drops none.
         detector: finds people where no boxes are given; made when it is first needed.
-        stopwatch: takes the time of each stage; None takes none.
+        stopwatch: takes the time of each stage.
     """
 
     def __init__(
@@ -104,7 +103,7 @@ class LivePoses:
         batch_size: int,
         oks_nms: float | None,
         detector: Callable[[], PersonDetector],
-        stopwatch: Stopwatch | None = None,
+        stopwatch: Stopwatch,
     ) -> None:
         self._predict = predict
         self._options = options
@@ -160,9 +159,7 @@ class LivePoses:
     def _images(
         self, frames: Iterable[VideoFrame], waiting: deque[VideoFrame]
     ) -> Iterator[np.ndarray]:
-        if self.stopwatch is not None:
-            frames = self.stopwatch.measure_items("decode", frames)
-        for frame in frames:
+        for frame in self.stopwatch.measure_items("decode", frames):
             waiting.append(frame)
             yield frame.image
 
@@ -179,20 +176,20 @@ class LivePoses:
             return _usable(Boxes(*tracker.predict_boxes(frame.index)), frame)
         if self._detector is None:
             self._detector = self._make_detector()
-        with self._measure("detect"):
+        with self.stopwatch.measure("detect"):
             return _usable(Boxes(*self._detector(frame.image)), frame)
 
     def _people(
         self, frames: Sequence[VideoFrame], clips: Sequence[LiveClip], boxes: Sequence[Boxes]
     ) -> Iterator[People]:
         """Yield the people of each of some frames, which go through the network together."""
-        with self._measure("crop"):
+        with self.stopwatch.measure("crop"):
             samples = [
                 cut_clip(person, clip.clip, clip.frames, self._options)
                 for frame, clip, found in zip(frames, clips, boxes, strict=True)
                 for person in _records(frame, found)
             ]
-        with self._measure("network"):
+        with self.stopwatch.measure("network"):
             starts = range(0, len(samples), self._batch_size)
             batches = (
                 ClipBatch.stack(samples[start : start + self._batch_size]) for start in starts
@@ -218,14 +215,11 @@ class LivePoses:
     ) -> People:
         """Give people ids, from their joints as found, and then steady the joints."""
         boxes, joints = people.boxes_xywh, people.joints
-        with self._measure("track"):
+        with self.stopwatch.measure("track"):
             track_ids = tracker.update(index, boxes, people.box_scores, joints, people.joint_scores)
             if smoother is not None:
                 joints = smoother.update(time, track_ids, boxes, joints)
         return replace(people, track_ids=track_ids, joints=joints)
-
-    def _measure(self, stage: str) -> AbstractContextManager[None]:
-        return nullcontext() if self.stopwatch is None else self.stopwatch.measure(stage)
 
 
 def _usable(boxes: Boxes, frame: VideoFrame) -> Boxes:

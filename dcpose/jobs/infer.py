@@ -81,42 +81,32 @@ def draw_result(result: FrameResult) -> np.ndarray:
     )
 
 
-def video_file(source: FrameSource, out: Path) -> Path:
-    """Return where the video with the poses drawn goes."""
-    return out / f"{source.name}.mp4"
-
-
-def page_file(source: FrameSource, out: Path) -> Path:
-    """Return where the page with the video and its poses goes."""
-    return out / f"{source.name}.html"
-
-
 def infer(
     source: FrameSource,
     results: Iterable[FrameResult],
-    out: Path,
+    json_file: Path,
     skeleton: Skeleton,
     joint_score: JointScore,
-    draw: Callable[[FrameResult], np.ndarray] | None,
     stopwatch: Stopwatch,
-    page: bool = False,
+    video_file: Path | None = None,
+    page_file: Path | None = None,
     later: Sequence[Path] = (),
     calibration: Calibration | None = None,
     age: Callable[[float], float] | None = None,
 ) -> Outcome:
-    """Write `<name>.json`, if it is drawn `<name>.mp4`, and on request the page `<name>.html`.
+    """Write the poses of a video, and on request a video with them drawn, and an `HtmlPage`.
 
     All hold what was done so far if the source breaks off or the user interrupts.
 
     Args:
         source: what a video that plays like it needs.
         results: one for each of its frames, in order.
-        out: folder, which is made.
+        json_file: file for the poses; its folder is made, and holds the other files too.
         skeleton: names of the joints.
         joint_score: see `write_predictions`.
-        draw: picture of a result, of its image's size; None writes no video.
         stopwatch: takes the time of drawing and encoding.
-        page: write an `HtmlPage`, too.
+        video_file: mp4 to write; None writes none.
+        page_file: page to write; None writes none.
         later: files that will be written afterwards, which may not replace what was made from
             another source either.
         calibration: makes `probabilities` of scores; None writes none.
@@ -125,44 +115,42 @@ def infer(
     Raises:
         ValueError: if a file would replace the source, or what was made from another one.
     """
-    out.mkdir(parents=True, exist_ok=True)
-    files = [out / f"{source.name}.json"] + [video_file(source, out)] * (draw is not None)
-    files += [page_file(source, out)] * page
+    json_file.parent.mkdir(parents=True, exist_ok=True)
+    files = [path for path in (json_file, video_file, page_file) if path is not None]
     _keep_others(source, [*files, *later])
     stopped_by: VideoError | Interrupted | None = None
     ages: list[float] = []
     with (
         StopRequest("the frame") as stop,
-        PoseTrackFile(files[0], skeleton, joint_score, source.origin, calibration) as json_file,
-        nullcontext() if draw is None else VideoWriter(files[1], source) as video,
-        HtmlPage(files[-1], source, skeleton) if page else nullcontext() as html_page,
+        PoseTrackFile(json_file, skeleton, joint_score, source.origin, calibration) as poses,
+        nullcontext() if video_file is None else VideoWriter(video_file, source) as video,
+        nullcontext() if page_file is None else HtmlPage(page_file, source, skeleton) as page,
     ):
         try:
             with stop.nothing_to_finish():
                 for result in with_progress(results, source.name, source.num_frames):
                     with stop.held():
-                        json_file.write(result, source.file_name(result.index))
-                        if draw is not None and video is not None:
+                        poses.write(result, source.file_name(result.index))
+                        if video is not None:
                             with stopwatch.measure("draw"):
-                                picture = draw(result)
+                                picture = draw_result(result)
                             with stopwatch.measure("encode"):
                                 video.write(picture, result.ticks, result.duration)
-                        if html_page is not None:
+                        if page is not None:
                             with stopwatch.measure("page"):
-                                html_page.write(result)
+                                page.write(result)
                         if age is not None:
                             ages.append(age(result.time))
         except (VideoError, Interrupted) as error:
             stopped_by = error
         seconds = stopwatch.elapsed
-        json_file.close()
-        if video is not None:
-            video.close(complete=stopped_by is None)
-        if html_page is not None:
-            html_page.close(complete=stopped_by is None)
+        poses.close()
+        for written in (video, page):
+            if written is not None:
+                written.close(complete=stopped_by is None)
     return Outcome(
-        json_file.num_frames,
-        json_file.num_people,
+        poses.num_frames,
+        poses.num_people,
         seconds,
         tuple(path for path in files if path.exists()),
         stopped_by,

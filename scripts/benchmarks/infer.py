@@ -22,7 +22,7 @@ from dcpose.estimator.estimator import PoseEstimator
 from dcpose.estimator.frame_result import FrameResult
 from dcpose.estimator.live_poses import Boxes
 from dcpose.estimator.stopwatch import Stopwatch
-from dcpose.jobs.infer import Outcome, draw_result, infer
+from dcpose.jobs.infer import Outcome, infer
 from dcpose.video.reader import VideoFile
 from dcpose.video.source import VideoFrame
 
@@ -132,8 +132,8 @@ def _run(
     if marks is not None:
         results = _marked(results, marks, every=max(1, (source.num_frames or 0) // 10))
     score = config.test.joint_score
-    outcome = infer(source, results, folder / "out", estimator.skeleton, score, draw_result, watch)
-    return outcome, watch
+    poses, video = (folder / "out" / f"{source.name}.{kind}" for kind in ("json", "mp4"))
+    return infer(source, results, poses, estimator.skeleton, score, watch, video), watch
 
 
 def _marked(results: Iterable[FrameResult], marks: list[Row], every: int) -> Iterator[FrameResult]:

@@ -135,7 +135,7 @@ def test_interrupt_leaves_whole_files(run, run_here, monkeypatch):
             signal.raise_signal(signal.SIGINT)
         return result.image
 
-    monkeypatch.setattr(infer, "draw_result", draw_then_interrupt)
+    monkeypatch.setattr("dcpose.jobs.infer.draw_result", draw_then_interrupt)
     lines = run(path, "--detector", "whole-frame", code=130)
     assert lines[0].startswith("clip: 4 frames, 4 people")
     assert facts("out/clip.mp4")[0] == 4

@@ -16,12 +16,13 @@ from dcpose.engine.faults.interruption import Interrupted
 from dcpose.engine.run.progress import set_up_logging
 from dcpose.estimator.boxes_file import read_boxes
 from dcpose.estimator.estimator import PoseEstimator
+from dcpose.estimator.frame_result import FrameResult
 from dcpose.estimator.stopwatch import Stopwatch
 from dcpose.evaluation.calibration import read_calibration
 from dcpose.files.reading import named_path
 from dcpose.formats.results.writing import RESULT_FORMS, check_form, write_results_as
 from dcpose.jobs.draw_results import draw_results
-from dcpose.jobs.infer import Outcome, draw_result, infer, page_file, video_file
+from dcpose.jobs.infer import Outcome, infer
 from dcpose.jobs.smooth_results import smooth_file
 from dcpose.video.camera import Camera
 from dcpose.video.keep_up import KeepUp
@@ -53,7 +54,13 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--weights", help=WEIGHTS_HELP)
     parser.add_argument("--cfg", help="config (default: what the weights tell)")
     add_device(parser)
-    people = parser.add_argument_group("people")
+    _add_people(parser.add_argument_group("people"))
+    _add_output(parser.add_argument_group("output"))
+    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="config overrides")
+    return parser.parse_intermixed_args(_with_smoothing(sys.argv[1:] if argv is None else argv))
+
+
+def _add_people(people: argparse._ArgumentGroup) -> None:
     people.add_argument(
         "--detector",
         help="torchvision (Faster R-CNN v2; default where its weights are on the disk), hog "
@@ -84,7 +91,9 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         action="store_true",
         help="of a camera or stream, take the newest frame and leave out those that came meanwhile",
     )
-    output = parser.add_argument_group("output")
+
+
+def _add_output(output: argparse._ArgumentGroup) -> None:
     output.add_argument("--out", type=Path, default=Path("runs/infer"), help="folder (%(default)s)")
     output.add_argument("--draw", action="store_true", help="write both files (as without --json)")
     output.add_argument("--json", action="store_true", help="write no video")
@@ -106,8 +115,6 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     output.add_argument("--rate", default=DEFAULT_IMAGE_RATE, help="of images, fps")
     output.add_argument("--profile", action="store_true", help="say where the time goes")
-    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="config overrides")
-    return parser.parse_intermixed_args(_with_smoothing(sys.argv[1:] if argv is None else argv))
 
 
 def _with_smoothing(argv: Sequence[str]) -> list[str]:
@@ -139,46 +146,31 @@ def main(argv: Sequence[str] | None = None) -> int:
     offline = args.smooth == "offline"
     source = _open(args.source, args.rate, args.drop_frames, offline)
     age = source.age if isinstance(source, KeepUp) or _is_live(source) else None
-    from_file = args.detector is not None and args.detector.startswith(BOXES)
     calibration = None if args.calibration is None else read_calibration(args.calibration)
     stopwatch = Stopwatch()
     estimator = PoseEstimator(
         args.cfg,
         args.weights,
         args.device,
-        "whole-frame" if from_file else args.detector,
+        args.detector if _boxes_file(args) is None else "whole-frame",
         overrides=args.overrides,
         min_box_score=0.5 if args.min_score is None else args.min_score,
         detector_weights=args.detector_weights,
         stopwatch=stopwatch,
     )
-    data, test = estimator.config.data, estimator.config.test
-    boxes = None
-    if from_file:
-        min_score = data.min_box_score if args.min_score is None else args.min_score
-        boxes = read_boxes(named_path(args.detector.removeprefix(BOXES)), source, min_score)
-    one_by_one = age is not None or args.detect_every > 1
-    results = estimator.video(
-        source,
-        boxes,
-        track=args.track or offline,
-        smooth=args.smooth == "online",
-        detect_every=args.detect_every,
-        frames_at_once=1 if one_by_one else FRAMES_AT_ONCE,
-    )
-    drawn = video_file(source, args.out) if args.draw or not args.json else None
-    page = page_file(source, args.out) if args.html else None
-    later = [path for path in (drawn, page) if offline and path is not None]
+    results = _results(args, estimator, source, one_by_one=age is not None or args.detect_every > 1)
+    video = args.out / f"{source.name}.mp4" if args.draw or not args.json else None
+    page = args.out / f"{source.name}.html" if args.html else None
     outcome = infer(
         source,
         results,
-        args.out,
+        args.out / f"{source.name}.json",
         estimator.skeleton,
-        test.joint_score,
-        draw=draw_result if drawn is not None and not offline else None,
-        stopwatch=stopwatch,
-        page=args.html and not offline,
-        later=later,
+        estimator.config.test.joint_score,
+        stopwatch,
+        video_file=None if offline else video,
+        page_file=None if offline else page,
+        later=[path for path in (video, page) if offline and path is not None],
         calibration=calibration or estimator.calibration,
         age=age,
     )
@@ -188,7 +180,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(stopwatch.report())
     files = list(outcome.files)
     if offline:
-        files += _smoothed(files[0], source, estimator, outcome, drawn, page)
+        files += _smoothed(files[0], source, estimator, outcome, video, page)
     for form in dict.fromkeys(args.format):
         if form != "json":
             files.append(write_results_as(files[0], form, source.path))
@@ -199,6 +191,29 @@ def main(argv: Sequence[str] | None = None) -> int:
     if outcome.stopped_by is not None:
         raise outcome.stopped_by
     return 0
+
+
+def _boxes_file(args: argparse.Namespace) -> Path | None:
+    """Return the file of --detector boxes:FILE; None if there is a detector."""
+    named = args.detector is not None and args.detector.startswith(BOXES)
+    return named_path(args.detector.removeprefix(BOXES)) if named else None
+
+
+def _results(
+    args: argparse.Namespace, estimator: PoseEstimator, source: FrameSource, one_by_one: bool
+) -> Iterator[FrameResult]:
+    boxes, file = None, _boxes_file(args)
+    if file is not None:
+        least = estimator.config.data.min_box_score if args.min_score is None else args.min_score
+        boxes = read_boxes(file, source, least)
+    return estimator.video(
+        source,
+        boxes,
+        track=args.track or args.smooth == "offline",
+        smooth=args.smooth == "online",
+        detect_every=args.detect_every,
+        frames_at_once=1 if one_by_one else FRAMES_AT_ONCE,
+    )
 
 
 def _lines(outcome: Outcome, source: FrameSource, ahead: int) -> Iterator[str]:
@@ -235,16 +250,16 @@ def _smoothed(
     source: FrameSource,
     estimator: PoseEstimator,
     outcome: Outcome,
-    drawn: Path | None,
+    video: Path | None,
     page: Path | None,
 ) -> list[Path]:
     """Smooth a file of poses in place; write the video and the page, if any, and return them."""
     done = smooth_file(poses)
     print(f"{source.name}: smoothed {done.num_people} people, {done.num_filled} in gaps")
-    files = [path for path in (drawn, page) if path is not None]
+    files = [path for path in (video, page) if path is not None]
     if not files or isinstance(outcome.stopped_by, Interrupted):
         return []
     joint_score = estimator.config.test.joint_score
     complete = outcome.stopped_by is None
-    draw_results(poses, source, drawn, estimator.skeleton, joint_score, complete, page)
+    draw_results(poses, source, video, estimator.skeleton, joint_score, complete, page)
     return files
