@@ -5,9 +5,9 @@ from pathlib import Path
 
 from dcpose.build.datasets import DATASETS, DataSplit
 from dcpose.build.tables import METHODS
-from dcpose.config.schema import Config, DataSection, Split
+from dcpose.config.data import DataSection, Split, TrainSet
+from dcpose.config.schema import Config
 from dcpose.config.shipped import find_config
-from dcpose.config.train_set import TrainSet
 from dcpose.data.appearance import Appearance
 from dcpose.data.augment import Augmentation
 from dcpose.data.clip import ClipOptions

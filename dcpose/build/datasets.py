@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from dcpose.config.schema import Split
+from dcpose.config.data import Split
 from dcpose.evaluation.by_content import evaluate_by_content
 from dcpose.evaluation.coco_ap import evaluate_coco
 from dcpose.evaluation.measured import Measured

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -80,7 +80,14 @@ def read_overrides(tokens: Sequence[str]) -> Layer:
     values: dict[str, Any] = {}
     remaining = iter(tokens)
     for token in remaining:
-        key, text = _split_override(token, remaining)
+        key, equals, text = token.partition("=")
+        if not equals:
+            try:
+                text = next(remaining)
+            except StopIteration:
+                raise ConfigError(
+                    f"{COMMAND_LINE}: {token} has no value; write {token}=VALUE"
+                ) from None
         if not re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", key):
             raise ConfigError(f"{COMMAND_LINE}: {token!r} is no key; write key=value or key value")
         section = values
@@ -96,16 +103,6 @@ def read_overrides(tokens: Sequence[str]) -> Layer:
         except ValueError as error:
             raise ConfigError(f"{COMMAND_LINE}, {key}: bad YAML: {error}") from None
     return Layer(origin=COMMAND_LINE, values=values)
-
-
-def _split_override(token: str, remaining: Iterator[str]) -> tuple[str, str]:
-    if "=" in token:
-        key, _, text = token.partition("=")
-        return key, text
-    try:
-        return token, next(remaining)
-    except StopIteration:
-        raise ConfigError(f"{COMMAND_LINE}: {token} has no value; write {token}=VALUE") from None
 
 
 def merge_layers(
@@ -154,10 +151,9 @@ def _merge_into(
     for key, value in values.items():
         dotted = f"{prefix}{key}"
         origins[dotted] = origin
-        if isinstance(value, dict) and isinstance(target.get(key), dict):
-            _merge_into(target[key], value, origin, origins, prefix=f"{dotted}.")
-        elif isinstance(value, dict):
-            target[key] = {}
+        if isinstance(value, dict):
+            if not isinstance(target.get(key), dict):
+                target[key] = {}
             _merge_into(target[key], value, origin, origins, prefix=f"{dotted}.")
         else:
             target[key] = value

@@ -8,10 +8,11 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from dcpose.config.data import DataSection
 from dcpose.config.layers import Layer, merge_layers, read_layers, read_overrides
 from dcpose.config.messages import ConfigError, describe_problems, leaf_keys
 from dcpose.config.models import BackboneSection, ModelSection
-from dcpose.config.schema import Config, DataSection
+from dcpose.config.schema import Config
 from dcpose.config.section import Choice, Section
 from dcpose.config.shipped import find_config
 
@@ -35,7 +36,8 @@ def load_config(
     Args:
         path: YAML file, or the name of a shipped one, such as `posetrack18/dcpose_hrnet_w48`;
             `base:` inside it names its parent, relative to the file.
-        overrides: `key=value` tokens, or `key`, `value` pairs of tokens, mixed freely.
+        overrides: `key=value` tokens, or `key`, `value` pairs of tokens, mixed freely; values are
+            YAML, and come last.
         on: config that takes the place of the parents in other folders, so that what the files of
             one folder say, such as the rows of an ablation, is applied to it.
 

@@ -10,7 +10,8 @@ import torch
 from dcpose.build.data import build_skeleton, read_people
 from dcpose.build.inference import build_predictor, build_stream
 from dcpose.build.runtime import Network
-from dcpose.config.schema import Config, Split
+from dcpose.config.data import Split
+from dcpose.config.schema import Config
 from dcpose.data.stream import shard_videos
 from dcpose.engine.distributed import barrier, rank, world_size
 from dcpose.engine.run.progress import with_progress

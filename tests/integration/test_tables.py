@@ -14,9 +14,9 @@ from scipy.io import savemat
 from dcpose import build_model, load_config
 from dcpose.build.datasets import DATASETS
 from dcpose.build.tables import BACKBONES, METHODS
+from dcpose.config.data import DataSection
 from dcpose.config.loading import config_from_dict, config_to_dict
 from dcpose.config.models import BackboneSection, ModelSection
-from dcpose.config.schema import DataSection
 from dcpose.formats.posetrack.convert import to_posetrack17
 from dcpose.jobs.test import make_submission
 from dcpose.jobs.train import train

@@ -31,8 +31,9 @@ from dcpose.check.layout import SplitFiles
 from dcpose.check.other_sets import ReadSplit, check_other_set
 from dcpose.check.run import CheckOptions, check_data_set
 from dcpose.cli import leading_choices, reports_user_errors
+from dcpose.config.data import Split
 from dcpose.config.loading import load_config
-from dcpose.config.schema import Config, Split
+from dcpose.config.schema import Config
 from dcpose.config.shipped import find_config
 from dcpose.data.frames import FrameError, read_frame
 from dcpose.files.cache_dir import default_cache_dir

@@ -18,8 +18,8 @@ import torch
 
 from dcpose.build.data import read_videos
 from dcpose.cli import add_device, reports_user_errors
+from dcpose.config.data import Split
 from dcpose.config.loading import load_config
-from dcpose.config.schema import Split
 from dcpose.data.frame_file import SUFFIXES
 from dcpose.data.frames import read_ahead
 from dcpose.detection.torchvision import DETECTORS, build_detector, detect_people
