@@ -90,4 +90,7 @@ def count_trainable(cfg: Config) -> int:
 def _network(cfg: Config) -> TemporalModel:
     section = cfg.model
     backbone = BACKBONES[section.backbone.name](section.backbone, section.num_joints)
-    return METHODS[section.name].build(section, backbone)
+    model = METHODS[section.name].build(section, backbone)
+    if section.backbone.frozen:
+        model.freeze_backbone(keep_statistics=section.backbone.frozen_bn)
+    return model

@@ -57,7 +57,7 @@ def _efficientnet_lite(section: EfficientNetLiteConfig, num_joints: int) -> Effi
 def _posewarper(section: PoseWarperConfig, backbone: Backbone) -> PoseWarper:
     sizes = section.warper
     warper = HeatmapWarper(section.num_joints, sizes.blocks, sizes.channels, sizes.dilations)
-    return PoseWarper(backbone, warper, section.backbone.frozen, section.backbone.frozen_bn)
+    return PoseWarper(backbone, warper)
 
 
 def _tar(section: TarConfig, backbone: Backbone) -> TAR:
@@ -68,8 +68,6 @@ def _tar(section: TarConfig, backbone: Backbone) -> TAR:
         heads=section.jta.heads,
         threshold=section.jta.threshold,
         token_order=section.token_order,
-        frozen=section.backbone.frozen,
-        frozen_bn=section.backbone.frozen_bn,
     )
 
 
@@ -81,8 +79,6 @@ def _fami(section: FamiConfig, backbone: Backbone) -> FAMI:
         channels=section.channels,
         offset_groups=section.offset_groups,
         mutual_information=section.mutual_information,
-        frozen=section.backbone.frozen,
-        frozen_bn=section.backbone.frozen_bn,
     )
 
 
@@ -106,8 +102,6 @@ def _dcpose(section: DCPoseConfig, backbone: Backbone) -> DCPose:
             implementation=section.pcn.deform_conv,
             masks=section.pcn.masks,
         ),
-        frozen=section.backbone.frozen,
-        frozen_bn=section.backbone.frozen_bn,
         neighbors=section.neighbors,
         start=section.start,
     )

@@ -129,8 +129,6 @@ class FAMI(TemporalModel):
         channels: C, a multiple of `offset_groups`.
         offset_groups: channels that move together in a deformable convolution are C / this.
         mutual_information: factor of the release's second loss; 0 leaves it out.
-        frozen: see `TemporalModel`.
-        frozen_bn: see `TemporalModel`.
 
     Raises:
         ValueError: for fewer than two frames; or if mutual information is wanted of features that
@@ -148,10 +146,8 @@ class FAMI(TemporalModel):
         channels: int = 48,
         offset_groups: int = 12,
         mutual_information: float = 0.0,
-        frozen: bool = True,
-        frozen_bn: bool = True,
     ) -> None:
-        super().__init__(backbone, frozen, frozen_bn)
+        super().__init__(backbone)
         if num_frames < 2:
             raise ValueError(f"FAMI needs supporting frames, got {num_frames} frame")
         feature_channels, feature_stride = backbone.feature_channels, backbone.feature_stride

@@ -109,12 +109,10 @@ class TemporalModel(nn.Module):
 
     Args:
         backbone: sees one frame each.
-        frozen: the backbone is not trained: no gradients.
-        frozen_bn: a frozen backbone also keeps its BatchNorm statistics, whatever the mode of
-            the model. False lets them follow the training crops, as the releases of DCPose and
-            PoseWarper do. Without effect where `frozen` is False.
 
     Attributes:
+        frozen: the backbone is not trained, see `freeze_backbone`.
+        backbone_is_constant: training leaves it as it is, statistics included.
         clip: the frames that the model wants in training and at test.
         used: which of the frames of a clip are encoded.
         encodes: what a frame is encoded to.
@@ -124,13 +122,21 @@ class TemporalModel(nn.Module):
     used: slice = slice(None)
     encodes: ClassVar[Encoding] = "heatmaps"
 
-    def __init__(self, backbone: Backbone, frozen: bool = False, frozen_bn: bool = True) -> None:
+    def __init__(self, backbone: Backbone) -> None:
         super().__init__()
         self.backbone = backbone
-        self.frozen = frozen
-        self.frozen_bn = frozen_bn
-        if frozen:
-            backbone.requires_grad_(False)
+        self.frozen = self.backbone_is_constant = False
+
+    def freeze_backbone(self, keep_statistics: bool = True) -> None:
+        """Let training move everything but the backbone: it has no gradients.
+
+        Args:
+            keep_statistics: it also keeps its BatchNorm statistics, whatever the mode of the model.
+                False lets them follow the training crops, as the releases of DCPose and PoseWarper
+                do.
+        """
+        self.frozen, self.backbone_is_constant = True, keep_statistics
+        self.backbone.requires_grad_(False)
         self.train(self.training)
 
     @property
@@ -147,11 +153,6 @@ class TemporalModel(nn.Module):
     def example_wh(self) -> tuple[int, int]:
         """Width and height of crops that the model can be tried on, small where it may be."""
         return self.backbone.example_wh
-
-    @property
-    def backbone_is_constant(self) -> bool:
-        """Whether training leaves the backbone as it is, statistics included."""
-        return self.frozen and self.frozen_bn
 
     def train(self, mode: bool = True) -> "TemporalModel":
         """Set the mode; a backbone that is constant stays in eval mode."""

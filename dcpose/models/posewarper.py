@@ -91,25 +91,17 @@ class PoseWarper(TemporalModel):
     """Heatmaps of the current frame from itself and its neighbours.
 
     Trained with a supporting frame at a time; five frames are aggregated at test, with the same
-    weights.
+    weights. The authors report that training the backbone too does harm.
 
     Args:
         backbone: its heatmaps are warped.
         warper: moves heatmaps between frames.
-        frozen: see `TemporalModel`. The authors report that training the backbone too does harm.
-        frozen_bn: see `TemporalModel`.
     """
 
     clip = ClipSpec(training="support", test=tuple(range(-REACH, REACH + 1)))
 
-    def __init__(
-        self,
-        backbone: Backbone,
-        warper: HeatmapWarper,
-        frozen: bool = True,
-        frozen_bn: bool = True,
-    ) -> None:
-        super().__init__(backbone, frozen, frozen_bn)
+    def __init__(self, backbone: Backbone, warper: HeatmapWarper) -> None:
+        super().__init__(backbone)
         self.warper = warper
 
     def init_head(self, generator: torch.Generator) -> None:

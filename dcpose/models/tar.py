@@ -135,8 +135,6 @@ class TAR(TemporalModel):
         token_order: paper, or that of the released code, which reads the tokens' channel-major
             memory as if it were cell-major, and frame-major masks as if they were joint-major: for
             weights that were trained so.
-        frozen: see `TemporalModel`.
-        frozen_bn: see `TemporalModel`.
     """
 
     clip = ClipSpec(training=(-2, -1, 0, 1, 2), test=(-2, -1, 0, 1, 2))
@@ -150,10 +148,8 @@ class TAR(TemporalModel):
         heads: int = 4,
         threshold: float | None = 0.2,
         token_order: TokenOrder = "paper",
-        frozen: bool = False,
-        frozen_bn: bool = False,
     ) -> None:
-        super().__init__(backbone, frozen, frozen_bn)
+        super().__init__(backbone)
         channels = backbone.feature_channels
         self.pooling = max(1, TOKEN_STRIDE // backbone.feature_stride)
         self.threshold = threshold

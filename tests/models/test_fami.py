@@ -83,7 +83,9 @@ def test_the_frames_have_their_places():
 @pytest.mark.parametrize("build", [on_hrnet, on_vit])
 def test_training_moves_the_head_and_an_unfrozen_backbone(build):
     for frozen in (True, False):
-        model = build(frozen=frozen, frozen_bn=frozen).train()
+        model = build().train()
+        if frozen:
+            model.freeze_backbone()
         lively(model)
         output = train(model)
         output.square().mean().backward()

@@ -11,9 +11,11 @@ from dcpose.models.posewarper import AGGREGATION, HeatmapWarper, PoseWarper
 from dcpose.weights.layouts.convnets import POSEWARPER
 
 
-def small(backbone=None, **flags):
+def small(backbone=None, frozen=True, frozen_bn=True):
     backbone = backbone or HRNet(4, 3, modules=(1, 1, 1), blocks=1, stem_channels=4)
-    model = PoseWarper(backbone, HeatmapWarper(3, blocks=2, channels=8, dilations=(1, 3)), **flags)
+    model = PoseWarper(backbone, HeatmapWarper(3, blocks=2, channels=8, dilations=(1, 3)))
+    if frozen:
+        model.freeze_backbone(frozen_bn)
     model.init_head(torch.Generator().manual_seed(0))
     return model
 
@@ -28,6 +30,7 @@ GAPS = torch.ones(2, 2)
 def test_default_has_the_released_size_and_names(shared_dir):
     with torch.device("meta"):
         model = PoseWarper(HRNet(), HeatmapWarper())
+        model.freeze_backbone()
     parameters = list(model.parameters())
     assert sum(p.numel() for p in parameters) == 71_154_350
     trained = [p for p in parameters if p.requires_grad]

@@ -142,7 +142,9 @@ def test_without_a_mask_the_decoder_runs_once():
 @pytest.mark.parametrize("build", [on_vit, on_hrnet])
 def test_training_moves_everything_that_is_not_frozen(build):
     for frozen in (False, True):
-        model = build(frozen=frozen, frozen_bn=frozen).train()
+        model = build().train()
+        if frozen:
+            model.freeze_backbone()
         output = train(model)
         output.square().mean().backward()
         moved = {name for name, p in model.named_parameters() if p.grad is not None}

@@ -26,8 +26,6 @@ class DCPose(TemporalModel):
         prf: maps the same to residual features (B, R, h, w).
         fusion: maps (B, R + C, h, w), residual features first, to features (B, D, h, w).
         pcn: maps merged maps and features to corrected heatmaps (B, J, h, w).
-        frozen: see `TemporalModel`; heatmaps of a frozen backbone are not supervised.
-        frozen_bn: see `TemporalModel`.
         neighbors: frames that are looked at besides the current one, as PTM and PRF expect them;
             the backbone does not see the others.
         start: released: the heatmaps are what the correction gives; identity: the initial ones of
@@ -43,12 +41,10 @@ class DCPose(TemporalModel):
         prf: nn.Module,
         fusion: nn.Module,
         pcn: nn.Module,
-        frozen: bool = True,
-        frozen_bn: bool = True,
         neighbors: Sequence[Neighbor] = BOTH,
         start: Start = "released",
     ) -> None:
-        super().__init__(backbone, frozen, frozen_bn)
+        super().__init__(backbone)
         self.ptm = ptm
         self.prf = prf
         self.fusion = fusion

@@ -19,6 +19,7 @@ def test_default_has_the_released_size():
             residual_chain(51, 64, 2),
             PoseCorrectionNetwork(64, 17, 17),
         )
+        model.freeze_backbone()
     parameters = list(model.parameters())
     assert sum(p.numel() for p in parameters) == 65_198_798
     assert sum(p.numel() for p in parameters if p.requires_grad) == 1_603_053
@@ -168,7 +169,6 @@ def test_backbone_does_not_see_a_removed_neighbour(clips, neighbors, seen, cur):
         PoseResidualFusion(3, 1, 6, neighbors),
         residual_chain(9, 6, 1),
         PoseCorrectionNetwork(6, 3, 3, (1,)),
-        frozen=False,
         neighbors=neighbors,
     ).eval()
     with torch.no_grad():
