@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from dcpose.evaluation.ignore_regions import inside_any_ring
-from dcpose.formats.posetrack.video_poses import Complaint, VideoPoses
+from dcpose.formats.posetrack.video_poses import Complaint, EvaluationInputError, VideoPoses
 
 DISTANCE_LIMIT = 0.5
 """A joint is right up to this distance, in head sizes (PCKh@0.5)."""
@@ -69,15 +69,7 @@ class Matching:
 
 
 def match_people(annotated: VideoPoses, predicted: VideoPoses) -> Matching:
-    """Decide for every predicted joint of a video whether it is right.
-
-    Args:
-        annotated: ground truth with head boxes.
-        predicted: as many frames.
-
-    Raises:
-        ValueError: as `evaluated_people`.
-    """
+    """Decide for every predicted joint of a video whether it is right; see `evaluated_people`."""
     annotated, predicted, frames = evaluated_people(annotated, predicted)
     hits, person_of = _right_joints(annotated, predicted)
     return Matching(annotated, predicted, hits, person_of, num_frames=len(frames))
@@ -99,12 +91,12 @@ def evaluated_people(
         the annotated and the predicted people that count, and the (F,) evaluated frames.
 
     Raises:
-        ValueError: if the numbers of frames differ, or an annotated person that
+        EvaluationInputError: if the numbers of frames differ, or an annotated person that
             predictions have to be compared with has no head box.
     """
     if predicted.num_frames != annotated.num_frames:
         found = " ".join(note for note in predicted.notes if "videos" in note)
-        raise ValueError(
+        raise EvaluationInputError(
             f"{predicted.path}: {predicted.num_frames} frames, expected the "
             f"{annotated.num_frames} of {annotated.path}, in the same order"
             + (f" ({found})" if found else "; list every frame, also those without people")

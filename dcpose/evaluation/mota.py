@@ -167,6 +167,9 @@ def evaluate_tracks(
         _require_different_ids(annotated)
         accumulators = accumulate_joints(motmetrics, annotated, predicted, frames)
         joints += np.array([_count(accumulator) for accumulator in accumulators]).T
+        # people without a joint, who can be of no use to MOTA, do not count here either
+        annotated = annotated.keep(np.any(annotated.present, axis=1))
+        predicted = predicted.keep(np.any(predicted.present, axis=1))
         people += _count_identities(motmetrics, annotated, predicted, frames)
         hota = hota + video_counts(_alike_by_frame(annotated, predicted, frames, sigmas))
     objects, matches, switches, false_positives = joints[:4].astype(np.int64)
@@ -233,12 +236,7 @@ def _count(accumulator: MOTAccumulator) -> tuple[float, ...]:
 def _count_identities(
     motmetrics: ModuleType, annotated: VideoPoses, predicted: VideoPoses, frames: np.ndarray
 ) -> np.ndarray:
-    """Return true positives, false positives and false negatives of identities, and switches.
-
-    People without a joint, who can be of no use to MOTA, do not count here either.
-    """
-    annotated = annotated.keep(np.any(annotated.present, axis=1))
-    predicted = predicted.keep(np.any(predicted.present, axis=1))
+    """Return true positives, false positives and false negatives of identities, and switches."""
     accumulator = motmetrics.MOTAccumulator(auto_id=True)
     boxes, predicted_boxes = person_boxes(annotated), person_boxes(predicted)
     for frame in frames:
@@ -259,9 +257,7 @@ def _count_identities(
 def _alike_by_frame(
     annotated: VideoPoses, predicted: VideoPoses, frames: np.ndarray, sigmas: np.ndarray
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Yield ids of people and of predictions with joints, and their OKS, frame by frame."""
-    annotated = annotated.keep(np.any(annotated.present, axis=1))
-    predicted = predicted.keep(np.any(predicted.present, axis=1))
+    """Yield ids of people and of predictions, and their OKS, frame by frame."""
     boxes = person_boxes(annotated)
     for frame in frames:
         people, predictions = people_of_frame(annotated, frame), people_of_frame(predicted, frame)

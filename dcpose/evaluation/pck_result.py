@@ -16,7 +16,7 @@ import numpy as np
 
 from dcpose.evaluation.evaluator import GROUP_TITLES, mean_of_defined, none_if_nan
 from dcpose.evaluation.joint_errors import JointErrors, joint_errors, read_pairs
-from dcpose.evaluation.pixel_result import joint_shares, within
+from dcpose.evaluation.pixel_result import column_means, within
 from dcpose.skeleton import Skeleton
 
 PCK_THRESHOLD = 0.2
@@ -45,12 +45,12 @@ class PckResult:
     @property
     def pck(self) -> np.ndarray:
         """(J,) by the size of the box; NaN for joints that are never annotated."""
-        return joint_shares(within(self.errors, PCK_THRESHOLD * self.errors.box_sizes))
+        return 100 * column_means(within(self.errors, PCK_THRESHOLD * self.errors.box_sizes))
 
     @property
     def torso_pck(self) -> np.ndarray:
         """(J,) by the size of the torso, of people both of whose ends are annotated."""
-        return joint_shares(within(self.errors, PCK_THRESHOLD * self.errors.span(*TORSO)))
+        return 100 * column_means(within(self.errors, PCK_THRESHOLD * self.errors.span(*TORSO)))
 
     @property
     def total(self) -> float:

@@ -67,10 +67,7 @@ class PixelResult:
     @property
     def joint_means(self) -> np.ndarray:
         """(J,) mean error of each joint in pixels; NaN for those without one."""
-        found = self.errors.found
-        sums = np.where(found, self.errors.distances, 0.0).sum(axis=0)
-        counts = found.sum(axis=0)
-        return np.divide(sums, counts, out=np.full(len(counts), np.nan), where=counts > 0)
+        return column_means(np.where(self.errors.found, self.errors.distances, np.nan))
 
     @property
     def auc(self) -> float:
@@ -166,14 +163,14 @@ def within(errors: JointErrors, limits: np.ndarray) -> np.ndarray:
     return np.where(np.isnan(limits)[:, None], np.nan, right)
 
 
-def joint_shares(values: np.ndarray) -> np.ndarray:
-    """Return (J,) means in percent of (N, J) values that are not NaN; NaN for none."""
+def column_means(values: np.ndarray) -> np.ndarray:
+    """Return (J,) means of (N, J) values that are not NaN; NaN for none."""
     counted = ~np.isnan(values)
     counts = counted.sum(axis=0)
     sums = np.where(counted, values, 0.0).sum(axis=0)
-    return 100 * np.divide(sums, counts, out=np.full(len(counts), np.nan), where=counts > 0)
+    return np.divide(sums, counts, out=np.full(len(counts), np.nan), where=counts > 0)
 
 
 def mean_over_joints(values: np.ndarray) -> float:
-    """Return the mean of `joint_shares`, over the joints that have one."""
-    return mean_of_defined(joint_shares(values))
+    """Return the mean in percent of `column_means`, over the joints that have one."""
+    return mean_of_defined(100 * column_means(values))
