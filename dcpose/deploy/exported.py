@@ -132,12 +132,11 @@ def read_card(path: Path) -> ExportedCard:
         content = json.loads(beside.read_text(encoding="utf-8"))
         if content["form"] != FORM:
             raise ValueError(f"its form is {content['form']!r}, expected {FORM!r}")
-        fields = {name: content[name] for name in ExportedCard.__dataclass_fields__}
+        fields: dict[str, Any] = {
+            name: tuple(value) if isinstance(value := content[name], list) else value
+            for name in ExportedCard.__dataclass_fields__
+        }
         fields["parity"] = None if fields["parity"] is None else Parity(**fields["parity"])
-        for name in ("mean", "std", "crop_wh", "joints"):
-            fields[name] = tuple(fields[name])
-        if isinstance(fields["frames"], list):
-            fields["frames"] = tuple(fields["frames"])
         return ExportedCard(**fields)
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(
