@@ -130,6 +130,13 @@ def config_parser(description: str) -> argparse.ArgumentParser:
     return parser
 
 
+def documented_parser(text: str | None) -> argparse.ArgumentParser:
+    """Return a parser whose help begins with a text as it is, the docstring of the command."""
+    return argparse.ArgumentParser(
+        description=text, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+
+
 def leading_choices(
     parser: argparse.ArgumentParser, option: str, values: Sequence[str], choices: Sequence[str]
 ) -> tuple[list[str], list[str]]:

@@ -15,7 +15,6 @@ written as table.md, table.json and table.svg. --print-runs prints a command for
 left, for the jobs of a cluster (docs/cluster.md); --table then makes the table of their results.
 """
 
-import argparse
 import json
 import shlex
 import sys
@@ -28,7 +27,7 @@ import torch
 import yaml
 
 from dcpose.build.model import count_trainable
-from dcpose.cli import add_device, reports_user_errors
+from dcpose.cli import add_device, documented_parser, reports_user_errors
 from dcpose.config.loading import config_to_dict, load_config
 from dcpose.config.schema import Config
 from dcpose.engine.distributed import process_group
@@ -71,9 +70,7 @@ class Trial:
 @reports_user_errors
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = documented_parser(__doc__)
     parser.add_argument(
         "configs", nargs="+", metavar="CONFIG|KEY=VALUE", help="variants; overrides"
     )

@@ -3,14 +3,13 @@
 Takes any source that tools/infer.py takes, its own output first of all.
 """
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
 from PIL import Image
 
-from dcpose.cli import reports_user_errors
+from dcpose.cli import documented_parser, reports_user_errors
 from dcpose.files.writing import replacing
 from dcpose.video.opening import open_source
 from dcpose.video.source import frame_rate, keep_source
@@ -19,9 +18,7 @@ from dcpose.video.source import frame_rate, keep_source
 @reports_user_errors
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = documented_parser(__doc__)
     parser.add_argument("source", help="video, folder of images or pattern")
     parser.add_argument("out", type=Path, help="ends in .webp or .gif")
     parser.add_argument("--width", type=int, default=480, help="in pixels (%(default)s)")

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dcpose.cli import reports_user_errors
+from dcpose.cli import documented_parser, reports_user_errors
 from dcpose.evaluation.calibration import (
     calibration_error,
     fit,
@@ -34,9 +34,7 @@ Pairs = list[tuple[VideoPoses, VideoPoses]]
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = documented_parser(__doc__)
     parser.add_argument("--annotations", type=Path, required=True, help="ground truth of val")
     parser.add_argument("--predictions", type=Path, required=True, help="predictions of val")
     parser.add_argument("--skeleton", type=Path, help="YAML of another joint set")

@@ -7,7 +7,6 @@ person, the same frames for every model. A joint is wrong by PoseTrack's rule: f
 head size from where it is annotated.
 """
 
-import argparse
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dcpose.cli import reports_user_errors
+from dcpose.cli import documented_parser, reports_user_errors
 from dcpose.data.frames import read_frame
 from dcpose.evaluation.matching import DISTANCE_LIMIT, HEAD_FACTOR
 from dcpose.evaluation.subsets import in_order, subset_title
@@ -53,9 +52,7 @@ class Choice:
 @reports_user_errors
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = documented_parser(__doc__)
     parser.add_argument("--annotations", type=Path, required=True, help="per-video JSON files")
     parser.add_argument("--root", type=Path, required=True, help="image names are relative to it")
     parser.add_argument(

@@ -5,13 +5,12 @@ python scripts/compare_videos.py VIDEO --predictions NAME=FILE [NAME=FILE ...] -
 The files are the JSON of tools/infer.py for this video, one of each model.
 """
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from dcpose.cli import reports_user_errors
+from dcpose.cli import documented_parser, reports_user_errors
 from dcpose.engine.run.progress import set_up_logging, with_progress
 from dcpose.formats.results.video_results import VideoResults, read_results
 from dcpose.formats.skeleton_yaml import read_skeleton
@@ -24,9 +23,7 @@ from dcpose.visualize.people import draw_people, draw_title
 @reports_user_errors
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = documented_parser(__doc__)
     parser.add_argument("source", help="video, folder of images or pattern")
     parser.add_argument("--predictions", nargs="+", required=True, metavar="NAME=FILE")
     parser.add_argument("--out", type=Path, required=True, help="mp4 to write")

@@ -10,7 +10,6 @@ KEY=VALUE overrides hold for all rows named; give such trials an --out of their 
 docs/benchmarks/evidence_cpu.md says how the data and the two backbones are made.
 """
 
-import argparse
 import functools
 import json
 import logging
@@ -39,7 +38,7 @@ from dcpose.build.data import annotations_path, build_clip_options, build_skelet
 from dcpose.build.datasets import DATASETS
 from dcpose.build.model import build_model_to_train
 from dcpose.build.training import build_target_encoder, build_train_settings, build_training_state
-from dcpose.cli import reports_user_errors
+from dcpose.cli import documented_parser, reports_user_errors
 from dcpose.config.loading import config_to_dict
 from dcpose.config.schema import Config
 from dcpose.data.loader import EpochBatches, make_train_loader
@@ -87,9 +86,7 @@ def kept_splits(backbone: str, folder: Path) -> tuple[Windows, Windows]:
 @reports_user_errors
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = documented_parser(__doc__)
     parser.add_argument("rows", nargs="*", metavar="ROW|KEY=VALUE", help="default: all rows")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="default: 0")
     parser.add_argument(

@@ -6,7 +6,6 @@ FACTS is YAML: what the card says besides: how they were trained, on what, the l
 inputs, the measured figures and the limits.
 """
 
-import argparse
 import importlib.metadata
 import json
 from collections.abc import Mapping, Sequence
@@ -17,7 +16,7 @@ import yaml
 from safetensors.torch import save_file
 from torch import Tensor
 
-from dcpose.cli import reports_user_errors
+from dcpose.cli import documented_parser, reports_user_errors
 from dcpose.config.models import ModelSection
 from dcpose.engine.run.checkpoint import load_checkpoint
 from dcpose.files.writing import replacing, write_text
@@ -34,9 +33,7 @@ LARGEST = 16_000_000
 @reports_user_errors
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = documented_parser(__doc__)
     parser.add_argument("--pose", type=Path, required=True, help="checkpoint of a training")
     parser.add_argument("--facts", type=Path, required=True, help="YAML for the card")
     parser.add_argument("--out", type=Path, default=FOLDER)

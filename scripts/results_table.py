@@ -7,21 +7,18 @@ deviation; differences are taken seed by seed, in the order given. Where results
 the people, a second table holds the mean AP of each.
 """
 
-import argparse
 import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from dcpose.cli import reports_user_errors
+from dcpose.cli import documented_parser, reports_user_errors
 from dcpose.report.comparison import Model, group_table, subset_comparison
 
 
 @reports_user_errors
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = documented_parser(__doc__)
     parser.add_argument(
         "runs", nargs="+", metavar="NAME=RUN_DIR[,RUN_DIR...]", help="folders of tools/val.py"
     )

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dcpose.cli import reports_user_errors
+from dcpose.cli import documented_parser, reports_user_errors
 from dcpose.evaluation.evaluator import evaluate_folders
 from dcpose.evaluation.pixel_result import evaluate_pixels
 from dcpose.files.listing import list_folder
@@ -84,9 +84,7 @@ def jitter(paths: Sequence[Path]) -> float:
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = documented_parser(__doc__)
     parser.add_argument("--annotations", type=Path, required=True, help="ground truth")
     parser.add_argument("--predictions", type=Path, required=True, help="poses of every frame")
     parser.add_argument("--out", type=Path, required=True, help="new folder")

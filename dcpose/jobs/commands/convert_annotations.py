@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from dcpose.cli import reports_user_errors
+from dcpose.cli import documented_parser, reports_user_errors
 from dcpose.formats.coco_results import coco_results
 from dcpose.formats.detections import DetectionKey, rekey_detections
 from dcpose.formats.posetrack.convert import convert_folder, describe_omissions
@@ -32,9 +32,7 @@ TARGETS = {
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line; combinations that make no sense end here."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = documented_parser(__doc__)
     parser.add_argument("--what", choices=tuple(TARGETS), default="annotations")
     parser.add_argument(
         "--to",

@@ -23,7 +23,7 @@ from safetensors.torch import save_file
 
 import dcpose
 from dcpose.build.weights import Inspection, inspect_weights
-from dcpose.cli import reports_user_errors
+from dcpose.cli import documented_parser, reports_user_errors
 from dcpose.config.loading import config_to_dict, load_config
 from dcpose.config.shipped import shipped_configs
 from dcpose.engine.run.resume_rules import flat_config
@@ -40,9 +40,7 @@ EXIT_PROBLEM = 1
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = documented_parser(__doc__)
     parser.add_argument(
         "--from",
         dest="source",

@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 
 from dcpose.build.data import read_videos
-from dcpose.cli import add_device, reports_user_errors
+from dcpose.cli import add_device, documented_parser, reports_user_errors
 from dcpose.config.data import Split
 from dcpose.config.loading import load_config
 from dcpose.data.frame_file import SUFFIXES
@@ -46,9 +46,7 @@ class Images:
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = documented_parser(__doc__)
     where = parser.add_mutually_exclusive_group(required=True)
     where.add_argument("--cfg", help="config whose --split is searched")
     where.add_argument("--images", type=Path, help="folder of frames, with its folders")

@@ -11,16 +11,14 @@ from pathlib import Path
 from dcpose.build.export import ExportOptions, export_model
 from dcpose.build.model import build_model
 from dcpose.build.weights import config_of_weights
-from dcpose.cli import reports_user_errors, require_weights
+from dcpose.cli import documented_parser, reports_user_errors, require_weights
 from dcpose.config.loading import load_config
 from dcpose.deploy.exported import card_path
 
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = documented_parser(__doc__)
     parser.add_argument("--weights", help="our own checkpoint, or released weights")
     parser.add_argument("--cfg", help="config (default: what the weights tell)")
     parser.add_argument("--to", choices=("onnx", "torch", "openvino"), required=True)

@@ -11,16 +11,14 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from dcpose.cli import reports_user_errors
+from dcpose.cli import documented_parser, reports_user_errors
 from dcpose.formats.labels.reading import FORMS
 from dcpose.jobs.import_labels import import_labels
 
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = documented_parser(__doc__)
     parser.add_argument("source", type=Path, help="file or folder of labels")
     parser.add_argument("--out", type=Path, required=True, help="new folder")
     parser.add_argument("--from", dest="form", choices=FORMS, help="default: told by the content")

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TypeGuard
 
-from dcpose.cli import WEIGHTS_HELP, add_device, reports_user_errors
+from dcpose.cli import WEIGHTS_HELP, add_device, documented_parser, reports_user_errors
 from dcpose.engine.faults.interruption import Interrupted
 from dcpose.engine.run.progress import set_up_logging
 from dcpose.estimator.boxes_file import read_boxes
@@ -43,9 +43,7 @@ NO_WEIGHTS = (
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = documented_parser(__doc__)
     parser.add_argument(
         "source",
         help="video file, folder of images, pattern such as 'frames/*.png', camera: 0, or address "

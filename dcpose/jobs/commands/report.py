@@ -7,11 +7,10 @@ dcpose report "single frame=runs/.../single_frame" DCPose=runs/.../dcpose \
 The page holds everything it shows: it opens from disk, without a network.
 """
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from dcpose.cli import reports_user_errors
+from dcpose.cli import documented_parser, reports_user_errors
 from dcpose.files.packages import require
 from dcpose.files.writing import write_text
 from dcpose.report.run_files import RunRecord, read_run
@@ -20,9 +19,7 @@ from dcpose.report.run_files import RunRecord, read_run
 @reports_user_errors
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = documented_parser(__doc__)
     parser.add_argument("runs", nargs="+", metavar="[NAME=]RUN", help="folders with results.json")
     parser.add_argument("--sweep", type=Path, nargs="*", default=[], help="of scripts/ablate.py")
     parser.add_argument("--out", type=Path, help="default: report.html in the last run's folder")
