@@ -3,7 +3,6 @@
 import platform
 import tempfile
 from dataclasses import dataclass, replace
-from importlib import metadata
 from pathlib import Path
 from typing import Literal
 
@@ -30,6 +29,7 @@ from dcpose.deploy.save import (
     save_torch,
 )
 from dcpose.deploy.trace import CropsToJoints, DeformForm, trace
+from dcpose.files.packages import version_of
 from dcpose.geometry import cell_wh
 from dcpose.heatmap import DECODERS
 from dcpose.models.interface import TemporalModel
@@ -134,6 +134,8 @@ def _card(
     clips: tuple[Tensor, Tensor],
     outputs: tuple[str, ...],
 ) -> ExportedCard:
+    packages = ("dcpose", "torch", "torchvision", *EXPORTERS)
+    versions = {name: version for name in packages if (version := version_of(name))}
     skeleton = build_skeleton(cfg)
     joints, (width, height) = skeleton.num_joints, cfg.data.crop_wh
     shapes = {
@@ -161,20 +163,10 @@ def _card(
         precision=options.precision,
         deform_form=options.form,
         opset=opset,
-        versions=_versions(),
+        versions={"python": platform.python_version(), **versions},
         weights={"file": weights.name, "hash": weights_hash(weights)},
         config=config_to_dict(cfg),
     )
-
-
-def _versions() -> dict[str, str]:
-    versions = {"python": platform.python_version()}
-    for package in ("dcpose", "torch", "torchvision", *EXPORTERS):
-        try:
-            versions[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
-    return versions
 
 
 def rendered_clips(cfg: Config, clips: int) -> tuple[Tensor, Tensor]:

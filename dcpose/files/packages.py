@@ -64,11 +64,16 @@ def require(
 
 def installed(*packages: str) -> bool:
     """Return whether optional packages are there in versions that work; imports none of them."""
+    found = [(version_of(name) or "", OPTIONAL[name][1]) for name in packages]
+    return all(version and _numbers(version) >= _numbers(least) for version, least in found)
+
+
+def version_of(package: str) -> str | None:
+    """Return the installed version of a package, or None if there is none."""
     try:
-        found = [(importlib.metadata.version(name), OPTIONAL[name][1]) for name in packages]
+        return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
-        return False
-    return all(_numbers(version) >= _numbers(least) for version, least in found)
+        return None
 
 
 def requirement(package: str) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import nullcontext
+from dataclasses import fields
 from itertools import islice
 from pathlib import Path
 
@@ -73,13 +74,8 @@ def _frames(
     for frame in islice(source, results.num_frames):
         own = results.people_of_frame(place[frame.index])
         rows = slice(own.start, own.stop)
-        people = People(
-            results.boxes_xywh[rows],
-            results.box_scores[rows],
-            results.track_ids[rows],
-            results.joints[rows],
-            scores[rows],
-        )
+        arrays = {field.name: getattr(results, field.name)[rows] for field in fields(People)}
+        people = People(**{**arrays, "joint_scores": scores[rows]})
         time = float(frame.ticks * source.time_base)
         yield FrameResult(
             frame.index, time, frame.image, people, skeleton, frame.ticks, frame.duration

@@ -12,6 +12,7 @@ from pathlib import Path
 import dcpose
 from dcpose.cli import reports_user_errors
 from dcpose.config.shipped import shipped_configs
+from dcpose.files.packages import version_of
 
 EXIT_PROBLEM = 1
 ENCODERS = ("libx264", "libopenh264", "mpeg4", "aac")
@@ -62,14 +63,6 @@ def requirements() -> tuple[list[tuple[str, str]], dict[str, list[str]]]:
         elif match:
             needed.append((match[1], match[2].strip() or "any"))
     return needed, extras
-
-
-def version_of(package: str) -> str | None:
-    """Return the installed version of a package, or None if there is none."""
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
 
 
 def _own() -> list[str]:
