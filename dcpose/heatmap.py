@@ -118,17 +118,12 @@ def decode_dark(heatmaps: Tensor, sigma: float = DARK_SIGMA) -> tuple[Tensor, Te
 
     Distribution-aware decoding (DARK, Zhang et al., CVPR 2020) as ViTPose does it: the map is
     blurred, cut to 0.001 .. 50, and one Newton step is made from the pixel on its logarithm. The
-    step has no limit. Maps without a positive value and maps with NaN are as in `decode`.
+    step has no limit. Maps without a positive value, maps with NaN, results and errors are as in
+    `decode`.
 
     Args:
         heatmaps: (B, J, H, W) of any float type, H and W at least 3.
         sigma: of the blur, in heatmap pixels; transformers takes 0.8.
-
-    Returns:
-        joints (B, J, 2) float32 in heatmap pixels, and scores (B, J) float32, the peak values.
-
-    Raises:
-        ValueError: as `decode` does.
     """
     _check_heatmaps(heatmaps)
     height, width = heatmaps.shape[2:]

@@ -3,10 +3,10 @@
 Shape legend: N images, B clips, F frames, C channels, H x W crop pixels, h x w pixels of encodings
 (heatmaps or features).
 
-There is one mechanism. A batch of training clips holds crops or `ClipBatch.encoded`; a `Source`
-gives batches, and turns crops into encodings where the backbone is constant. Encodings are computed
-by a `FrozenEncoder`, shared between models by `shared_batches`, or come from the disk with the
-batch (`data.kept_encodings`).
+There is one mechanism. A batch of training clips holds crops or `ClipBatch.encoded`; a
+`TrainingSource` gives batches, and turns crops into encodings where the backbone is constant.
+Encodings are computed by a `FrozenEncoder`, shared between models by `shared_batches`, or come from
+the disk with the batch (`data.kept_encodings`).
 """
 
 import itertools
@@ -29,19 +29,6 @@ class SizedBatches(Protocol):
     def __iter__(self) -> Iterator[ClipBatch]: ...
 
     def __len__(self) -> int: ...
-
-
-class Source(Protocol):
-    """Where a training has its batches from."""
-
-    def batches(self, epoch: int, skip: int, /) -> SizedBatches:
-        """Return the batches of an epoch, counted from 0, without the first `skip` ones."""
-
-    def load(self, batch: ClipBatch, device: torch.device) -> ClipBatch:
-        """Return a batch on a device, with encodings in the place of crops where it can.
-
-        It is called once for each batch, in their order.
-        """
 
 
 @dataclass(frozen=True)
@@ -81,10 +68,10 @@ class FrozenEncoder:
 
 @dataclass(frozen=True)
 class TrainingSource:
-    """Batches of one training.
+    """Where a training has its batches from.
 
     Attributes:
-        batches: see `Source`.
+        batches: epoch, counted from 0, and a number to its batches without so many first ones.
         encoder: of the model's backbone; None leaves crops to the model.
     """
 
@@ -92,7 +79,10 @@ class TrainingSource:
     encoder: FrozenEncoder | None = None
 
     def load(self, batch: ClipBatch, device: torch.device) -> ClipBatch:
-        """Move a batch, and encode its crops; see `Source`."""
+        """Return a batch on a device, with encodings in the place of crops where it can.
+
+        It is called once for each batch, in their order.
+        """
         batch = batch.to(device)
         if batch.encoded is not None:
             return replace(batch, encoded=batch.encoded.float())
@@ -175,7 +165,7 @@ class SharedBatches:
             yield taken.batches[self._group]
 
     def load(self, batch: ClipBatch, device: torch.device) -> ClipBatch:
-        """Pick the encodings of a batch, and move the rest; see `Source`."""
+        """Pick the encodings of a batch, and move the rest; see `TrainingSource`."""
         encodings, places = self._taken.popleft().encodings(device)
         mine = places[self._group].to(encodings.device)[:, self._used]
         return replace(batch, frames=batch.frames[:, :0], encoded=encodings[mine]).to(device)

@@ -27,7 +27,7 @@ from dcpose.engine.distributed import (
     world_size,
     wrap_model,
 )
-from dcpose.engine.encodings import SizedBatches, Source
+from dcpose.engine.encodings import SizedBatches, TrainingSource
 from dcpose.engine.faults.finite import FiniteGuard, NonFiniteLossError
 from dcpose.engine.faults.interruption import Interrupted, StopRequest
 from dcpose.engine.meter import EpochMeter
@@ -55,7 +55,7 @@ with other epochs."""
 
 
 Load = Callable[[ClipBatch, torch.device], ClipBatch]
-"""See `Source.load`."""
+"""See `TrainingSource.load`."""
 
 
 class Trainer:
@@ -81,7 +81,7 @@ class Trainer:
         state: TrainingState,
         loss: nn.Module,
         encode_targets: Callable[[ClipBatch], tuple[Tensor, Tensor]],
-        source: Source,
+        source: TrainingSource,
         validate: Callable[[nn.Module], Mapping[str, float]],
         run: Run,
         settings: TrainSettings,

@@ -88,11 +88,8 @@ class PoseResidualFusion(nn.Module):
     A neighbour that is not fed leaves its channels out; the weight of the other stays Eq. 1's.
 
     Args:
-        num_joints: J.
-        num_blocks: residual blocks in the chain.
+        num_joints, num_blocks, neighbors, groups: see `PoseTemporalMerger`.
         channels: C, feature maps to make; 2J in the release.
-        neighbors: frames that are fed besides the current one.
-        groups: of the convolutions; J keeps the joints apart, as the paper's text says.
         second_residual: sign of the residual to the next frame: h(c) - h(n) as released, or
             h(n) - h(c) as in Eq. 4.
     """
@@ -180,10 +177,7 @@ class SummedResiduals(nn.Module):
     The paper gives no number of output channels; here they are as many as the sum has, J.
 
     Args:
-        num_joints: J.
-        neighbors: frames that are fed besides the current one.
-        groups: of the convolution.
-        second_residual: see `PoseResidualFusion`.
+        num_joints, neighbors, groups, second_residual: see `PoseResidualFusion`.
     """
 
     def __init__(
