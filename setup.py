@@ -104,8 +104,11 @@ setup(
         "supervision": ["supervision>=0.31"],
         # OKS AP of COCO, for stage one of the backbone
         "coco": ["pycocotools>=2.0.10"],
-        # labels of SLEAP, YOLO pose and Label Studio; 300 MB with what it needs
-        "labels": ["sleap-io>=0.9"],
+        # labels of SLEAP, YOLO pose and Label Studio; poses for SLEAP and, by two packages that
+        # it needs anyway, for NWB; 300 MB with everything
+        "labels": ["sleap-io>=0.9", "pynwb>=3.0", "ndx-pose>=0.2.1"],
+        # tables of poses in DeepLabCut's HDF5
+        "deeplabcut": ["pandas>=2.2", "tables>=3.10"],
         # tables of poses as parquet
         "parquet": ["pyarrow>=17"],
         # weights from the Hugging Face hub by hf:OWNER/REPO

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from dcpose.files.packages import require
-from dcpose.files.writing import write_text
+from dcpose.files.writing import replacing, write_text
 from dcpose.formats.results.video_results import VideoResults
 
 SCORER = "dcpose"
@@ -26,6 +26,35 @@ def write_deeplabcut(results: VideoResults, path: Path) -> None:
     A row for each frame; with more than one identity there is a header row `individuals`. Cells of
     who is not there are empty.
     """
+    head, values = _deeplabcut_table(results)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerows([title, *names] for title, names in head.items())
+    rows = values.round(4).tolist()
+    for number, row in zip(results.frame_numbers.tolist(), rows, strict=True):
+        writer.writerow([number, *("" if value != value else value for value in row)])
+    write_text(path, text.getvalue())
+
+
+def write_deeplabcut_h5(results: VideoResults, path: Path) -> None:
+    """Write the same table as an HDF5 file of pandas, which DeepLabCut itself reads.
+
+    Raises:
+        ValueError: if pandas or PyTables are not installed.
+    """
+    pandas = require("pandas", f"{path}: tables of DeepLabCut in HDF5")
+    require("tables", f"{path}: tables of DeepLabCut in HDF5")
+    head, values = _deeplabcut_table(results)
+    # pandas' own type of text, which it has since 3.0, is unknown to its older releases
+    levels = [np.array(names, dtype=object) for names in head.values()]
+    columns = pandas.MultiIndex.from_arrays(levels, names=list(head))
+    table = pandas.DataFrame(values, index=results.frame_numbers, columns=columns)
+    with replacing(path) as unfinished:
+        table.to_hdf(unfinished, key="df_with_missing", mode="w", format="table")
+
+
+def _deeplabcut_table(results: VideoResults) -> tuple[dict[str, list[str]], np.ndarray]:
+    """Return the rows of the header by title, and a value per frame and column, NaN for nobody."""
     identities = sorted(set(results.track_ids.tolist())) or [0]
     num_joints = len(results.joint_names)
     values = np.full((results.num_frames, len(identities), num_joints, 3), np.nan)
@@ -34,19 +63,12 @@ def write_deeplabcut(results: VideoResults, path: Path) -> None:
     values[results.frame_of, places, :, 2] = results.joint_scores
     names = [f"id{identity}" for identity in identities]
     columns = 3 * num_joints
-    joints = [name for name in results.joint_names for _ in range(3)] * len(names)
-    head = [["scorer", *[SCORER] * (columns * len(names))]]
+    head = {"scorer": [SCORER] * (columns * len(names))}
     if len(names) > 1:
-        head.append(["individuals", *[name for name in names for _ in range(columns)]])
-    head.append(["bodyparts", *joints])
-    head.append(["coords", *["x", "y", "likelihood"] * (num_joints * len(names))])
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerows(head)
-    rows = values.reshape(results.num_frames, -1).round(4)
-    for number, row in zip(results.frame_numbers.tolist(), rows.tolist(), strict=True):
-        writer.writerow([number, *("" if value != value else value for value in row)])
-    write_text(path, text.getvalue())
+        head["individuals"] = [name for name in names for _ in range(columns)]
+    head["bodyparts"] = [name for name in results.joint_names for _ in range(3)] * len(names)
+    head["coords"] = ["x", "y", "likelihood"] * (num_joints * len(names))
+    return head, values.reshape(results.num_frames, -1)
 
 
 def write_sleap(results: VideoResults, path: Path, video: Path | None = None) -> None:

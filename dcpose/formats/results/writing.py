@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dcpose.files.packages import require
-from dcpose.formats.results.animals import write_deeplabcut, write_sleap
+from dcpose.formats.results.animals import write_deeplabcut, write_deeplabcut_h5, write_sleap
+from dcpose.formats.results.nwb import write_nwb
 from dcpose.formats.results.per_frame import write_alphapose, write_coco, write_openpose
 from dcpose.formats.results.tables import write_csv, write_parquet
 from dcpose.formats.results.video_results import read_results
@@ -19,18 +20,20 @@ class _Form:
 
     ending: str
     write: Callable[..., None]
-    needs: str | None = None
-    """Optional package that it is written by."""
+    needs: tuple[str, ...] = ()
+    """Optional packages that it is written by."""
 
 
 _FORMS = {
     "csv": _Form(".csv", write_csv),
-    "parquet": _Form(".parquet", write_parquet, "pyarrow"),
+    "parquet": _Form(".parquet", write_parquet, ("pyarrow",)),
     "openpose": _Form("_openpose", write_openpose),
     "alphapose": _Form("_alphapose.json", write_alphapose),
     "coco": _Form("_coco.json", write_coco),
     "deeplabcut": _Form("_deeplabcut.csv", write_deeplabcut),
-    "sleap": _Form(".slp", write_sleap, "sleap_io"),
+    "deeplabcut-h5": _Form("_deeplabcut.h5", write_deeplabcut_h5, ("pandas", "tables")),
+    "sleap": _Form(".slp", write_sleap, ("sleap_io",)),
+    "nwb": _Form(".nwb", write_nwb, ("pynwb", "ndx_pose")),
 }
 RESULT_FORMS = ("json", *_FORMS)
 """Names of forms; json is the file that the others are made of."""
@@ -40,9 +43,8 @@ def check_form(form: str) -> None:
     """Raise ValueError if a form is unknown, or the package that writes it is not installed."""
     if form not in RESULT_FORMS:
         raise ValueError(f"form {form!r}: expected one of {', '.join(RESULT_FORMS)}")
-    known = _FORMS.get(form)
-    if known is not None and known.needs is not None:
-        require(known.needs, f"form {form}", instead="choose another form")
+    for package in _FORMS[form].needs if form in _FORMS else ():
+        require(package, f"form {form}", instead="choose another form")
 
 
 def write_results_as(json_file: Path, form: str, video: Path | None = None) -> Path:

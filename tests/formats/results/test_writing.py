@@ -2,6 +2,8 @@
 
 import csv
 import json
+import sys
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -101,10 +103,21 @@ def test_parquet_holds_the_same_table(write):
     assert table["frame"] == [0, 0, 2, 2, 2, 2]
 
 
-def test_without_pyarrow_the_error_says_what_to_install(write, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
-    with pytest.raises(ValueError, match=r"pip install -U 'dcpose\[parquet\]'"):
-        write("parquet")
+@pytest.mark.parametrize(
+    ("form", "package", "extra"),
+    [
+        ("parquet", "pyarrow", "parquet"),
+        ("deeplabcut-h5", "tables", "deeplabcut"),
+        ("sleap", "sleap_io", "labels"),
+        ("nwb", "pynwb", "labels"),
+    ],
+)
+def test_a_missing_package_gives_one_line(write, monkeypatch, form, package, extra):
+    monkeypatch.setitem(sys.modules, "pandas", sys.modules.get("pandas") or ModuleType("pandas"))
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(ValueError, match=rf"pip install -U 'dcpose\[{extra}\]'") as caught:
+        write(form)
+    assert "\n" not in str(caught.value)
 
 
 def test_openpose(write):
@@ -168,6 +181,37 @@ def test_deeplabcut_reads_in_sleap_io(write):
     sio = pytest.importorskip("sleap_io", reason="needs the extra 'labels'")
     labels = sio.load_dlc(str(write("deeplabcut")))
     assert [node.name for node in labels.skeletons[0].nodes] == list(JOINTS)
+
+
+def test_deeplabcut_h5_holds_the_table_of_the_csv(write):
+    pandas = pytest.importorskip("pandas", reason="needs the extra 'deeplabcut'")
+    pytest.importorskip("tables", reason="needs the extra 'deeplabcut'")
+    table = pandas.read_hdf(write("deeplabcut-h5"))
+    assert table.columns.names == ["scorer", "individuals", "bodyparts", "coords"]
+    assert table.loc[2, ("dcpose", "id7", "nose", "likelihood")] == 0.25
+    as_csv = pandas.read_csv(write("deeplabcut"), header=[0, 1, 2, 3], index_col=0)
+    pandas.testing.assert_frame_equal(table, as_csv, check_names=False, check_column_type=False)
+
+
+def test_nwb(write):
+    pynwb = pytest.importorskip("pynwb", reason="needs the extra 'labels'")
+    pytest.importorskip("ndx_pose", reason="needs the extra 'labels'")
+    with pynwb.NWBHDF5IO(str(write("nwb")), "r") as io:
+        module = io.read().processing["behavior"]
+        assert set(module.data_interfaces) == {"Skeletons", "id3", "id7"}
+        assert module["id3"].skeleton.nodes[:].tolist() == list(JOINTS)
+        nose = module["id3"]["nose"]
+        assert nose.data[:].tolist() == [[1.25, 2], [10, 20]]
+        assert nose.confidence[:].tolist() == [0.5, 0.5]
+        assert nose.timestamps[:].tolist() == [0, 0.08]
+        assert module["id7"]["tail"].data[:].tolist() == [[7, 8]]
+
+
+def test_nwb_needs_times(write, content):
+    pytest.importorskip("ndx_pose", reason="needs the extra 'labels'")
+    del content["images"][1]["time"]
+    with pytest.raises(ValueError, match=r"clip\.nwb: NWB needs the times of frames"):
+        write("nwb")
 
 
 def test_sleap(write, tmp_path):
