@@ -2,6 +2,7 @@
 
 from dataclasses import fields
 from pathlib import Path
+from typing import cast
 
 from dcpose.build.datasets import DATASETS, DataSplit
 from dcpose.build.tables import METHODS
@@ -30,34 +31,49 @@ def _data_split(cfg: Config, split: Split) -> DataSplit:
 
 
 def read_train_sets(cfg: Config) -> list[tuple[TrainSet, list[VideoAnnotation]]]:
-    """Read the sets of `data.sets`, with the joints of the config.
+    """Read the sets of `data.sets`, with the joints of the config; see `read_train_set`."""
+    skeleton = build_skeleton(cfg)
+    return [(one, read_train_set(one, skeleton)) for one in cfg.data.sets or ()]
+
+
+def read_train_set(one: TrainSet, skeleton: Skeleton) -> list[VideoAnnotation]:
+    """Read one of `data.sets`, with the joints that are wanted.
 
     Raises:
-        ValueError: if a file breaks its form, or a set has none of the joints.
+        ValueError: if a file breaks its form, or the set has none of the joints.
     """
-    skeleton = build_skeleton(cfg)
-    return [(one, _read_train_set(one, skeleton)) for one in cfg.data.sets or ()]
+    section, own = section_of(one), joints_of_set(one, skeleton)
+    videos = DATASETS[one.layout].read(DataSplit(section, Path(one.root), "train", own))
+    try:
+        return with_joints_of(videos, own, skeleton)
+    except ValueError as error:
+        raise ValueError(f"data.sets: {one.root}: {error}") from None
 
 
-def _read_train_set(one: TrainSet, skeleton: Skeleton) -> list[VideoAnnotation]:
+def section_of(one: TrainSet) -> DataSection:
+    """Return the section that a config of this set alone would have.
+
+    Raises:
+        ValueError: if its folder is missing.
+    """
     root = Path(one.root)
     if not root.is_dir():
         raise ValueError(f"data.sets: no such folder: {root} (working directory: {Path.cwd()})")
-    dataset = DATASETS[one.layout]
     values = {"train_annotations": one.annotations, "train_images": one.images}
     section = DataSection.members()[one.layout].model_validate(
         {"layout": one.layout, "root": one.root}
         | {key: value for key, value in values.items() if value is not None}
     )
+    return cast(DataSection, section)
+
+
+def joints_of_set(one: TrainSet, wanted: Skeleton) -> Skeleton:
+    """Return the joints of the files of a set."""
     if one.skeleton is not None:
-        own = read_skeleton(find_config(one.skeleton))
-    else:  # files that name their joints are read for those of the config
-        own = dataset.skeleton if dataset.fixed_joints else skeleton
-    videos = dataset.read(DataSplit(section, root, "train", own))
-    try:
-        return with_joints_of(videos, own, skeleton)
-    except ValueError as error:
-        raise ValueError(f"data.sets: {root}: {error}") from None
+        return read_skeleton(find_config(one.skeleton))
+    dataset = DATASETS[one.layout]
+    # files that name their joints are read for those of the config
+    return dataset.skeleton if dataset.fixed_joints else wanted
 
 
 def annotations_path(cfg: Config, split: Split) -> Path:

@@ -1,17 +1,17 @@
 """Faults planted one by one into miniatures of Penn Action, Sub-JHMDB and COCO; each is found."""
 
-import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from fixtures.published_miniatures import MAKERS, penn_label
 from PIL import Image
 from scipy.io import savemat
 
 from dcpose.config.loading import load_config
-from dcpose.jobs.commands.check import check_published_set
+from dcpose.jobs.check import check_config
 
 FAULTS: dict[str, tuple[str, str, str, Callable[[Path], object]]] = {}
 """Name of a fault -> (set, code, part of the message, what plants it)."""
@@ -27,60 +27,6 @@ def plants(layout: str, code: str, message: str):
     return add
 
 
-def penn_label(train):
-    joints = np.tile(np.linspace(5, 40, 13), (3, 1))
-    return {
-        "nframes": 3, "dimensions": [[48, 64, 3]], "x": joints, "y": joints,
-        "visibility": np.ones((3, 13)), "train": train, "bbox": np.tile([3.0, 5, 42, 44], (3, 1)),
-    }  # fmt: skip
-
-
-def make_penn(root: Path) -> None:
-    (root / "labels").mkdir(parents=True)
-    for name, train in (("0001", 1), ("0002", -1)):
-        savemat(root / "labels" / f"{name}.mat", penn_label(train))
-        (root / "frames" / name).mkdir(parents=True)
-        for number in (1, 2, 3):
-            Image.new("RGB", (64, 48)).save(root / "frames" / name / f"{number:06d}.jpg")
-
-
-def make_jhmdb(root: Path) -> None:
-    for name in ("a", "b"):
-        frames = root / "Rename_Images" / "jump" / name
-        frames.mkdir(parents=True)
-        for number in (1, 2):
-            Image.new("RGB", (32, 24)).save(frames / f"{number:05d}.png")
-        places = np.stack([np.tile(np.linspace(3, 20, 15)[:, None], 2)] * 2)
-        for kind, content in (
-            ("joint_positions", {"pos_img": places}),
-            ("puppet_mask", {"part_mask": np.ones((24, 32, 2), np.uint8)}),
-        ):
-            folder = root / kind / "jump" / name
-            folder.mkdir(parents=True)
-            savemat(folder / f"{kind}.mat", content)
-    (root / "sub_splits").mkdir()
-    (root / "sub_splits" / "jump_test_split1.txt").write_text("a.avi 1\nb.avi 2\n")
-
-
-def make_coco(root: Path) -> None:
-    from dcpose.skeleton import COCO
-
-    (root / "annotations").mkdir(parents=True)
-    for split in ("train", "val"):
-        (root / split).mkdir()
-        images = [{"id": n, "file_name": f"{n}.jpg", "width": 40, "height": 30} for n in (1, 2)]
-        people = [
-            {"id": n, "image_id": n, "category_id": 1, "bbox": [2, 2, 30, 25],
-             "keypoints": [10, 10, 2] * 17} for n in (1, 2)
-        ]  # fmt: skip
-        category = {"id": 1, "name": "person", "keypoints": list(COCO.joint_names)}
-        content = {"images": images, "annotations": people, "categories": [category]}
-        (root / "annotations" / f"{split}.json").write_text(json.dumps(content))
-        for n in (1, 2):
-            Image.new("RGB", (40, 30)).save(root / split / f"{n}.jpg")
-
-
-MAKERS = {"penn_action": make_penn, "jhmdb": make_jhmdb, "coco": make_coco}
 COCO_KEYS = [
     "data.train_annotations=annotations/train.json", "data.val_annotations=annotations/val.json",
     "data.train_images=train", "data.val_images=val",
@@ -90,18 +36,19 @@ JOINTS = {"penn_action": 13, "jhmdb": 15, "coco": 17}
 
 @pytest.fixture
 def check(tmp_path):
-    """Function that checks a set of a layout, made anew unless it is there."""
+    """Function that makes a set of a layout, damages it, and checks it."""
 
-    def run(layout):
+    def run(layout, *plants):
         root = tmp_path / layout
-        if not root.exists():
-            MAKERS[layout](root)
+        MAKERS[layout](root)
+        for plant in plants:
+            plant(root)
         path = tmp_path / "cfg.yaml"
         path.write_text(f"experiment: x\ndata: {{layout: {layout}, root: {root}}}\n")
         keys = [f"model.num_joints={JOINTS[layout]}"]
         keys += ["model.name=single_frame", "model.backbone.frozen=false"]
         cfg = load_config(path, keys + (COCO_KEYS if layout == "coco" else []))
-        return check_published_set(cfg, ("train", "val", "test"), None)
+        return check_config(cfg, ("train", "val", "test"), None).root
 
     return run
 
@@ -237,17 +184,15 @@ def test_enough_faults_are_planted():
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_planted_fault_is_found(fault, check, tmp_path):
+def test_a_planted_fault_is_found(fault, check):
     layout, code, message, plant = FAULTS[fault]
-    MAKERS[layout](tmp_path / layout)
-    plant(tmp_path / layout)
-    found = [finding for finding in check(layout).problems if finding.code == code]
+    found = [finding for finding in check(layout, plant).problems if finding.code == code]
     assert found, f"{fault} is not found"
     assert any(message in finding.line() for finding in found), [f.line() for f in found]
 
 
-def test_all_faults_of_a_set_are_found_at_once(check, tmp_path):
-    MAKERS["penn_action"](tmp_path / "penn_action")
-    for plant in (joint_missing, frame_missing):
-        plant(tmp_path / "penn_action")
-    assert {f.code for f in check("penn_action").problems} >= {"annotation-file", "missing-frame"}
+def test_all_faults_of_a_set_are_found_at_once(check):
+    found = {
+        finding.code for finding in check("penn_action", joint_missing, frame_missing).problems
+    }
+    assert found >= {"annotation-file", "missing-frame"}

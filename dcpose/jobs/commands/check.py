@@ -15,7 +15,6 @@ import logging
 import sys
 import time
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
@@ -23,36 +22,26 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from dcpose.build.data import build_skeleton
-from dcpose.build.datasets import DATASETS, DataSplit
-from dcpose.check.findings import CODES, Report
-from dcpose.check.frames import NeighborNeeds
+from dcpose.check.findings import CODES
 from dcpose.check.layout import SplitFiles
-from dcpose.check.other_sets import ReadSplit, check_other_set
-from dcpose.check.run import CheckOptions, check_data_set
 from dcpose.cli import leading_choices, reports_user_errors
-from dcpose.config.data import Split
 from dcpose.config.loading import load_config
-from dcpose.config.schema import Config
-from dcpose.config.shipped import find_config
 from dcpose.data.frames import FrameError, read_frame
 from dcpose.files.cache_dir import default_cache_dir
 from dcpose.files.writing import write_text
-from dcpose.formats.findings import Level
 from dcpose.formats.posetrack.records import (
     FRAME_DIGITS,
     VideoAnnotation,
     read_annotations,
     read_video,
 )
-from dcpose.formats.skeleton_yaml import read_skeleton
-from dcpose.skeleton import POSETRACK, Skeleton
+from dcpose.jobs.check import SPLITS, check_config, joints_of_files, own_splits, split_files
+from dcpose.skeleton import Skeleton
 from dcpose.structures import PersonRecord
 from dcpose.visualize.picture_file import write_picture
 from dcpose.visualize.pose import draw_pose
 from dcpose.visualize.sheets import comparison_sheet
 
-SPLITS: tuple[Split, ...] = ("train", "val", "test")
 SAMPLES = 4
 CELL_WH = (480, 320)
 BOX_RGB = (255, 230, 60)
@@ -64,29 +53,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _parse(argv)
     logging.basicConfig(format="warning: %(message)s", level=logging.WARNING)
     cfg = load_config(args.cfg, args.overrides)
-    splits = split_files(cfg, args.splits)
     cache_dir = None if args.no_cache else args.cache or default_cache_dir()
-    root = Path(cfg.data.root)
-    options = check_options(cfg)
-    if cfg.data.layout in FRAME_DIGITS:
-        report = check_data_set(root, splits, options, cache_dir, ProgressLines())
-    else:
-        report = check_published_set(cfg, args.splits, cache_dir)
-    report = report.allowing(args.allow)
-    print(report.text())
+    found = check_config(cfg, args.splits, cache_dir, ProgressLines()).allowing(args.allow)
+    print("\n\n".join(report.text() for report in found.reports))
     if args.json:
-        text = json.dumps(report.to_json_dict(), indent=1)
+        text = json.dumps(found.to_json_dict(), indent=1)
         write_text(args.json, text + "\n")
     if args.contact_sheet:
+        root, skeleton = Path(cfg.data.root), joints_of_files(cfg)
         columns = {
-            files.split: sample_frames(
-                readable_videos(files, root, options.skeleton), options.skeleton
-            )
-            for files in splits
+            files.split: sample_frames(readable_videos(files, root, skeleton), skeleton)
+            for files in split_files(cfg.data, own_splits(cfg, args.splits))
             if cfg.data.layout in FRAME_DIGITS
         }
         write_contact_sheet(args.contact_sheet, columns)
-    return 1 if report.problems else 0
+    return 0 if found.healthy else 1
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -121,44 +102,6 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     args.allow, second = leading_choices(parser, "--allow", args.allow, sorted(CODES))
     args.overrides = [*first, *second, *args.overrides]
     return args
-
-
-def split_files(cfg: Config, splits: Sequence[str]) -> list[SplitFiles]:
-    """Return where the config says that some splits lie."""
-    root = Path(cfg.data.root)
-    found = []
-    for split in (split for split in SPLITS if split in splits):
-        files = cfg.data.files_of(split)
-        boxes = None if files.detections is None else root / files.detections
-        found.append(SplitFiles(split, root / files.annotations, boxes, files.images))
-    return found
-
-
-def check_options(cfg: Config) -> CheckOptions:
-    """Return what a run with this config will ask of the data set."""
-    file = cfg.data.skeleton
-    return CheckOptions(
-        layout=cfg.data.layout,
-        max_gap=0 if cfg.model.name == "single_frame" else cfg.data.max_gap,
-        missing_neighbors=cfg.data.missing_neighbors,
-        min_box_score=cfg.data.min_box_score,
-        skeleton=POSETRACK if file is None else read_skeleton(find_config(file)),
-    )
-
-
-def check_published_set(cfg: Config, splits: Sequence[str], cache_dir: Path | None) -> Report:
-    """Check a data set that is read as it is published."""
-    root, skeleton, read = Path(cfg.data.root), build_skeleton(cfg), DATASETS[cfg.data.layout].read
-    # val and test are the same videos, and COCO's test images have no annotations
-    chosen: list[Split] = [split for split in ("train", "val") if split in splits]
-    options = check_options(cfg)
-    level: Level = "problem" if options.missing_neighbors == "error" else "note"
-    needs = NeighborNeeds(options.max_gap if cfg.data.has_clips else 0, level)
-    name = f"{cfg.data.layout}, as published"
-    readers: dict[str, ReadSplit] = {
-        split: partial(read, DataSplit(cfg.data, root, split, skeleton)) for split in chosen
-    }
-    return check_other_set(root, name, readers, needs, cache_dir)
 
 
 class ProgressLines:
