@@ -24,6 +24,7 @@ pytest_plugins = [
     "fixtures.networks",
     "fixtures.posetrack_files",
     "fixtures.processes",
+    "fixtures.rtsp_server",
 ]
 
 REPOSITORY = Path(__file__).resolve().parents[1]

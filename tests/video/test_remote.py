@@ -84,6 +84,52 @@ def test_a_connection_that_breaks_off(server, streams, suffix):
     assert f"broke off after frame {len(frames)}" in error
 
 
+# of MPEG-TS over RTP, FFmpeg takes a frame for complete when the next one begins
+SENT = FRAMES - 1
+
+
+def test_a_camera_that_ends(camera, streams):
+    sender = camera(streams["ts"])
+    source = open_source(sender.address)
+    assert isinstance(source, RemoteVideo)
+    assert (source.live, source.name, source.frame_wh) == (True, "cam-1", (320, 240))
+    assert {"DESCRIBE", "SETUP", "PLAY"} <= set(sender.asked)
+    frames, error = taken(source)
+    assert error is None
+    assert [frame.index for frame in frames] == list(range(SENT))
+    assert (np.diff([frame.ticks for frame in frames]) > 0).all()
+
+
+def test_a_camera_that_falls_silent(camera, streams):
+    source = RemoteVideo(camera(streams["ts"], silence_s=2).address, timeout_s=0.4)
+    frames, error = taken(source)
+    assert 0 < len(frames) < FRAMES
+    assert f"nothing came for 0.4 s after frame {len(frames)}" in error
+
+
+def test_a_camera_that_pauses(camera, streams):
+    frames, error = taken(RemoteVideo(camera(streams["ts"], silence_s=0.3).address, timeout_s=3))
+    assert (len(frames), error) == (SENT, None)
+
+
+def test_packets_that_a_camera_lost_cost_only_their_frames(camera, streams):
+    source = RemoteVideo(camera(streams["ts"], lost=range(20, 24)).address, timeout_s=3)
+    frames, error = taken(source)
+    assert error is None
+    assert SENT // 2 < len(frames) <= SENT
+
+
+def test_a_camera_that_is_faster_than_the_work(camera, streams):
+    sender = camera(streams["ts"], pause_s=0.002)
+    source = KeepUp(RemoteVideo(sender.address, timeout_s=3))
+    ticks = []
+    for frame in source:
+        ticks.append(frame.ticks)
+        time.sleep(0.05)
+    assert source.num_dropped > 0
+    assert len(ticks) + source.num_dropped == SENT
+
+
 def test_what_is_no_video(server):
     with pytest.raises(VideoError, match=r"page: cannot be opened \(.*\); is it right"):
         RemoteVideo(server.serve("page", b"<html>" * 99))
