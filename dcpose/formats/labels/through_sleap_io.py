@@ -6,6 +6,7 @@ readers in this folder do without. Instances that a model predicted are not labe
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -47,13 +48,15 @@ def read_through_sleap_io(source: Path, form: str) -> Labels:
     """
     sleap_io = require("sleap_io", f"{source}: reading labels of {form}")
     try:
-        if form == "sleap":
-            loaded = [sleap_io.load_slp(str(source), open_videos=False)]
-        elif form == "label-studio":
-            loaded = [sleap_io.load_labelstudio(str(source))]
-        else:
-            folders = [split for split in YOLO_SPLITS if _has_split(source, split)]
-            loaded = [sleap_io.load_ultralytics(str(source), split=split) for split in folders]
+        with warnings.catch_warnings():
+            warnings.filterwarnings("error", "Invalid line")  # else it leaves the line out
+            if form == "sleap":
+                loaded = [sleap_io.load_slp(str(source), open_videos=False)]
+            elif form == "label-studio":
+                loaded = [sleap_io.load_labelstudio(str(source))]
+            else:
+                folders = [split for split in YOLO_SPLITS if _has_split(source, split)]
+                loaded = [sleap_io.load_ultralytics(str(source), split=split) for split in folders]
     except Exception as error:
         text = " ".join(str(error).split())[:300] or type(error).__name__
         raise ValueError(f"{source}: sleap-io cannot read it as {form} ({text})") from error

@@ -137,8 +137,18 @@ def test_files_of_the_library(written, name, form):
     np.testing.assert_allclose(joints, expected, atol=0.02)
 
 
-def test_damaged_files_give_one_line(written):
-    (written / "labels.slp").write_bytes(b"no HDF5")
-    with pytest.raises(ValueError, match="sleap-io cannot read it as sleap") as caught:
-        read_labels(written / "labels.slp")
+@pytest.mark.parametrize(
+    ("source", "file", "form", "content"),
+    [
+        ("labels.slp", "labels.slp", "sleap", "no HDF5"),
+        ("tasks.json", "tasks.json", "label-studio", '[{"annotations": 3, "data": {}}]'),
+        ("yolo", "yolo/data.yaml", "yolo", "kpt_shape: many"),
+        ("yolo", "yolo/train/labels/*.txt", "yolo", "0 0.5 left"),
+    ],
+)
+def test_damaged_files_give_one_line(written, source, file, form, content):
+    path = next(written.glob(file))
+    path.write_text(content)
+    with pytest.raises(ValueError, match=f"{source}: sleap-io cannot read it as {form}") as caught:
+        read_labels(written / source, form)
     assert "\n" not in str(caught.value)
