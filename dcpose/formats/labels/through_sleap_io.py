@@ -49,7 +49,7 @@ def read_through_sleap_io(source: Path, form: str) -> Labels:
     sleap_io = require("sleap_io", f"{source}: reading labels of {form}")
     try:
         with warnings.catch_warnings():
-            warnings.filterwarnings("error", "Invalid line")  # else it leaves the line out
+            warnings.filterwarnings("error", "Invalid")  # else it leaves the line out
             if form == "sleap":
                 loaded = [sleap_io.load_slp(str(source), open_videos=False)]
             elif form == "label-studio":
