@@ -12,13 +12,13 @@ seed="${SEED:-0}"
 device="${DEVICE:-cpu}"
 start=$SECONDS
 if [ -n "${FULL:-}" ]; then
-    configs=configs/synthetic train_videos="${TRAIN_VIDEOS:-150}"
+    configs=configs/synthetic train_videos="${TRAIN_VIDEOS:-150}" half_batch=8
     data="datasets/synthetic_seed$seed"
     runs="runs/quickstart_full_${device}_seed$seed"
     backbone="$runs/single_frame/checkpoints/last.pt"
     honest="Both stages were trained on this data, and DCPose has its backbone."
 else
-    configs=configs/quickstart train_videos="${TRAIN_VIDEOS:-40}"
+    configs=configs/quickstart train_videos="${TRAIN_VIDEOS:-40}" half_batch=4
     data="datasets/quickstart_seed$seed"
     runs="runs/quickstart_${device}_seed$seed"
     backbone=packaged
@@ -30,6 +30,15 @@ trained="$dcpose/checkpoints/last.pt"
 overrides=(seed="$seed" data.root="$data")
 # threads that wait for each other without spinning: many times faster where cores are shared
 export OMP_WAIT_POLICY="${OMP_WAIT_POLICY:-PASSIVE}"
+# an export to another runtime takes longer than all that is predicted here
+runtime=test.runtime=torch
+# two processes of one thread train faster than two threads (docs/benchmarks/train_cpu.md)
+train=(python tools/train.py)
+training=("${overrides[@]}")
+if [ "$device" = cpu ] && [ "$(getconf _NPROCESSORS_ONLN)" -gt 1 ]; then
+    train=(env OMP_NUM_THREADS=1 python -m torch.distributed.run --standalone --nproc-per-node 2 tools/train.py)
+    training+=(train.batch_size="$half_batch" data.workers=1)
+fi
 
 echo "== 1/7 poses of a clip, with the model that comes with the package"
 if [ -n "${VIDEO:-}" ]; then
@@ -40,7 +49,7 @@ else
         --train-videos 0 --val-videos 1 --frames 24 --size 854 480
     first=("$clip"/images/val/* --detector "boxes:$clip/detections/test.json" --rate 12)
 fi
-python tools/infer.py "${first[@]}" --device "$device" --track --draw --html --out "$runs/first"
+python tools/infer.py "${first[@]}" --device "$device" --track --draw --html --out "$runs/first" "$runtime"
 echo "The first poses took $((SECONDS - start)) s."
 
 echo "== 2/7 render videos to train on"
@@ -49,20 +58,19 @@ python scripts/make_synthetic_posetrack.py --out "$data" --seed "$seed" \
 
 echo "== 3/7 train DCPose"
 if [ -n "${FULL:-}" ]; then
-    python tools/train.py --cfg "$configs/single_frame.yaml" --device "$device" \
-        --run-dir "$single" --resume "${overrides[@]}"
+    "${train[@]}" --cfg "$configs/single_frame.yaml" --device "$device" \
+        --run-dir "$single" --resume "${training[@]}"
 else
-    overrides+=(train.cache_encodings="$runs/encodings")
+    training+=(train.cache_encodings="$runs/encodings")
 fi
-python tools/train.py --cfg "$configs/dcpose.yaml" --device "$device" \
-    --run-dir "$dcpose" --resume "${overrides[@]}" model.backbone.weights="$backbone"
-overrides=(seed="$seed" data.root="$data")
+"${train[@]}" --cfg "$configs/dcpose.yaml" --device "$device" \
+    --run-dir "$dcpose" --resume "${training[@]}" model.backbone.weights="$backbone"
 
 echo "== 4/7 evaluate the single frame and DCPose on the same boxes"
 python tools/val.py --cfg "$configs/single_frame.yaml" --device "$device" \
-    --weights "$backbone" --run-dir "$single/val" "${overrides[@]}"
+    --weights "$backbone" --run-dir "$single/val" "${overrides[@]}" "$runtime"
 python tools/val.py --cfg "$configs/dcpose.yaml" --device "$device" \
-    --weights "$trained" --run-dir "$dcpose/val" "${overrides[@]}"
+    --weights "$trained" --run-dir "$dcpose/val" "${overrides[@]}" "$runtime"
 
 echo "== 5/7 export DCPose for torch.export, proven to give the same heatmaps"
 python tools/export.py --weights "$trained" --to torch --out "$runs/dcpose.pt2"
