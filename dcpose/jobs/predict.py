@@ -7,7 +7,10 @@ from pathlib import Path
 
 import torch
 
-from dcpose.build.data import build_skeleton, read_people
+from dcpose.build.data import (
+    build_skeleton,
+    read_people,
+)
 from dcpose.build.inference import build_predictor, build_stream
 from dcpose.build.runtime import Network
 from dcpose.config.data import Split

@@ -8,12 +8,10 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from dcpose.build.export import ExportOptions, export_model
-from dcpose.build.model import build_model
-from dcpose.build.weights import config_of_weights
+from dcpose.build.export import ExportOptions
 from dcpose.cli import documented_parser, reports_user_errors, require_weights
-from dcpose.config.loading import load_config
 from dcpose.deploy.exported import card_path
+from dcpose.jobs.export import export
 
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -58,13 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         crops_to_joints=args.crops_to_joints,
     )
     weights = Path(require_weights(args.weights))
-    if args.cfg is None:
-        cfg, read = config_of_weights(weights, args.overrides)
-        model = build_model(cfg, read)
-    else:
-        cfg = load_config(args.cfg, args.overrides)
-        model = build_model(cfg, weights)
-    card = export_model(cfg, model, weights, args.out, options)
+    card = export(args.cfg, weights, args.out, options, args.overrides)
     if card.parity is not None:
         print(card.parity.line())
     print(f"{args.out}\n{card_path(args.out)}")
