@@ -21,7 +21,7 @@ class Tiny(torch.nn.Module):
 
 @pytest.fixture
 def tiny(monkeypatch):
-    monkeypatch.setattr(module, "get_model", lambda name, **options: Tiny(**options))
+    monkeypatch.setattr("torchvision.models.get_model", lambda name, **options: Tiny(**options))
 
 
 def test_weights_of_a_file(tiny, tmp_path):

@@ -61,7 +61,7 @@ def test_every_key_is_read(tiny_cfg, run_here, read_keys):
         validate(cfg, CPU, weights, run_here / f"val{number}")
         make_submission(cfg, CPU, weights, run_here / f"test{number}", "posetrack18")
     build_model(load_config(tiny_cfg, ["model.backbone={name: simple_baseline, depth: 18}"]))
-    build_model(load_config(tiny_cfg, ["model.backbone={name: efficientnet_lite}"]))
+    build_model(load_config(tiny_cfg, ["model.backbone={name: efficientnet_lite, frozen: true}"]))
     with contextlib.suppress(ValueError):  # timm is an extra
         build_model_to_train(load_config(tiny_cfg, [f"model.backbone={TIMM}"]))
     posewarper = load_config(tiny_cfg, ["model.name=posewarper", "model.warper.blocks=1"])

@@ -22,8 +22,9 @@ def on_vit(**options):
 
 
 def on_hrnet(**options):
-    hrnet = HRNet(4, 3, modules=(1, 1, 1), blocks=1, stem_channels=4)
-    hrnet.init(torch.Generator().manual_seed(0))
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        hrnet = HRNet(4, 3, modules=(1, 1, 1), blocks=1, stem_channels=4)
     torch.nn.init.normal_(hrnet.final_layer.weight, generator=torch.Generator().manual_seed(1))
     model = TAR(hrnet, num_joints=3, **{"layers": 2, **options})
     model.init_head(torch.Generator().manual_seed(2))

@@ -106,7 +106,7 @@ def test_weights_that_cannot_be_had(monkeypatch, tmp_path, capsys):
         raise OSError("no network")
 
     monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", refuse)
-    monkeypatch.setattr("dcpose.detection.torchvision.get_model", lambda *a, **k: Stub())
+    monkeypatch.setattr("torchvision.models.get_model", lambda *a, **k: Stub())
     arguments = ["--images", str(SAMPLE / "images"), "--out", str(tmp_path / "x.json")]
     assert script.main(arguments) == 2
     error = capsys.readouterr().err
