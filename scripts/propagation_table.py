@@ -122,7 +122,11 @@ def row(
         f"data.sets=[{{root: {root}, annotations: {labels}{skeleton}}}, "
         f"{{root: {root}, annotations: {extra}, weight: {WEIGHT}{skeleton}}}]"
     )
-    drawn_anew = "data.group_frames=0", "train.cache_encodings=null"  # as data.sets asks
+    drawn_anew = (  # as data.sets asks
+        "data.group_frames=0",
+        "data.draws=null",
+        "train.cache_encodings=null",
+    )
     _, both = trained(cfg_of, device, out / f"run_{every}_both", of_labels, sets, *drawn_anew)
     worth = done.threshold
     measured = [f"{100 * worth.precision:.1f} %", f"{100 * worth.recall:.1f} %"]
