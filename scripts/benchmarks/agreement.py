@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from benchmarks.machine import clock
 from benchmarks.measure import Options, Row, Table, Timing, side_by_side
-from benchmarks.network import CONFIG, SMOKE, enliven
+from benchmarks.network import CONFIG, SMOKE, lively_model
 from benchmarks.reference import predict_one_by_one
 from benchmarks.video_set import VideoSize, write_video_set
 from dcpose.build.data import annotations_dir, build_clip_options, build_skeleton, read_people
@@ -66,8 +66,7 @@ def measure_agreement(options: Options) -> list[Table]:
             write_video_set(folder, VideoSize(1, 3, people=1, image_wh=(160, 120)))
             made_up = [f"data.root={folder}", "data.val_detections=null", "data.workers=1"]
             cfg = load_config(CONFIG, [*SMOKE, *made_up])
-            model = build_model(cfg)
-            enliven(model)
+            model = lively_model(cfg, options.device)
         else:
             weights = options.run / "checkpoints" / "best.pt"
             if not weights.is_file():

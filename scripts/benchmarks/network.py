@@ -13,6 +13,7 @@ from benchmarks.measure import Options, Row, Table, side_by_side, speed_columns
 from dcpose.build.data import build_clip_options
 from dcpose.build.model import build_model
 from dcpose.config.loading import load_config
+from dcpose.config.schema import Config
 from dcpose.deploy.bf16_branches import low_precision_parts
 from dcpose.deploy.cuda_graphs import GraphedNetwork
 from dcpose.deploy.example import example_clips
@@ -39,7 +40,8 @@ Forward = Callable[[], Tensor]
 
 def measure_network(options: Options) -> list[Table]:
     """Compare the forms of DCPose with HRNet-W48 on 288 x 384 crops."""
-    model, crop_wh = lively_model(options)
+    cfg = load_config(CONFIG, SMOKE if options.smoke else [])
+    model, crop_wh = lively_model(cfg, options.device), cfg.data.crop_wh
     batches = (1, 2) if options.smoke else (1, 8, 32) if options.device.type == "cuda" else (1, 8)
     name = "DCPose, HRNet-W48"
     return [_compare(name, model, (3, crop_wh), clips, options) for clips in batches]
@@ -51,25 +53,34 @@ def measure_others(options: Options) -> list[Table]:
     for name, path in OTHERS.items():
         small = SMALL_VIT if "ViT" in name else SMOKE
         cfg = load_config(path, small if options.smoke else [])
-        model = build_model(cfg)
-        enliven(model)
+        model = lively_model(cfg, options.device)
         num_frames = build_clip_options(cfg, training=False).num_frames
         clips = 32 if options.device.type == "cuda" and not options.smoke else 2
         seen = num_frames, cfg.data.crop_wh
-        tables.append(_compare(name, model.to(options.device), seen, clips, options))
+        tables.append(_compare(name, model, seen, clips, options))
     return tables
 
 
-def lively_model(options: Options) -> tuple[TemporalModel, tuple[int, int]]:
-    """Return the network, with random weights that keep the scale of the signal, and its crop.
+def lively_model(cfg: Config, device: torch.device) -> TemporalModel:
+    """Return the network of a config, with random weights that keep the scale of the signal.
 
     Weights as training starts with them would make heatmaps of nearly nothing, numbers so small
     that a CPU computes them many times slower.
     """
-    cfg = load_config(CONFIG, SMOKE if options.smoke else [])
     model = build_model(cfg)
     enliven(model)
-    return model.to(options.device), cfg.data.crop_wh
+    return model.to(device)
+
+
+def as_loaded(frames: Tensor) -> Tensor:
+    """Lay frames (B, F, 3, H, W) out as a batch comes out of the loader: channels last."""
+    return frames.movedim(2, -1).contiguous().movedim(-1, 2)
+
+
+def compile_frozen(network: nn.Module, smoke: bool) -> None:
+    """Let a network that stays as it is be compiled at its first call; `smoke` only seems to."""
+    torch.compiler.reset()  # of the network before
+    network.compile(**({"backend": "eager"} if smoke else {"options": {"freezing": True}}))
 
 
 def enliven(network: nn.Module) -> None:
@@ -135,7 +146,7 @@ def _variants(
     model: nn.Module, frames: Tensor, gaps: Tensor, device: torch.device
 ) -> dict[str, tuple[Forward, str]]:
     """Return what to run and its number format; the reference first."""
-    last = frames.movedim(2, -1).contiguous().movedim(-1, 2)  # as a batch comes out of the loader
+    last = as_loaded(frames)
     example = frames[:2], gaps[:2]
     dtypes = torch.float32, torch.bfloat16
     fast = {dtype: prepare_for_inference(model, example, dtype) for dtype in dtypes}

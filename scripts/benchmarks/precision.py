@@ -9,9 +9,8 @@ import torch
 from torch import Tensor
 
 from benchmarks.measure import Options, Row, Table, side_by_side, speed_columns
-from benchmarks.network import autocast_bf16, enliven
+from benchmarks.network import as_loaded, autocast_bf16, lively_model
 from dcpose.build.data import build_clip_options
-from dcpose.build.model import build_model
 from dcpose.config.loading import load_config
 from dcpose.deploy.fast import prepare_for_inference
 from dcpose.heatmap import decode
@@ -47,15 +46,13 @@ def _compare(name: str, options: Options) -> Table:
     backbone = load_config(config, overrides).model.backbone.name
     smoke = (*SMOKE[backbone], "data.crop_wh=[64,64]") if options.smoke else ()
     cfg = load_config(config, [*overrides, *smoke])
-    model = build_model(cfg)
-    enliven(model)
-    model = model.to(options.device)
+    model = lively_model(cfg, options.device)
     count = build_clip_options(cfg, training=False).num_frames
     generator = torch.Generator().manual_seed(1)
     shape = (1, count, 3, cfg.data.crop_wh[1], cfg.data.crop_wh[0])
     frames = torch.randn(shape, generator=generator).to(options.device)
     gaps = torch.ones(1, count - 1, device=options.device)
-    last = frames.movedim(2, -1).contiguous().movedim(-1, 2)
+    last = as_loaded(frames)
     fast = {
         dtype: prepare_for_inference(model, (frames, gaps), dtype)
         for dtype in (torch.float32, torch.bfloat16)

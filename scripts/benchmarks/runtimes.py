@@ -20,8 +20,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.measure import Options, Row, Table, Timing, side_by_side, speed_columns
-from benchmarks.network import SMOKE, enliven
-from dcpose.build.model import build_model
+from benchmarks.network import SMOKE, as_loaded, compile_frozen, lively_model
 from dcpose.config.loading import load_config
 from dcpose.deploy.example import example_clips
 from dcpose.deploy.fast import prepare_for_inference
@@ -58,8 +57,7 @@ def measure_runtimes(options: Options) -> list[Table]:
     tables = []
     for name, (path, overrides) in networks:
         cfg = load_config(path, [*overrides, *(SMOKE if options.smoke else [])])
-        model = build_model(cfg)
-        enliven(model)
+        model = lively_model(cfg, options.device)
         tables += _compare(name, model.eval().requires_grad_(False), cfg.data.crop_wh, options)
     return tables
 
@@ -73,7 +71,7 @@ def _compare(
     tables, seconds_of_clip = [], 0.0
     for clips in (1, 2) if options.smoke else CLIPS:
         frames, gaps = example_clips(3, crop_wh, clips, seed=1)
-        frames = frames.movedim(2, -1).contiguous().movedim(-1, 2)  # as the loader gives them
+        frames = as_loaded(frames)
         found: dict[str, Tensor] = {}
         calls = {
             what: partial(_keep, found, what, run, (frames, gaps))
@@ -148,11 +146,7 @@ def _compiled(model: TemporalModel, example: tuple[Tensor, Tensor], smoke: bool)
     """Compile the backbone of a folded copy, which is nearly all of the work."""
     folded = copy.deepcopy(model)
     fuse(folded)
-    torch.compiler.reset()  # of the network before
-    if smoke:
-        folded.backbone.compile(backend="eager")
-    else:
-        folded.backbone.compile(options={"freezing": True})
+    compile_frozen(folded.backbone, smoke)
     for _ in range(2):
         folded(example[0][:1], example[1][:1])
     return folded

@@ -19,8 +19,14 @@ from torch.multiprocessing.spawn import start_processes
 
 from benchmarks.machine import clock
 from benchmarks.measure import Options, Row, Table, Timing, side_by_side, speed_columns
-from benchmarks.network import CONFIG, SMOKE, count_work, enliven
-from dcpose.build.model import build_model
+from benchmarks.network import (
+    CONFIG,
+    SMOKE,
+    as_loaded,
+    compile_frozen,
+    count_work,
+    lively_model,
+)
 from dcpose.config.loading import load_config
 from dcpose.deploy.fast import prepare_for_inference
 from dcpose.deploy.fuse import fuse
@@ -140,9 +146,7 @@ class Given(ClipBatch):
 
     def channels_last(self) -> Given:
         """Lay frames out as a batch comes out of the loader, without encodings."""
-        return replace(
-            self, frames=self.frames.movedim(2, -1).contiguous().movedim(-1, 2), encoded=None
-        )
+        return replace(self, frames=as_loaded(self.frames), encoded=None)
 
 
 class HeadCall(nn.Module):
@@ -161,18 +165,13 @@ def _network_and_clips(
     case: Case, device: torch.device
 ) -> tuple[TemporalModel, tuple[int, int], Given]:
     cfg = load_config(case.config, list(case.overrides))
-    model = build_model(cfg)
-    enliven(model)
     width, height = cfg.data.crop_wh
     generator = torch.Generator().manual_seed(1)
     frames = torch.randn(case.clips, 3, 3, height, width, generator=generator).to(device)
     initial = torch.rand(case.clips, 3, 17, height // 4, width // 4, generator=generator).to(device)
     gaps = torch.ones(case.clips, 2, device=device)
-    return (
-        model.to(device),
-        (width, height),
-        Given([], frames, gaps, torch.empty(0), encoded=initial),
-    )
+    clips = Given([], frames, gaps, torch.empty(0), encoded=initial)
+    return lively_model(cfg, device), (width, height), clips
 
 
 def _step(
@@ -212,8 +211,7 @@ def _prepared(model: TemporalModel, frames: Tensor, dtype: torch.dtype) -> Froze
 def _compiled(model: TemporalModel, smoke: bool) -> FrozenEncoder:
     network = copy.deepcopy(model).image_encoder().eval().requires_grad_(False)
     fuse(network)
-    torch.compiler.reset()  # of the network before
-    network.compile(**({"backend": "eager"} if smoke else {"options": {"freezing": True}}))
+    compile_frozen(network, smoke)
     return FrozenEncoder(lambda: network)
 
 

@@ -10,11 +10,10 @@ from pathlib import Path
 from torch import nn
 
 from benchmarks.measure import Options, Row, Table, side_by_side
-from benchmarks.network import CONFIG, SMOKE, enliven
+from benchmarks.network import CONFIG, SMOKE, lively_model
 from benchmarks.reference import write_one_by_one
 from benchmarks.video_set import VideoSize, write_video_set
 from dcpose.build.data import build_clip_options, read_people
-from dcpose.build.model import build_model
 from dcpose.config.loading import load_config
 from dcpose.config.schema import Config
 from dcpose.jobs.predict import predict_split
@@ -43,9 +42,7 @@ def _rows(root: Path, people: int, frames: int, options: Options) -> list[Row]:
     overrides = [f"data.root={root}", "data.val_detections=null", "data.workers=1"]
     overrides += SMOKE if options.smoke else []
     precisions = ("bf16",) if options.device.type == "cuda" else ("fp32", "bf16")
-    model = build_model(load_config(CONFIG, overrides))
-    enliven(model)
-    model.eval().to(options.device)
+    model = lively_model(load_config(CONFIG, overrides), options.device).eval()
     variants: dict[str, Callable[[], object]] = {
         "reference": lambda: _reference(load_config(CONFIG, overrides), model, root, options)
     }
