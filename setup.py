@@ -89,7 +89,7 @@ setup(
     extras_require={
         "dev": [
             "pytest>=9.0.3",  # CVE-2025-71176
-            "pytest-xdist>=3.6",
+            "pytest-xdist>=3.7",
             "hypothesis>=6.100",
             "mypy>=1.13",
             "ruff>=0.8",
