@@ -107,6 +107,7 @@ def make_trainer(
             return {}
         return {result.headline: result.total, **result.details}
 
+    shown = is_main() and cfg.train.loggers
     trainer = Trainer(
         state=build_training_state(cfg, model),
         loss=JointsMSELoss(),
@@ -115,7 +116,7 @@ def make_trainer(
         validate=validate_epoch,
         run=run,
         settings=build_train_settings(cfg, device),
-        draw=_picture_maker(cast(PoseTrackClips, crops.dataset), device) if is_main() else None,
+        draw=_picture_maker(cast(PoseTrackClips, crops.dataset), device) if shown else None,
     )
     if resuming:
         trainer.resume(last)

@@ -4,8 +4,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 
 import pytest
 import torch
@@ -13,6 +11,7 @@ import yaml
 
 from dcpose import load_config
 from dcpose.engine.run.checkpoint import load_checkpoint
+from dcpose.jobs.train import make_trainer
 
 KILL_AFTER_EPOCH_1 = """
 import importlib.util, os, signal, sys
@@ -69,6 +68,7 @@ def assert_same_state(one, other):
 
 def test_run_folder(train, tiny_cfg, run_here):
     overrides = ["train.epochs=2", "train.log_every=1", "optim.lr=3.0e-3"]
+    overrides += ["train.loggers=[tensorboard]"]
     train("--cfg", tiny_cfg, "--run-dir", "run", "train.epochs", "2", *overrides[1:])
     run = run_here / "run"
     cfg = load_config(run / "config.yaml")
@@ -87,6 +87,13 @@ def test_run_folder(train, tiny_cfg, run_here):
     assert names == {"010001_mpii_test.json", "010002_mpii_test.json"}
     assert (run / "checkpoints" / "best.pt").exists()
     assert last_checkpoint(run)["config"] == yaml.safe_load((run / "config.yaml").read_text())
+
+
+@pytest.mark.parametrize(("loggers", "drawn"), [("[]", False), ("[tensorboard]", True)])
+def test_pictures_are_drawn_where_a_logger_shows_them(loggers, drawn, tiny_cfg, run_here):
+    cfg = load_config(tiny_cfg, [f"train.loggers={loggers}"])
+    trainer = make_trainer(cfg, torch.device("cpu"), run_here / "run")
+    assert (trainer.draw is not None) == drawn
 
 
 def moved(checkpoint, weights):
@@ -185,20 +192,11 @@ def test_resume_of_a_run_without_checkpoint_starts_anew(train, tiny_cfg, run_her
 
 
 @pytest.mark.slow
-def test_two_processes_of_torchrun(pytestconfig, tiny_cfg, few_people, run_here):
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+def test_two_processes_of_torchrun(pytestconfig, tiny_cfg, few_people, run_here, torchrun):
     tool = pytestconfig.rootpath / "tools" / "train.py"
     arguments = ["--cfg", tiny_cfg, "--run-dir", "run", "--device", "cpu", *few_people]
-    paths = [str(pytestconfig.rootpath), os.environ.get("PYTHONPATH", "")]
-    environment = {"PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"}
-    result = subprocess.run(
-        [*launcher, "--nproc-per-node", "2", tool, *arguments],
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        timeout=240,
-    )
-    assert result.returncode == 0, result.stderr
+    program = torchrun("--standalone", "--nproc-per-node", "2", tool, *arguments)
+    assert program.wait() == 0, program.said()
     checkpoint = last_checkpoint(run_here / "run")
     assert len(checkpoint["rng"]) == 2
     (epoch,) = log_lines(run_here / "run", "epoch")
