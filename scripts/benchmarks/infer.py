@@ -35,10 +35,11 @@ FRAMES_AT_ONCE = 8
 
 def measure_infer(options: Options) -> list[Table]:
     """Measure frames per second at 1 and 8 people, and peak memory over 5,000 frames."""
-    num_frames, long = (4, 20) if options.smoke else (24, 5000)
+    num_frames, long = (2, 20) if options.smoke else (24, 5000)
+    clip_wh = (160, 120) if options.smoke else (640, 360)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        clip = write_noise(folder / "clip.mp4", num_frames, (640, 360))
+        clip = write_noise(folder / "clip.mp4", num_frames, clip_wh)
         long_clip = write_noise(folder / "long.mp4", long, (160, 120))
         # memory first: a peak can only rise
         memory = _memory(options, load_config(CONFIG, SMALLER), long_clip, folder)
@@ -48,9 +49,10 @@ def measure_infer(options: Options) -> list[Table]:
             for detector in ("boxes given", "hog")
             for people in (1, 8)
         ]
+    width, height = config.data.crop_wh
     title = (
-        f"{num_frames} frames of 640x360 to JSON and drawn mp4, configs/synthetic/dcpose.yaml "
-        f"(crops {config.data.crop_wh[0]}x{config.data.crop_wh[1]}), {options.device}, "
+        f"{num_frames} frames of {clip_wh[0]}x{clip_wh[1]} to JSON and drawn mp4, "
+        f"configs/synthetic/dcpose.yaml (crops {width}x{height}), {options.device}, "
         f"{torch.get_num_threads()} threads; shares in percent of the time"
     )
     return [

@@ -8,13 +8,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import torch
-import torchvision
 
 
 def describe_machine(device: torch.device) -> dict[str, Any]:
@@ -28,7 +28,7 @@ def describe_machine(device: torch.device) -> dict[str, Any]:
         "numpy": np.__version__,
         "opencv": cv2.__version__,
         "torch": torch.__version__,
-        "torchvision": torchvision.__version__,
+        "torchvision": metadata.version("torchvision"),
     }
 
 

@@ -22,10 +22,15 @@ from dcpose.models.backbones.hrnet import HRNet
 from dcpose.models.interface import TemporalModel
 
 CONFIG = "configs/posetrack18/dcpose_hrnet_w48.yaml"
-SMOKE = [
+SMALL_HRNET = [
     "data.crop_wh=[64,64]", "model.backbone.width=4", "model.backbone.modules=[1,1,1]",
     "model.backbone.blocks=1", "model.backbone.stem_channels=4",
 ]  # fmt: skip
+SMOKE = [
+    *SMALL_HRNET, "model.prf={blocks: 1, channels: 17}", "model.fusion={blocks: 1, channels: 8}",
+    "model.pcn.dilations=[1]",
+]  # fmt: skip
+"""Overrides of a DCPose."""
 OTHERS = {
     "DCPose, ViT-B": "configs/posetrack18/dcpose_vit_b.yaml",
     "TAR-ViTPose, ViT-B": "configs/posetrack18/tar_vit_b.yaml",
@@ -51,7 +56,7 @@ def measure_others(options: Options) -> list[Table]:
     """Compare the forms of networks with other backbones and methods, on the crops of their own."""
     tables = []
     for name, path in OTHERS.items():
-        small = SMALL_VIT if "ViT" in name else SMOKE
+        small = SMALL_VIT if "ViT" in name else SMALL_HRNET
         cfg = load_config(path, small if options.smoke else [])
         model = lively_model(cfg, options.device)
         num_frames = build_clip_options(cfg, training=False).num_frames

@@ -26,7 +26,8 @@ NETWORKS = {
 """By what tables call them: config, and what differs."""
 
 SMOKE = {
-    "vit": ("model.backbone.width=16", "model.backbone.depth=1", "model.backbone.heads=4"),
+    "vit": ("model.backbone.width=16", "model.backbone.depth=1", "model.backbone.heads=4",
+            "model.backbone.decoder_channels=8"),
     "hrnet": ("model.backbone.width=4", "model.backbone.modules=[1,1,1]", "model.backbone.blocks=1",
               "model.backbone.stem_channels=4"),
 }  # fmt: skip

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from benchmarks.machine import clock
 from benchmarks.measure import Options, Table, side_by_side
-from benchmarks.network import SMOKE, enliven
+from benchmarks.network import SMALL_HRNET, enliven
 from benchmarks.video_set import VideoSize, write_video_set
 from dcpose.build.model import build_model
 from dcpose.build.training import (
@@ -54,7 +54,7 @@ def measure_share_backbone(options: Options) -> list[Table]:
     size = VideoSize(3, 40, people=2)
     if options.smoke:
         paths, size = paths[:2], VideoSize(2, 6, people=2, image_wh=(160, 120))
-    overrides = [*DATA_OVERRIDES, *(SMOKE if options.smoke else [])]
+    overrides = [*DATA_OVERRIDES, *(SMALL_HRNET if options.smoke else [])]
     with tempfile.TemporaryDirectory() as root:
         write_video_set(Path(root), size)
         overrides += [f"data.root={root}", f"train.batch_size={CLIPS[options.device.type]}"]

@@ -14,7 +14,7 @@ from typing import cast
 
 import torch
 from torch import Tensor, distributed, nn
-from torch.multiprocessing import get_context
+from torch.multiprocessing import get_all_start_methods, get_context
 from torch.multiprocessing.spawn import start_processes
 
 from benchmarks.machine import clock
@@ -45,6 +45,9 @@ Step = Callable[[], object]
 REFERENCE = "reference: eager, fp32, channels first, loss read"
 TRAIN = "as tools/train.py"
 KEPT = "as tools/train.py, train.cache_encodings"
+
+START = "forkserver" if "forkserver" in get_all_start_methods() else "spawn"
+"""How processes start: a server that loads torch once forks both, where the system can fork."""
 
 
 @dataclass(frozen=True)
@@ -226,13 +229,13 @@ def _with_threads(number: int, step: Step) -> None:
 
 def _in_two_processes(case: Case, runs: int) -> Timing:
     """Time steps on kept encodings in two processes of one thread, which share a step's clips."""
-    context = get_context("spawn")
+    context = get_context(START)
     results: SimpleQueue[Timing] = context.SimpleQueue()
     with socket.socket() as free:
         free.bind(("localhost", 0))
         port = free.getsockname()[1]
     each = replace(case, clips=case.clips // 2)
-    start_processes(_process, (each, runs, port, results), nprocs=2)
+    start_processes(_process, (each, runs, port, results), nprocs=2, start_method=START)
     timings: list[Timing] = [results.get(), results.get()]
     slower = zip(*(timing.wall for timing in timings), strict=True)
     together = zip(*(timing.cpu for timing in timings), strict=True)

@@ -7,6 +7,7 @@ import pytest
 from benchmark import SUITES, main
 
 
+@pytest.mark.usefixtures("start_program")  # its server forks the processes of suite train, too
 @pytest.mark.parametrize("suite", sorted(SUITES))
 def test_suites_run_in_small(suite, tmp_path, capsys):
     arguments = ["--suite", suite, "--device", "cpu", "--runs", "1", "--smoke"]
