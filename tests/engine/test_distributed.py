@@ -1,8 +1,5 @@
 import json
-import os
 import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -50,22 +47,6 @@ def two_processes(tmp_path_factory, run_two):
     return [torch.load(run_dir / f"rank{r}.pt") for r in range(2)], run_dir, said
 
 
-def started(run_dir, *launcher, **environment):
-    """A process that trains in `run_dir`, by python or by torchrun."""
-    paths = [str(HERE), str(HERE.parents[1]), os.environ.get("PYTHONPATH", "")]
-    return subprocess.Popen(
-        [sys.executable, *launcher, str(HERE / "two_ranks.py"), str(run_dir)],
-        env={
-            **os.environ,
-            "PYTHONPATH": os.pathsep.join(paths),
-            "OMP_NUM_THREADS": "1",
-            **environment,
-        },
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
 def free_port():
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -73,18 +54,21 @@ def free_port():
 
 
 @pytest.mark.slow
-def test_two_nodes_train_to_the_bits_of_one_that_srun_starts_two_processes_on(tmp_path):
+def test_two_nodes_train_to_the_bits_of_one_that_srun_starts_two_processes_on(
+    tmp_path, start_program, torchrun
+):
     step = {"SLURM_STEP_NUM_TASKS": "2", "SLURM_STEP_NODELIST": "localhost"}
     step["MASTER_PORT"] = free_port()
+    script = HERE / "two_ranks.py"
     one = [
-        started(tmp_path / "one", **step, SLURM_PROCID=rank, SLURM_LOCALID=rank) for rank in "01"
+        start_program(script, tmp_path / "one", **step, SLURM_PROCID=rank, SLURM_LOCALID=rank)
+        for rank in "01"
     ]
-    torchrun = ["-m", "torch.distributed.run", "--nnodes", "2", "--nproc-per-node", "1"]
-    torchrun += ["--master-addr", "127.0.0.1", "--master-port", free_port()]
-    two = [started(tmp_path / "two", *torchrun, "--node-rank", rank) for rank in "01"]
-    for process in one + two:
-        _, errors = process.communicate(timeout=240)
-        assert process.returncode == 0, errors
+    nodes = ["--nnodes", "2", "--nproc-per-node", "1"]
+    nodes += ["--master-addr", "127.0.0.1", "--master-port", free_port()]
+    two = [torchrun(*nodes, "--node-rank", rank, script, tmp_path / "two") for rank in "01"]
+    for program in one + two:
+        assert program.wait() == 0, program.said()
     first, second = (torch.load(tmp_path / run / "weights.pt") for run in ("one", "two"))
     assert first.keys() == second.keys()
     assert all(torch.equal(first[name], second[name]) for name in first)

@@ -96,7 +96,7 @@ def torment(cfg: Config, out: Path, kills: int, rng: random.Random) -> Tally:
 def start_training(cfg: Config, run_dir: Path, resume: bool = True) -> ForkServerProcess:
     """Start a training process; torch is loaded already in the process it is forked from."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["dcpose.jobs.train"])
+    context.set_forkserver_preload(["dcpose.jobs.train", "torch._dynamo"])
     process = context.Process(target=_train, args=(cfg, run_dir, resume))
     process.start()
     return process
