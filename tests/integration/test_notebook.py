@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 NOTEBOOK = Path(__file__).resolve().parents[2] / "docs" / "notebooks" / "quickstart.ipynb"
-SMALLER = "TRAIN_VIDEOS, VAL_VIDEOS, FRAMES, EPOCHS = 1, 1, 6, 4\n"
+SMALLER = "TRAIN_VIDEOS, VAL_VIDEOS, FRAMES, EPOCHS = 1, 1, 4, 2\n"
 
 
 def tags_of(cell):
@@ -55,7 +55,7 @@ def test_it_runs(cells, tmp_path):
     assert done.returncode == 0, done.stderr
     printed = done.stdout.splitlines()
     folder = tmp_path / "quickstart_notebook"
-    assert printed[0].startswith("6 frames, ")
+    assert printed[0].startswith("4 frames, ")
     assert any(line.startswith("dcpose        AP ") for line in printed), done.stdout
     assert printed[-1].endswith(", 17, 2)")
     for file in ("dcpose/checkpoints/last.pt", "val/single_frame/results.json", "dcpose.pt2.json"):
