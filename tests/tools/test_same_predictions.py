@@ -33,7 +33,7 @@ def contents(run_dir):
 @pytest.mark.same_bits
 def test_batches_and_workers(predictions):
     expected = predictions(*PLAIN)
-    for batch_size, workers in ((1, 0), (3, 0), (1, 4), (3, 1), (16, 4)):
+    for batch_size, workers in ((3, 0), (16, 1), (1, 4)):  # each alone, and both
         overrides = f"test.batch_size={batch_size}", f"data.workers={workers}"
         assert predictions(*overrides) == expected, overrides
 
