@@ -48,8 +48,8 @@ def homes_of(dotted):
     return {(section, name) for section in sections if name in section.model_fields}
 
 
-def test_every_key_is_read(tiny_cfg, run_here, read_keys):
-    overrides = ["train.batch_size=100", "data.test_detections=detections/test.json"]
+def test_every_key_is_read(tiny_cfg, few_people, run_here, read_keys):
+    overrides = [*few_people, "data.test_detections=detections/test.json"]
     configs = [
         load_config(tiny_cfg, [*overrides, f"model.name={name}"])
         for name in ("dcpose", "single_frame")

@@ -113,10 +113,10 @@ def test_processes_share_the_videos(tiny_cfg, run_here, monkeypatch):
 
 
 @pytest.fixture
-def fifteen_joints(tiny_cfg, pytestconfig):
+def fifteen_joints(tiny_cfg, few_people, pytestconfig):
     """Config without the ears, which are never annotated; the annotation files list them."""
     skeleton = pytestconfig.rootpath / "configs" / "skeletons" / "posetrack15.yaml"
-    overrides = [f"data.skeleton={skeleton}", "model.num_joints=15", "train.batch_size=100"]
+    overrides = [f"data.skeleton={skeleton}", "model.num_joints=15", *few_people]
     return load_config(tiny_cfg, [*overrides, "model.prf.channels=15", "model.ptm.channels=15"])
 
 

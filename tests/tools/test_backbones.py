@@ -21,7 +21,7 @@ def config(tmp_path, sample_dir):
             "experiment": "tiny",
             "data": {"root": str(sample_dir), "crop_wh": [64, 64], "sigma": 1.0, "workers": 0},
             "model": {"name": "single_frame", "backbone": {"frozen": False, **backbone}},
-            "train": {"epochs": 1, "batch_size": 32, "validate_every": 0},
+            "train": {"epochs": 1, "batch_size": 32, "validate_every": 0, "loggers": []},
             "optim": {"lr": 1e-3, "milestones": [1]},
         }
         file = tmp_path / "tiny.yaml"
