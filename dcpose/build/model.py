@@ -1,6 +1,7 @@
 """A config becomes a network."""
 
 import logging
+from functools import cache
 from pathlib import Path
 from typing import cast
 
@@ -81,6 +82,7 @@ def build_without_memory(cfg: Config) -> TemporalModel:
         return _network(cfg)
 
 
+@cache  # a sweep asks again after every run
 def count_trainable(cfg: Config) -> int:
     """Return the number of parameters that training would move, without making any."""
     parameters = build_without_memory(cfg).parameters()
