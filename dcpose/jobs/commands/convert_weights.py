@@ -15,6 +15,7 @@ import json
 import platform
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, get_args
 
@@ -174,16 +175,24 @@ def describe(inspection: Inspection, file_hash: str) -> str:
 
 def fitting_configs(config: Mapping[str, Any]) -> list[str]:
     """Return the shipped configs of runs whose model is the one of `config`."""
-    fitting = []
-    configs = shipped_configs()
+    return [
+        path
+        for path, values in _shipped_runs().items()
+        if all(_agrees(key, values.get(key), value) for key, value in config.items())
+    ]
+
+
+@cache  # they take a second to read
+def _shipped_runs() -> dict[str, dict[str, Any]]:
+    """Return all dotted keys of the shipped configs of runs, by their path."""
+    configs, runs = shipped_configs(), {}
     for path in sorted(configs.glob("*/*.yaml")):
         try:
             values = flat_config(config_to_dict(load_config(path)))
         except ValueError:
             continue  # no run: a parent of configs, or a skeleton
-        if all(_agrees(key, values.get(key), value) for key, value in config.items()):
-            fitting.append(path.relative_to(configs.parent).as_posix())
-    return fitting
+        runs[path.relative_to(configs.parent).as_posix()] = values
+    return runs
 
 
 def _agrees(key: str, shipped: Any, found: Any) -> bool:  # noqa: ANN401 - config values
