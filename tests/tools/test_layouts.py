@@ -202,6 +202,7 @@ LAYOUTS = [posetrack18, posetrack21, merged18, posetrack17, posetrack17_renamed,
 
 @pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.__name__)
 def test_layout_trains_validates_and_exports(layout, sample, write, run, boxes, tmp_path):
+    del sample["train"]["annotations"][8:]
     overrides = layout(sample, write)
     is_17 = "data.layout=posetrack17" in overrides
     boxes(eight_digits if is_17 else str)
@@ -274,6 +275,7 @@ def test_the_annotated_people_score_full_marks(layout, sample, write, tiny_cfg, 
 
 @pytest.mark.usefixtures("skeleton_file")
 def test_own_skeleton(sample, write, run, boxes, tmp_path):
+    del sample["train"]["annotations"][8:]
     overrides = own_skeleton(sample, write)
     boxes(str)
     results = run([*overrides, "test.flip=true", "test.oks_nms=0.9"])
