@@ -29,6 +29,7 @@ from dcpose.deploy.save import (
     save_torch,
 )
 from dcpose.deploy.trace import CropsToJoints, DeformForm, trace
+from dcpose.deploy.winograd import use_winograd
 from dcpose.files.packages import version_of
 from dcpose.geometry import cell_wh
 from dcpose.heatmap import DECODERS
@@ -53,6 +54,8 @@ class ExportOptions:
         form: how deformable convolution is said.
         opset: of ONNX; None takes the default.
         crops_to_joints: uint8 crops in, joints and scores out.
+        winograd: fewer multiplications in chains of residual blocks, for ONNX on a CPU
+            (`deploy.winograd`).
     """
 
     to: Kind = "onnx"
@@ -60,6 +63,7 @@ class ExportOptions:
     form: DeformForm = "deform_conv"
     opset: int | None = None
     crops_to_joints: bool = False
+    winograd: bool = False
 
 
 def export_model(
@@ -75,11 +79,13 @@ def export_model(
         options: see `ExportOptions`.
 
     Raises:
-        ValueError: if the ending of the file is not that of its format, a package is missing, or
-            the exported network computes something else.
+        ValueError: if the ending of the file is not that of its format, an option is not for it, a
+            package is missing, or the exported network computes something else.
     """
     if kind_of(out) != options.to:
         raise ValueError(f"--out {out}: files of {options.to} end in {ending_of(options.to)}")
+    if options.winograd and options.to != "onnx":
+        raise ValueError(f"--winograd: for files of onnx, found --to {options.to}; leave it away")
     opset = (options.opset or DEFAULT_OPSET) if options.to == "onnx" else None
     if opset is not None:
         check_opset(opset, options.form)
@@ -104,6 +110,8 @@ def export_model(
         outputs = JOINTS if options.crops_to_joints else HEATMAPS
         if options.to == "onnx":
             save_onnx(program, scratch, outputs, opset or DEFAULT_OPSET)
+            if options.winograd:
+                use_winograd(scratch)
         elif options.to == "torch":
             save_torch(program, scratch)
         else:
@@ -162,6 +170,7 @@ def _card(
         decoding_inside=options.crops_to_joints,
         precision=options.precision,
         deform_form=options.form,
+        winograd=options.winograd,
         opset=opset,
         versions={"python": platform.python_version(), **versions},
         weights={"file": weights.name, "hash": weights_hash(weights)},

@@ -18,7 +18,7 @@ from dcpose.config.layers import Layer, read_overrides
 from dcpose.config.loading import config_to_dict, parse_config
 from dcpose.config.schema import Config
 from dcpose.deploy.exported import card_path, ending_of, kind_of, read_card
-from dcpose.deploy.runtimes import ExportedNetwork
+from dcpose.deploy.runtimes import PROVIDERS, ExportedNetwork
 from dcpose.files import packages
 from dcpose.files.cache_dir import default_cache_dir
 from dcpose.models.interface import TemporalModel
@@ -55,7 +55,7 @@ def build_network(cfg: Config, weights: str | Path | ReadWeights, device: torch.
     if kind == "torch":
         return build_model(cfg, found).to(device)
     try:
-        return _load(cfg, _exported_once(cfg, found, kind), device)
+        return _load(cfg, _exported_once(cfg, found, kind, device), device)
     except (ValueError, OSError, RuntimeError) as error:
         if cfg.test.runtime != "auto":
             raise
@@ -105,7 +105,10 @@ def _load(cfg: Config, path: Path, device: torch.device) -> ExportedNetwork:
 
 
 def _exported_once(
-    cfg: Config, weights: Path | ReadWeights, runtime: Literal["onnx", "openvino"]
+    cfg: Config,
+    weights: Path | ReadWeights,
+    runtime: Literal["onnx", "openvino"],
+    device: torch.device,
 ) -> Path:
     """Return the exported form of weights in the user's cache, which is made if it is not there."""
     if cfg.test.precision not in ("auto", "fp32", "fp16"):
@@ -114,7 +117,12 @@ def _exported_once(
             f"test.runtime={runtime}"
         )
     file = weights.path if isinstance(weights, ReadWeights) else weights
-    options = ExportOptions(runtime, "fp16" if cfg.test.precision == "fp16" else "fp32")
+    on_cpu = list(cfg.test.providers or PROVIDERS[device.type]) == PROVIDERS["cpu"]
+    options = ExportOptions(
+        runtime,
+        precision="fp16" if cfg.test.precision == "fp16" else "fp32",
+        winograd=runtime == "onnx" and on_cpu,
+    )
     settings = config_to_dict(cfg)
     what = [
         *(dcpose.__version__, torch.__version__, str(options), weights_hash(file)),

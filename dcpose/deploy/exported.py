@@ -64,6 +64,7 @@ class ExportedCard:
         decoding_inside: outputs are joints in crop pixels and scores, instead of heatmaps.
         precision: number format of the weights; computing is in float32.
         deform_form: how the graph says deformable convolution.
+        winograd: chains of residual blocks are in Winograd's form, for CPUs.
         opset: of ONNX.
         versions: of the packages that made the file.
         weights: file name and hash of the weights.
@@ -86,6 +87,7 @@ class ExportedCard:
     decoding_inside: bool
     precision: str
     deform_form: str
+    winograd: bool
     opset: int | None
     versions: dict[str, str]
     weights: dict[str, str]

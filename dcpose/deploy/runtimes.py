@@ -19,7 +19,11 @@ Run = Callable[[np.ndarray, np.ndarray], Arrays]
 ORT_OF_DEFORM_CONV = "1.25"
 """Least onnxruntime that has a deformable convolution."""
 
-PROVIDERS = {"cpu": ["CPUExecutionProvider"], "cuda": ["CUDAExecutionProvider"]}
+PROVIDERS = {
+    "cpu": ["CPUExecutionProvider"],
+    "cuda": ["CUDAExecutionProvider"],
+    "mps": ["CoreMLExecutionProvider", "CPUExecutionProvider"],
+}
 """ONNX Runtime's providers by device, where the config names none."""
 
 
@@ -30,7 +34,7 @@ class ExportedNetwork:
 
     Args:
         path: FILE of `tools/export.py`, with FILE.json beside it.
-        device: "cpu" or "cuda".
+        device: "cpu", "cuda" or "mps".
         threads: threads of one call on a CPU.
         providers: of ONNX Runtime, in the order in which they are tried; None takes the device's.
 

@@ -28,6 +28,7 @@ from dcpose.deploy.fuse import fuse
 from dcpose.deploy.runtimes import Run, load_onnx, load_openvino
 from dcpose.deploy.save import DEFAULT_OPSET, HEATMAPS, save_onnx, save_openvino
 from dcpose.deploy.trace import trace
+from dcpose.deploy.winograd import use_winograd
 from dcpose.files.packages import require
 from dcpose.models.interface import TemporalModel
 
@@ -126,6 +127,7 @@ def _candidates(
         "prepared (test.fast)": (partial(prepare_for_inference, model, example), 0),
         "torch.compile with freezing": (partial(_compiled, model, example, smoke), 0),
         "ONNX Runtime": (partial(_onnx, program), traced_in),
+        "ONNX Runtime, Winograd": (partial(_onnx, program, winograd=True), traced_in),
         "OpenVINO": (partial(_openvino, program), traced_in),
     }
     made: dict[str, Heatmaps] = {}
@@ -152,11 +154,13 @@ def _compiled(model: TemporalModel, example: tuple[Tensor, Tensor], smoke: bool)
     return folded
 
 
-def _onnx(program: torch.export.ExportedProgram) -> Heatmaps:
+def _onnx(program: torch.export.ExportedProgram, winograd: bool = False) -> Heatmaps:
     require("onnxruntime")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "network.onnx"
         save_onnx(program, path, HEATMAPS, DEFAULT_OPSET)
+        if winograd:
+            use_winograd(path)
         return _of_tensors(load_onnx(path, HEATMAPS))
 
 

@@ -3,6 +3,7 @@
 import copy
 import json
 import logging
+import shutil
 
 import numpy as np
 import pytest
@@ -183,6 +184,29 @@ def test_openvino_agrees(cfg, model, tiny_weights, tmp_path, form, precision):
     assert np.abs(heatmaps - expected).max() < card.parity.limit * np.abs(expected).max()
 
 
+@pytest.mark.parametrize(
+    ("providers", "winograd"),
+    [("null", True), ("[CPUExecutionProvider]", True), ("[CoreMLExecutionProvider]", False)],
+)
+def test_winograd_is_for_cpus(
+    providers, winograd, tiny_cfg, tiny_weights, exported, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    asked = []
+
+    def note(cfg, model, weights, out, options):
+        asked.append(options)
+        shutil.copy(exported, out)
+        shutil.copy(card_path(exported), card_path(out))
+        return read_card(out)
+
+    monkeypatch.setattr(runtime_room, "export_model", note)
+    monkeypatch.setattr(runtime_room, "ExportedNetwork", lambda *_, **__: None)
+    cfg = load_config(tiny_cfg, ["test.runtime=onnx", f"test.providers={providers}"])
+    build_network(cfg, tiny_weights, CPU)
+    assert [options.winograd for options in asked] == [winograd]
+
+
 def test_weights_are_exported_once(tiny_cfg, tiny_weights, tmp_path, monkeypatch):
     pytest.importorskip("onnxscript")
     pytest.importorskip("onnxruntime")
@@ -278,6 +302,7 @@ def test_an_untrained_head_is_refused(cfg, tiny_weights, tmp_path):
         (ExportOptions(opset=18), "a.onnx", "opset: found 18, expected at least 19"),
         (ExportOptions(opset=16, form="grid_sample"), "a.onnx", "expected at least 18"),
         (ExportOptions(), "a.pt2", r"files of onnx end in \.onnx"),
+        (ExportOptions(to="torch", winograd=True), "a.pt2", "--winograd: .*found --to torch"),
     ],
 )
 def test_what_cannot_be_written_is_refused_at_once(
