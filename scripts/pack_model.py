@@ -1,9 +1,10 @@
-"""Write the weights that come with the package, in float16, and their card.
+"""Write weights that come with the package, in float16, and their card.
 
 python scripts/pack_model.py --pose RUN/checkpoints/last.pt --facts FILE [--out DIR]
+python scripts/pack_model.py --detector RUN/last.pt --facts FILE [--out DIR]
 
-FACTS is YAML: what the card says besides: how they were trained, on what, the licences of all
-inputs, the measured figures and the limits.
+FACTS is YAML: for `pose` and `person_detector`, what their cards say besides: how they were
+trained, on what, the licences of all inputs, the measured figures and the limits.
 """
 
 import importlib.metadata
@@ -12,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 import yaml
 from safetensors.torch import save_file
 from torch import Tensor
@@ -26,7 +28,7 @@ from dcpose.weights.reading import sha256_of
 CARD_FORMAT = "dcpose-packaged-1"
 START_ONLY = ("weights", "frozen_blocks", "trunk_bn", "pretrained")
 """Keys of a backbone that only training looks at."""
-LARGEST = 16_000_000
+LARGEST = {"pose": 16_000_000, "person_detector": 8_000_000}
 """Bytes."""
 
 
@@ -34,13 +36,20 @@ LARGEST = 16_000_000
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     parser = documented_parser(__doc__)
-    parser.add_argument("--pose", type=Path, required=True, help="checkpoint of a training")
-    parser.add_argument("--facts", type=Path, required=True, help="YAML for the card")
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("--pose", type=Path, help="checkpoint of a training")
+    which.add_argument("--detector", type=Path, help="file of the detector's run")
+    parser.add_argument("--facts", type=Path, required=True, help="YAML for the cards")
     parser.add_argument("--out", type=Path, default=FOLDER)
     args = parser.parse_args(argv)
     facts = yaml.safe_load(args.facts.read_text(encoding="utf-8"))
-    pose = load_checkpoint(args.pose)
-    write_model(args.out, pose["model"], facts, config_keys(pose["config"]))
+    if args.pose:
+        pose = load_checkpoint(args.pose)
+        config = {"config": config_keys(pose["config"])}
+        write_model(args.out, "pose", pose["model"], config | facts["pose"])
+    else:
+        state = torch.load(args.detector, weights_only=True)["model"]
+        write_model(args.out, "person_detector", state, facts["person_detector"])
     return 0
 
 
@@ -60,12 +69,9 @@ def config_keys(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def write_model(
-    out: Path,
-    state: Mapping[str, Tensor],
-    facts: Mapping[str, Any],
-    config: Mapping[str, Any],
+    out: Path, name: str, state: Mapping[str, Tensor], facts: Mapping[str, Any]
 ) -> None:
-    """Write `pose.safetensors` and its card `pose.json`.
+    """Write `<name>.safetensors` and its card `<name>.json`.
 
     Raises:
         ValueError: if the file is too large to come with the package, or a weight is too large for
@@ -75,13 +81,13 @@ def write_model(
     for key, value in state.items():
         half = value.half() if value.is_floating_point() else value
         if not half.isfinite().all():
-            raise ValueError(f"{key} does not fit into float16, up to {value.abs().max()}")
+            raise ValueError(f"{name}: {key} does not fit into float16, up to {value.abs().max()}")
         halves[key] = half.contiguous()
-    file = out / "pose.safetensors"
+    file, largest = out / f"{name}.safetensors", LARGEST[name]
     with replacing(file) as unfinished:
         save_file(halves, unfinished)
-    if file.stat().st_size > LARGEST:
-        raise ValueError(f"{file} has {file.stat().st_size} bytes, expected {LARGEST} at most")
+    if file.stat().st_size > largest:
+        raise ValueError(f"{file} has {file.stat().st_size} bytes, expected {largest} at most")
     versions = {part: importlib.metadata.version(part) for part in ("torch", "numpy")}
     card = {
         "format": CARD_FORMAT,
@@ -89,7 +95,6 @@ def write_model(
         "sha256": sha256_of(file),
         "bytes": file.stat().st_size,
         "parameters": sum(value.numel() for value in state.values()),
-        "config": dict(config),
         **facts,
         "versions": versions,
     }

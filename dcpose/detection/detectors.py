@@ -13,13 +13,14 @@ import cv2
 import numpy as np
 import torch
 
+from dcpose.detection.packaged import PackagedDetector
 from dcpose.detection.rtdetr import RtDetrDetector
 from dcpose.detection.torchvision import DETECTORS, build_detector, detect_people, weights_are_here
 
 _log = logging.getLogger(__name__)
 
 PersonDetector = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
-DetectorName = Literal["torchvision", "rtdetr", "hog", "whole-frame"]
+DetectorName = Literal["torchvision", "rtdetr", "packaged", "hog", "whole-frame"]
 
 _NMS_IOU = 0.5
 """The better one of two boxes stays if they overlap more than this; RT-DETR does without."""
@@ -38,9 +39,9 @@ def make_detector(
     """Build a detector by name.
 
     Args:
-        name: "torchvision", its Faster R-CNN v2; "rtdetr", RT-DETR through transformers; "hog",
-            OpenCV's, which needs no weights and finds people who stand; or "whole-frame", one
-            person as large as the image.
+        name: "torchvision", its Faster R-CNN v2; "rtdetr", RT-DETR through transformers;
+            "packaged", the light network that comes along; "hog", OpenCV's, which finds people who
+            stand; or "whole-frame", one person as large as the image.
         device: where a network runs.
         min_score: boxes below this are dropped.
         weights: state dict of torchvision's model, or folder of RT-DETR's; None takes a download.
@@ -53,6 +54,8 @@ def make_detector(
         return lambda image: next(detect_people(model, [image], batch_size=1, device=device))
     if name == "rtdetr":
         return RtDetrDetector(device, min_score, weights)
+    if name == "packaged":
+        return PackagedDetector(device, min_score)
     if name == "hog":
         return HogDetector(min_score)
     if name == "whole-frame":

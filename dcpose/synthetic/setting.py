@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args
 
-Scenes = Literal["street", "anywhere", "both"]
+Scenes = Literal["street", "anywhere", "both", "crowd"]
 
 _STREET_ACTIONS = ("wave", "squat", "dance", "jumping_jack", "box", "kick", "talk", "reach")
 
@@ -14,6 +14,7 @@ class Setting:
     """Ranges and probabilities that a video is drawn from; the defaults are a street.
 
     Attributes:
+        people: shares of the videos with one, two, three ... people.
         horizon: row where the ground begins, as a share of the image's height.
         pitch: the camera looks down by this angle, radians.
         size: height of a standing person, as a share of the image's height.
@@ -29,6 +30,7 @@ class Setting:
         photos: pictures that stand behind most scenes, in the order of their names.
     """
 
+    people: tuple[float, ...] = (0.1, 0.2, 0.3, 0.25, 0.15)
     horizon: tuple[float, float] = (0.24, 0.36)
     pitch: tuple[float, float] = (0.02, 0.16)
     size: tuple[float, float] = (0.34, 0.74)
@@ -60,7 +62,7 @@ def make_settings(scenes: Scenes, photos: Path | None = None) -> tuple[Setting, 
         scenes: "street", whole bodies before a standing camera; "anywhere", where people also sit,
             bend, do sports, are cut off by tables and by the border of the picture, and are seen
             close up, from above and from behind; "both", one video in three on the street, and
-            most of all videos clear.
+            most of all videos clear; "crowd", four to ten people on the street, close together.
         photos: folder of `.jpg` pictures without people that become backgrounds.
 
     Raises:
@@ -75,6 +77,18 @@ def make_settings(scenes: Scenes, photos: Path | None = None) -> tuple[Setting, 
     street, anywhere = Setting(photos=pictures), _anywhere(pictures)
     if scenes == "both":
         return tuple(replace(place, clear=0.6) for place in (anywhere, street, anywhere))
+    if scenes == "crowd":
+        crowd = replace(
+            street,
+            people=(0, 0, 0, *(1 / 7,) * 7),
+            size=(0.22, 0.62),
+            facing=0.5,
+            together=0.6,
+            loose=0.4,
+            skirt=0.2,
+            clear=0.7,
+        )
+        return (crowd,)
     return (street if scenes == "street" else anywhere,)
 
 

@@ -76,7 +76,7 @@ class Video:
         self._cameras = camera_path(frames, image_wh, rng)
         self._background = self._place(setting)
         self._crowd = self._add_crowd() if rng.uniform() < 0.3 else None
-        people = int(rng.choice([1, 2, 3, 4, 5], p=[0.1, 0.2, 0.3, 0.25, 0.15]))
+        people = 1 + int(rng.choice(len(setting.people), p=setting.people))
         self.actors = draw_actors(people, frames, image_wh, self._horizon, rng, setting)
         is_clear = setting.clear > 0 and rng.uniform() < setting.clear
         self._bursts = [] if is_clear else bursts.draw_bursts(frames, people, rng)

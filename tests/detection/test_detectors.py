@@ -61,5 +61,5 @@ def test_torchvision(monkeypatch):
 
 
 def test_unknown_name():
-    with pytest.raises(ValueError, match="found 'yolo', expected one of torchvision, rtdetr, hog"):
+    with pytest.raises(ValueError, match="found 'yolo', expected one of torchvision, rtdetr, pack"):
         make_detector("yolo", CPU, 0.5)

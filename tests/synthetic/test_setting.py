@@ -34,6 +34,20 @@ def test_both_is_one_street_in_three_and_mostly_clear():
     assert 0.3 < np.mean([not video._bursts for video in made]) < 0.9
 
 
+def test_a_crowd_has_four_people_at_least_who_stand_close_together():
+    (crowd,) = make_settings("crowd")
+    assert sum(crowd.people) == pytest.approx(1)
+    made = [Video(1, WH, np.random.default_rng([5, n]), crowd) for n in range(24)]
+    assert {len(video.actors) for video in made} == set(range(4, 11))
+    gaps = [
+        np.abs(actor.feet[0, 0] - other.feet[0, 0]) / actor.scale[0]
+        for video in made
+        for number, actor in enumerate(video.actors)
+        for other in video.actors[:number]
+    ]
+    assert np.mean(np.array(gaps) < 0.7) > 0.15  # metres
+
+
 def test_a_still_of_blurred_people():
     videos = [Video(1, WH, np.random.default_rng([6, seed])) for seed in range(12)]
     frames = [next(iter(video)) for video in videos]
@@ -41,7 +55,7 @@ def test_a_still_of_blurred_people():
     assert all(frame.shape == (120, 160, 3) for frame in frames)
 
 
-@pytest.mark.parametrize("setting", [STREET, ANYWHERE])
+@pytest.mark.parametrize("setting", [STREET, ANYWHERE, *make_settings("crowd")])
 def test_actions_exist_and_their_shares_sum_to_1(setting):
     names, shares = zip(*setting.actions, strict=True)
     assert set(names) <= ACTIONS.keys()

@@ -13,6 +13,7 @@ import dcpose
 from dcpose.cli import reports_user_errors
 from dcpose.config.shipped import shipped_configs
 from dcpose.files.packages import version_of
+from dcpose.weights.packaged import FOLDER
 
 EXIT_PROBLEM = 1
 ENCODERS = ("libx264", "libopenh264", "mpeg4", "aac")
@@ -67,8 +68,10 @@ def requirements() -> tuple[list[tuple[str, str]], dict[str, list[str]]]:
 
 def _own() -> list[str]:
     configs = sum(1 for _ in shipped_configs().rglob("*.yaml"))
+    weights = [f"{file.name} {file.stat().st_size}" for file in FOLDER.glob("*.safetensors")]
     return [
         f"{dcpose.__version__} in {Path(dcpose.__file__).parent}, {configs} configs",
+        f"weights that come along, bytes: {', '.join(sorted(weights)) or 'MISSING'}",
         f"Python {platform.python_version()} on {platform.platform()}, {os.cpu_count()} CPUs",
     ]
 

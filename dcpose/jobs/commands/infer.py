@@ -62,7 +62,8 @@ def _add_people(people: argparse._ArgumentGroup) -> None:
     people.add_argument(
         "--detector",
         help="torchvision (Faster R-CNN v2; default where its weights are on the disk), hog "
-        "(default elsewhere), rtdetr (RT-DETR, extra of that name), whole-frame, or boxes:FILE",
+        "(OpenCV, default elsewhere), packaged (a light network that comes along), rtdetr (RT-DETR, "
+        "extra of that name), whole-frame, or boxes:FILE",
     )
     people.add_argument(
         "--detector-weights",

@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         choices=get_args(Scenes),
         default="street",
         help="anywhere: people also sit, bend, do sports and are cut off, from all sides; "
-        "both: one video in three on the street",
+        "both: one video in three on the street; crowd: many people close together",
     )
     parser.add_argument("--photos", type=Path, help="folder of .jpg pictures for backgrounds")
     args = parser.parse_args(argv)

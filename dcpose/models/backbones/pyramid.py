@@ -39,8 +39,8 @@ class FeaturePyramid(nn.Module):
             )
         self.factors = [coarse // fine for fine, coarse in steps]
         self.laterals = nn.ModuleList(nn.Conv2d(inputs, channels, 1) for inputs in level_channels)
-        self.smooth = nn.ModuleList(_separable(channels) for _ in level_channels)
-        self.last = _separable(channels)
+        self.smooth = nn.ModuleList(separable(channels) for _ in level_channels)
+        self.last = separable(channels)
 
     def forward(self, levels: Sequence[Tensor]) -> Tensor:
         """Return (N, C, H / stride, W / stride) of one map per level, finest first."""
@@ -53,10 +53,10 @@ class FeaturePyramid(nn.Module):
         return self.last(total)
 
 
-def _separable(channels: int) -> nn.Sequential:
-    """A depthwise 3x3 and a 1x1 convolution."""
+def separable(channels: int, kernel: int = 3) -> nn.Sequential:
+    """A depthwise convolution of an odd kernel and a 1x1 convolution."""
     return nn.Sequential(
-        nn.Conv2d(channels, channels, 3, padding=1, groups=channels, bias=False),
+        nn.Conv2d(channels, channels, kernel, padding=kernel // 2, groups=channels, bias=False),
         nn.Conv2d(channels, channels, 1, bias=False),
         nn.BatchNorm2d(channels),
         nn.ReLU(inplace=True),

@@ -1,7 +1,8 @@
-"""The weights that come with the package, and their card: `scripts/train_packaged_model.sh`."""
+"""The weights that come with the package, each with a card: `scripts/train_packaged_model.sh`."""
 
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
 POSE_CARD = FOLDER / "pose.json"
 """Says which network `pose.safetensors` beside it holds, and how it was made."""
+DETECTOR_WEIGHTS = FOLDER / "person_detector.safetensors"
