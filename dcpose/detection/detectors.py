@@ -73,10 +73,10 @@ def choose_detector(weights: Path | None = None) -> str:
     if weights is not None or weights_are_here(DETECTORS[0]):
         return "torchvision"
     _log.info(
-        "detector: OpenCV's for people who stand (hog); torchvision's finds far more people, "
-        "--detector torchvision downloads its weights once (160 MB)"
+        "detector: the light one that comes with the package (packaged); torchvision's finds far "
+        "more people, --detector torchvision downloads its weights once (160 MB)"
     )
-    return "hog"
+    return "packaged"
 
 
 class HogDetector:

@@ -53,7 +53,7 @@ class PoseEstimator:
         detector: finds people where no boxes are given: "torchvision", "rtdetr", "packaged",
             "hog", "whole-frame", or a function from an (H, W, 3) uint8 RGB image to (N, 4) boxes
             left, top, width, height and (N,) scores. None takes torchvision's where its weights are
-            on the disk, else "hog".
+            on the disk, else "packaged".
         overrides: config keys, `key=value`; see `load_config`.
         min_box_score: detected boxes below this are left out.
         detector_weights: state dict of torchvision's detector, or folder of RT-DETR's; None takes

@@ -75,7 +75,7 @@ def test_without_weights_and_detector(run_here, capsys, monkeypatch):
     path = write_video(run_here / "clip.mp4", num_frames=3, wh=(128, 160))
     assert infer.main([str(path), "--device", "cpu", "--out", "out", "--track", "--draw"]) == 0
     printed = capsys.readouterr()
-    assert "detector: OpenCV's for people who stand (hog)" in printed.err
+    assert "detector: the light one that comes with the package (packaged)" in printed.err
     assert len(json.loads(Path("out/clip.json").read_text())["images"]) == 3
     assert facts("out/clip.mp4")[0] == 3
 

@@ -61,8 +61,8 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 def _add_people(people: argparse._ArgumentGroup) -> None:
     people.add_argument(
         "--detector",
-        help="torchvision (Faster R-CNN v2; default where its weights are on the disk), hog "
-        "(OpenCV, default elsewhere), packaged (a light network that comes along), rtdetr (RT-DETR, "
+        help="torchvision (Faster R-CNN v2; default where its weights are on the disk), packaged "
+        "(a light network that comes along; default elsewhere), hog (OpenCV), rtdetr (RT-DETR, "
         "extra of that name), whole-frame, or boxes:FILE",
     )
     people.add_argument(
