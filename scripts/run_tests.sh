@@ -9,6 +9,6 @@ mypy
 # threads that wait for each other without spinning: many times faster where cores are shared
 export OMP_WAIT_POLICY="${OMP_WAIT_POLICY:-PASSIVE}"
 # tests of a file share what they set up, so a file stays in one process; in the order of
-# tests/conftest.py, which begins with slow files
-[ $# -gt 0 ] || set -- --numprocesses 2 --dist loadfile --no-loadscope-reorder --durations 15
+# tests/conftest.py, which begins with slow files; a third process fills two cores while others wait
+[ $# -gt 0 ] || set -- --numprocesses 3 --dist loadfile --no-loadscope-reorder --durations 15
 exec python -m pytest "$@"
