@@ -44,13 +44,31 @@ class FeaturePyramid(nn.Module):
 
     def forward(self, levels: Sequence[Tensor]) -> Tensor:
         """Return (N, C, H / stride, W / stride) of one map per level, finest first."""
-        total: Tensor | None = None
-        for level in reversed(range(len(self.laterals))):
-            lateral = self.laterals[level](levels[level])
-            total = self.smooth[level](lateral if total is None else lateral + total)
-            if self.factors[level] > 1:
-                total = functional.interpolate(total, scale_factor=float(self.factors[level]))
-        return self.last(total)
+        finest = top_down(levels, self.laterals, self.smooth, self.factors)[0]
+        return self.last(_enlarge(finest, self.factors[0]))
+
+
+def top_down(
+    levels: Sequence[Tensor], laterals: nn.ModuleList, smooth: nn.ModuleList, factors: Sequence[int]
+) -> list[Tensor]:
+    """Return a map of C channels per level, each of which knows all coarser ones; finest first.
+
+    Args:
+        levels: maps, finest first.
+        laterals: to C channels, one per level.
+        smooth: what follows the sum, one per level.
+        factors: how much larger a level's pixels are than those of the level before it; the first
+            is not used.
+    """
+    maps = [smooth[-1](laterals[-1](levels[-1]))]
+    for level in reversed(range(len(levels) - 1)):
+        coarse = _enlarge(maps[0], factors[level + 1])
+        maps.insert(0, smooth[level](laterals[level](levels[level]) + coarse))
+    return maps
+
+
+def _enlarge(maps: Tensor, factor: int) -> Tensor:
+    return functional.interpolate(maps, scale_factor=float(factor)) if factor > 1 else maps
 
 
 def separable(channels: int, kernel: int = 3) -> nn.Sequential:

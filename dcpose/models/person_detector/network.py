@@ -6,10 +6,9 @@ H x W pixels, both multiples of 32; L places, the pixels of all maps, finest map
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from dcpose.models.backbones.efficientnet_lite import EfficientNetLiteTrunk
-from dcpose.models.backbones.pyramid import separable
+from dcpose.models.backbones.pyramid import separable, top_down
 
 STRIDES = (8, 16, 32)
 """Image pixels per pixel of each map."""
@@ -39,11 +38,8 @@ class PersonDetector(nn.Module):
             logits (N, L) of being near the centre of a person, and (N, L, 4) x0, y0, x1, y1 of
             its box in image pixels.
         """
-        *levels, total = self.trunk(images)[1:]
-        maps = [self.smooth[-1](self.laterals[-1](total))]
-        for level in reversed(range(len(levels))):
-            coarse = functional.interpolate(maps[0], scale_factor=2.0)
-            maps.insert(0, self.smooth[level](self.laterals[level](levels[level]) + coarse))
+        levels = self.trunk(images)[1:]
+        maps = top_down(levels, self.laterals, self.smooth, [2] * len(levels))
         found = [
             head(features).flatten(2).transpose(1, 2)
             for head, features in zip(self.heads, maps, strict=True)
