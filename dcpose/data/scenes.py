@@ -10,6 +10,7 @@ import numpy as np
 from dcpose.data.appearance import Appearance, change_appearance
 from dcpose.data.frames import read_frame
 from dcpose.formats.posetrack.records import VideoAnnotation
+from dcpose.geometry import box_iou
 from dcpose.structures import PersonRecord
 
 MOSAIC_PROB = 0.25
@@ -187,12 +188,9 @@ def _without_margin(corners: np.ndarray, size: np.ndarray) -> np.ndarray:
 
 def _hidden(corners: np.ndarray) -> np.ndarray:
     """Return (P,) who of some people stands behind another one."""
-    low = np.maximum(corners[:, None, :2], corners[None, :, :2])
-    high = np.minimum(corners[:, None, 2:], corners[None, :, 2:])
-    both = (high - low).clip(0).prod(axis=-1)
-    area = (corners[:, 2:] - corners[:, :2]).prod(axis=-1)
-    iou = both / (area[:, None] + area - both)
-    return ((iou > HIDDEN_IOU) & (corners[:, None, 3] < corners[None, :, 3])).any(axis=1)
+    boxes = np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1)
+    iou = box_iou(boxes, boxes)
+    return np.any((iou > HIDDEN_IOU) & (corners[:, None, 3] < corners[None, :, 3]), axis=1)
 
 
 def _moved(corners: np.ndarray, matrix: np.ndarray) -> np.ndarray:

@@ -15,6 +15,7 @@ import torch
 
 from dcpose.detection.packaged import PackagedDetector
 from dcpose.detection.rtdetr import RtDetrDetector
+from dcpose.detection.suppression import NMS_IOU, keep_best
 from dcpose.detection.torchvision import DETECTORS, build_detector, detect_people, weights_are_here
 
 _log = logging.getLogger(__name__)
@@ -22,8 +23,6 @@ _log = logging.getLogger(__name__)
 PersonDetector = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 DetectorName = Literal["torchvision", "rtdetr", "packaged", "hog", "whole-frame"]
 
-_NMS_IOU = 0.5
-"""The better one of two boxes stays if they overlap more than this; RT-DETR does without."""
 _HOG_LONG_SIDE = 960
 """Larger images are searched at this size; people under 96 pixels high are not found."""
 _HOG_MARGIN = 16 / 64, 16 / 128
@@ -50,7 +49,7 @@ def make_detector(
         ValueError: for an unknown name, or if weights cannot be had.
     """
     if name == "torchvision":
-        model = build_detector(DETECTORS[0], weights, min_score, _NMS_IOU)[0].to(device)
+        model = build_detector(DETECTORS[0], weights, min_score, NMS_IOU)[0].to(device)
         return lambda image: next(detect_people(model, [image], batch_size=1, device=device))
     if name == "rtdetr":
         return RtDetrDetector(device, min_score, weights)
@@ -106,9 +105,7 @@ class HogDetector:
         boxes = np.asarray(found, np.float64).reshape(-1, 4) / scale
         kept = np.flatnonzero(scores >= self._min_score)
         boxes, scores = boxes[kept], scores[kept]
-        best = np.asarray(
-            cv2.dnn.NMSBoxes(boxes.tolist(), scores.tolist(), 0.0, _NMS_IOU), np.int64
-        )
+        best = keep_best(boxes, scores)
         margin = boxes[best, 2:] * _HOG_MARGIN
         inner = np.concatenate([boxes[best, :2] + margin / 2, boxes[best, 2:] - margin], axis=1)
         return inner, scores[best]

@@ -6,6 +6,8 @@ import cv2
 import numpy as np
 import torch
 
+from dcpose.detection.suppression import keep_best
+from dcpose.geometry import box_iou
 from dcpose.models.person_detector.network import STRIDES, PersonDetector
 from dcpose.structures import normalise
 from dcpose.weights.packaged import DETECTOR_WEIGHTS
@@ -13,8 +15,6 @@ from dcpose.weights.reading import read_weights
 
 LONG_SIDES = (256, 640)
 """Images are searched at these sizes, enlarged if need be: for large people and for small ones."""
-NMS_IOU = 0.5
-"""The better one of two boxes stays if they overlap more than this."""
 MOST = 300
 """Boxes of one size that are looked at further, the best ones."""
 VOTE_IOU = 0.6
@@ -38,8 +38,8 @@ class PackagedDetector:
         found = [self._look(image, long_side) for long_side in LONG_SIDES]
         scores, corners = (np.concatenate(parts) for parts in zip(*found, strict=True))
         boxes = np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1)
-        best = np.asarray(cv2.dnn.NMSBoxes(boxes.tolist(), scores.tolist(), 0.0, NMS_IOU), np.int64)
-        votes = (_overlaps(boxes[best], boxes) >= VOTE_IOU) * scores**2
+        best = keep_best(boxes, scores)
+        votes = (box_iou(boxes[best], boxes) >= VOTE_IOU) * scores**2
         return votes @ boxes / votes.sum(axis=1, keepdims=True), scores[best]
 
     def _look(self, image: np.ndarray, long_side: int) -> tuple[np.ndarray, np.ndarray]:
@@ -60,11 +60,3 @@ class PackagedDetector:
         good = (scores >= self._min_score) & (corners[:, 2:] > corners[:, :2]).all(axis=1)
         best = np.flatnonzero(good)[np.argsort(-scores[good], kind="stable")[:MOST]]
         return scores[best], corners[best]
-
-
-def _overlaps(some: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Return the (P, Q) intersections over union of (P, 4) and (Q, 4) boxes."""
-    low = np.maximum(some[:, None, :2], others[:, :2])
-    high = np.minimum(*(boxes[..., :2] + boxes[..., 2:] for boxes in (some[:, None], others)))
-    both = (high - low).clip(0).prod(axis=-1)
-    return both / (some[:, None, 2:].prod(axis=-1) + others[:, 2:].prod(axis=-1) - both)
