@@ -2,7 +2,6 @@
 
 from dataclasses import fields
 from pathlib import Path
-from typing import cast
 
 from dcpose.build.datasets import DATASETS, DataSplit
 from dcpose.build.tables import METHODS
@@ -60,11 +59,8 @@ def section_of(one: TrainSet) -> DataSection:
     if not root.is_dir():
         raise ValueError(f"data.sets: no such folder: {root} (working directory: {Path.cwd()})")
     values = {"train_annotations": one.annotations, "train_images": one.images}
-    section = DataSection.members()[one.layout].model_validate(
-        {"layout": one.layout, "root": one.root}
-        | {key: value for key, value in values.items() if value is not None}
-    )
-    return cast(DataSection, section)
+    given = {key: value for key, value in values.items() if value is not None}
+    return DataSection.model_validate({"layout": one.layout, "root": one.root, **given})
 
 
 def joints_of_set(one: TrainSet, wanted: Skeleton) -> Skeleton:

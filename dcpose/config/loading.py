@@ -6,14 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
 
 from dcpose.config.data import DataSection
 from dcpose.config.layers import Layer, merge_layers, read_layers, read_overrides
 from dcpose.config.messages import ConfigError, describe_problems, leaf_keys
 from dcpose.config.models import BackboneSection, ModelSection
 from dcpose.config.schema import Config
-from dcpose.config.section import Choice, Section
+from dcpose.config.section import Choice
 from dcpose.config.shipped import find_config
 
 FAMILIES: dict[str, type[Choice]] = {
@@ -58,68 +57,24 @@ def parse_config(layers: Sequence[Layer]) -> Config:
     """Merge layers, later ones over earlier ones, and check the result; see `load_config`."""
     layers = [replace(layer, values=upgraded(layer.values)) for layer in layers]
     values, origins = merge_layers(layers, FAMILIES)
-    problems: list[ErrorDetails] = []
+    try:
+        return Config.model_validate(values)
+    except ValidationError as error:
+        valid_keys = list(leaf_keys(Config, chosen=_chosen(values)))
+        problems = describe_problems(error.errors(), values, origins, valid_keys)
+        raise ConfigError(problems) from None
+
+
+def _chosen(values: dict[str, Any]) -> dict[str, type[BaseModel]]:
+    """Return the member that each family's section names, the default one if it is none."""
     chosen: dict[str, type[BaseModel]] = {}
-    checked = dict(values)
-    for name, field in Config.model_fields.items():
-        is_section = isinstance(field.annotation, type) and issubclass(field.annotation, Section)
-        if name in values and is_section:
-            section: Any = field.annotation
-            checked[name] = _checked(section, values[name], (name,), problems, chosen)
-    try:
-        cfg = Config.model_validate(checked)
-    except ValidationError as error:
-        # what spans several sections says nothing where one of them is wrong
-        problems += [problem for problem in error.errors() if problem["loc"] or not problems]
-    if problems:
-        valid_keys = list(leaf_keys(Config, chosen=chosen))
-        raise ConfigError(describe_problems(problems, values, origins, valid_keys))
-    return cfg
-
-
-def _checked(
-    annotation: type[Section],
-    values: Any,  # noqa: ANN401 - whatever stands in the YAML
-    loc: tuple[str, ...],
-    problems: list[ErrorDetails],
-    chosen: dict[str, type[BaseModel]],
-) -> Section:
-    """Check one section against the class that its name chooses, inner choices first.
-
-    Problems are added to `problems`, chosen classes to `chosen` by dotted key.
-    """
-    section = annotation
-    if issubclass(annotation, Choice):
-        members, name = annotation.members(), annotation.name_in(values)
-        if not isinstance(name, str) or name not in members:
-            problems.append(_unknown_name(annotation, name, loc))
-            name = annotation.default
-        section = chosen[".".join(loc)] = members[name]
-    if isinstance(values, dict):
-        values = dict(values)
-        for key, field in section.model_fields.items():
-            inner = field.annotation
-            if key in values and isinstance(inner, type) and issubclass(inner, Choice):
-                values[key] = _checked(inner, values[key], (*loc, key), problems, chosen)
-    before = len(problems)
-    try:
-        return section.model_validate(values)
-    except ValidationError as error:
-        found: list[Any] = [{**one, "loc": (*loc, *one["loc"])} for one in error.errors()]
-        # an unknown name is told once; what spans several keys says nothing where one is wrong
-        problems += [one for one in found if one["loc"] != loc or not before]
-        return section.model_construct()
-
-
-def _unknown_name(family: type[Choice], name: object, loc: tuple[str, ...]) -> Any:  # noqa: ANN401
-    *others, last = map(repr, family.members())
-    expected = f"{', '.join(others)} or {last}" if others else last
-    return {
-        "type": "literal_error",
-        "loc": (*loc, family.decided_by),
-        "msg": f"Input should be {expected}",
-        "input": name,
-    }
+    for key, family in FAMILIES.items():
+        section: Any = values
+        for part in key.split("."):
+            section = section.get(part) if isinstance(section, dict) else None
+        name, members = family.name_in(section), family.members()
+        chosen[key] = members[name if isinstance(name, str) and name in members else family.default]
+    return chosen
 
 
 def upgraded(values: dict[str, Any]) -> dict[str, Any]:

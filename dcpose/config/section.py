@@ -1,8 +1,17 @@
 """What every section of the config is: immutable, typed, without unknown keys."""
 
+from collections.abc import Callable
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from dcpose.files.reading import named_path
 
@@ -53,3 +62,22 @@ class Choice(Section):
     def name_in(cls, values: Any) -> Any:  # noqa: ANN401 - whatever stands in the YAML
         """Return the name that the values of a section have."""
         return values.get(cls.decided_by, cls.default) if isinstance(values, dict) else cls.default
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _of_member(cls, values: Any, check: Callable[[Any], Any]) -> Any:  # noqa: ANN401
+        """Check the values of a family as those of the member that they name."""
+        if Choice not in cls.__bases__ or not isinstance(values, dict):
+            return check(values)
+        members, name = cls.members(), cls.name_in(values)
+        if isinstance(name, str) and name in members:
+            return members[name].model_validate(values)
+        *others, last = map(repr, members)
+        expected = f"{', '.join(others)} or {last}" if others else last
+        unknown: Any = {
+            "type": "literal_error",
+            "loc": (cls.decided_by,),
+            "input": name,
+            "ctx": {"expected": expected},
+        }
+        raise ValidationError.from_exception_data(cls.__name__, [unknown])
