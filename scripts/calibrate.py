@@ -22,9 +22,10 @@ from dcpose.evaluation.calibration import (
     reliability,
     scored_joints,
 )
-from dcpose.evaluation.joint_errors import joint_errors, read_pairs
+from dcpose.evaluation.joint_errors import joint_errors
 from dcpose.files.writing import write_text
 from dcpose.formats import fields
+from dcpose.formats.posetrack.predictions import read_pairs
 from dcpose.formats.posetrack.video_poses import VideoPoses
 from dcpose.formats.skeleton_yaml import read_skeleton
 from dcpose.skeleton import POSETRACK, Skeleton
@@ -48,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     args = parse_arguments(argv)
     skeleton = POSETRACK if args.skeleton is None else read_skeleton(args.skeleton)
-    videos = read_pairs(args.annotations, args.predictions, skeleton)
+    videos = list(read_pairs(args.annotations, args.predictions, skeleton))
     halves = _halves(videos)
     scores, right, limit = _scored(halves[0], skeleton)
     half = fit(scores, right, limit)

@@ -14,9 +14,10 @@ from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from dcpose.check.people import check_people
+from dcpose.formats.fields import read_object
 from dcpose.formats.findings import Finding, Findings
 from dcpose.formats.posetrack.merged import split_videos
-from dcpose.formats.posetrack.video_file import VideoFile, parse_video_file, read_object
+from dcpose.formats.posetrack.video_file import VideoFile, parse_video_file
 from dcpose.skeleton import Skeleton
 
 

@@ -19,7 +19,7 @@ from dcpose.files.packages import require
 from dcpose.formats import fields
 from dcpose.formats.coco_results import coco_results
 from dcpose.formats.posetrack.folders import json_files
-from dcpose.formats.posetrack.predictions import JointScore, load_json
+from dcpose.formats.posetrack.predictions import JointScore
 from dcpose.skeleton import COCO, POSETRACK, Skeleton
 
 STATISTICS = ("AP", "AP50", "AP75", "AP-M", "AP-L", "AR", "AR50", "AR75", "AR-M", "AR-L")
@@ -85,14 +85,14 @@ def evaluate_coco(
     Raises:
         ValueError: if a file is malformed, or pycocotools is not installed.
     """
-    content = load_json(annotations_path)
+    content = fields.read_object(annotations_path)
     truth = _restricted_truth(content, annotations_path, skeleton)
     names = truth["categories"][0]["keypoints"]
     columns = [COCO.joint_names.index(name) for name in names]
     known = {image["id"] for image in truth["images"]}
     results = []
     for path in json_files(predictions_dir):
-        for person in _people_of(load_json(path), path, joint_score):
+        for person in _people_of(fields.read_object(path), path, joint_score):
             if person["image_id"] not in known:
                 raise ValueError(
                     f"{path}: image id {person['image_id']} is not in {annotations_path}; remove "

@@ -13,8 +13,7 @@ import numpy as np
 
 from dcpose.evaluation.average_precision import best_from_here, ranked_curve
 from dcpose.evaluation.matching import Matching, joint_distances, match_people
-from dcpose.formats.posetrack.folders import json_files
-from dcpose.formats.posetrack.predictions import read_poses
+from dcpose.formats.posetrack.predictions import read_pairs
 from dcpose.skeleton import POSETRACK, Skeleton
 
 PCKH_LIMITS = np.linspace(0.0, 1.0, 51)
@@ -46,13 +45,8 @@ def read_matchings(
     Raises:
         ValueError: if a folder or file is missing or malformed.
     """
-    return [
-        match_people(
-            read_poses(path, "annotations", skeleton),
-            read_poses(predictions_dir / path.name, "predictions", skeleton),
-        )
-        for path in json_files(annotations_dir)
-    ]
+    pairs = read_pairs(annotations_dir, predictions_dir, skeleton)
+    return [match_people(*pair) for pair in pairs]
 
 
 def measure_curves(matchings: Iterable[Matching], skeleton: Skeleton = POSETRACK) -> Curves:

@@ -11,16 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from dcpose.evaluation.matching import HEAD_FACTOR, people_of_frame
 from dcpose.evaluation.subsets import person_boxes
-from dcpose.formats.posetrack.folders import paired_files
-from dcpose.formats.posetrack.predictions import read_poses
 from dcpose.formats.posetrack.video_poses import VideoPoses
-from dcpose.skeleton import POSETRACK, Skeleton
+from dcpose.skeleton import Skeleton
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,29 +73,6 @@ class JointErrors:
         ends = [names.index(first), names.index(second)]
         length = np.linalg.norm(self.joints[:, ends[0]] - self.joints[:, ends[1]], axis=-1)
         return np.where(self.annotated[:, ends].all(axis=1), length, np.nan)
-
-
-def read_pairs(
-    annotations_dir: Path, predictions_dir: Path, skeleton: Skeleton = POSETRACK
-) -> list[tuple[VideoPoses, VideoPoses]]:
-    """Read every annotation file of a folder and the predictions file of the same name.
-
-    Raises:
-        ValueError: if a folder or file is missing or malformed, or the two files of a
-            video list different numbers of frames.
-    """
-    videos = []
-    for paths in paired_files(annotations_dir, predictions_dir):
-        annotated = read_poses(paths[0], "annotations", skeleton)
-        predicted = read_poses(paths[1], "predictions", skeleton)
-        if predicted.num_frames != annotated.num_frames:
-            raise ValueError(
-                f"{predicted.path}: {predicted.num_frames} frames, expected the "
-                f"{annotated.num_frames} of {annotated.path}, in the same order; list every frame, "
-                "also those without people"
-            )
-        videos.append((annotated, predicted))
-    return videos
 
 
 def joint_errors(

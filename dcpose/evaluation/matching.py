@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from dcpose.evaluation.ignore_regions import inside_any_ring
-from dcpose.formats.posetrack.video_poses import Complaint, VideoPoses
+from dcpose.formats.posetrack.video_poses import Complaint, VideoPoses, require_same_frames
 
 DISTANCE_LIMIT = 0.5
 """A joint is right up to this distance, in head sizes (PCKh@0.5)."""
@@ -94,13 +94,7 @@ def evaluated_people(
         ValueError: if the numbers of frames differ, or an annotated person that
             predictions have to be compared with has no head box.
     """
-    if predicted.num_frames != annotated.num_frames:
-        found = " ".join(note for note in predicted.notes if "videos" in note)
-        raise ValueError(
-            f"{predicted.path}: {predicted.num_frames} frames, expected the "
-            f"{annotated.num_frames} of {annotated.path}, in the same order"
-            + (f" ({found})" if found else "; list every frame, also those without people")
-        )
+    require_same_frames(annotated, predicted)
     # people without any joint keep their frame alive; people without a list of points do so too
     # and are dropped afterwards (the order of the evaluator)
     frames = np.unique(annotated.frame_of)

@@ -34,8 +34,7 @@ from dcpose.evaluation.oks_ap import oks
 from dcpose.evaluation.pixel_result import evaluated_sigmas
 from dcpose.evaluation.subsets import person_boxes
 from dcpose.files.packages import require
-from dcpose.formats.posetrack.folders import paired_files
-from dcpose.formats.posetrack.predictions import read_poses
+from dcpose.formats.posetrack.predictions import read_pairs
 from dcpose.formats.posetrack.video_poses import VideoPoses
 from dcpose.geometry import box_iou
 from dcpose.skeleton import POSETRACK, Skeleton
@@ -158,12 +157,10 @@ def evaluate_tracks(
     people = np.zeros(4, dtype=np.int64)
     hota = HotaCounts.none()
     sigmas = evaluated_sigmas(skeleton)
-    pairs = paired_files(annotations_dir, predictions_dir)
-    for annotations_path, predictions_path in pairs:
-        annotated, predicted, frames = evaluated_people(
-            read_poses(annotations_path, "annotations", skeleton),
-            read_poses(predictions_path, "predictions", skeleton),
-        )
+    num_videos = 0
+    for pair in read_pairs(annotations_dir, predictions_dir, skeleton):
+        num_videos += 1
+        annotated, predicted, frames = evaluated_people(*pair)
         _require_different_ids(annotated)
         accumulators = accumulate_joints(motmetrics, annotated, predicted, frames)
         joints += np.array([_count(accumulator) for accumulator in accumulators]).T
@@ -184,7 +181,7 @@ def evaluate_tracks(
         id_false_negatives=int(people[2]),
         id_switches=int(people[3]),
         hota=hota,
-        num_videos=len(pairs),
+        num_videos=num_videos,
         skeleton=skeleton,
     )
 

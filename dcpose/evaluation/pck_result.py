@@ -15,8 +15,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from dcpose.evaluation.evaluator import GROUP_TITLES, mean_of_defined, none_if_nan
-from dcpose.evaluation.joint_errors import JointErrors, joint_errors, read_pairs
+from dcpose.evaluation.joint_errors import JointErrors, joint_errors
 from dcpose.evaluation.pixel_result import column_means, within
+from dcpose.formats.posetrack.predictions import read_pairs
 from dcpose.skeleton import Skeleton
 
 PCK_THRESHOLD = 0.2

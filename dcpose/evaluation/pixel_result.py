@@ -21,8 +21,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from dcpose.evaluation.evaluator import mean_of_defined, none_if_nan
-from dcpose.evaluation.joint_errors import JointErrors, joint_errors, read_pairs
+from dcpose.evaluation.joint_errors import JointErrors, joint_errors
 from dcpose.evaluation.oks_ap import DEFAULT_SIGMA, OksAP, oks_ap
+from dcpose.formats.posetrack.predictions import read_pairs
 from dcpose.skeleton import POSETRACK, Skeleton
 
 PCK_THRESHOLDS = (0.05, 0.1, 0.2)
@@ -142,7 +143,7 @@ def evaluate_pixels(
     Raises:
         ValueError: if a folder or file is missing or malformed.
     """
-    videos = read_pairs(annotations_dir, predictions_dir, skeleton)
+    videos = list(read_pairs(annotations_dir, predictions_dir, skeleton))
     return PixelResult(joint_errors(videos, skeleton), oks_ap(videos, evaluated_sigmas(skeleton)))
 
 

@@ -30,6 +30,14 @@ def read_json(path: Path) -> Any:  # noqa: ANN401 - JSON can hold anything
         ) from error
 
 
+def read_object(path: Path) -> dict[str, Any]:
+    """Parse a JSON file that holds an object; raises as `read_json`, also for anything else."""
+    content = read_json(path)
+    if not isinstance(content, dict):
+        raise ValueError(f"{path}: expected a JSON object, found {kind(content)}")
+    return content
+
+
 def kind(value: object) -> str:
     """Name the JSON type of a value, with the value itself when it is short."""
     names = {dict: "an object", list: "a list", str: "text", bool: "a truth value"}

@@ -78,5 +78,5 @@ def test_nothing_annotated_gives_no_curve(build, write):
 
 def test_missing_predictions_are_named(folders):
     (folders[1] / "a.json").unlink()
-    with pytest.raises(ValueError, match=r"a\.json: cannot be read"):
+    with pytest.raises(ValueError, match=r"a\.json: does not exist"):
         read_matchings(*folders)

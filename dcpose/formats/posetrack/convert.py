@@ -14,11 +14,12 @@ from typing import Any, Literal
 
 import numpy as np
 
+from dcpose.formats.fields import read_object
 from dcpose.formats.posetrack.annolist import HEAD_KEYS, Annolist, read_annolist, scalar
 from dcpose.formats.posetrack.folders import json_files
 from dcpose.formats.posetrack.names import parse_frame_name
 from dcpose.formats.posetrack.parse import joint_columns, read_images
-from dcpose.formats.posetrack.predictions import load_json, parse_poses, write_json
+from dcpose.formats.posetrack.predictions import parse_poses, write_json
 from dcpose.formats.posetrack.video_poses import Complaint, Side
 from dcpose.skeleton import POSETRACK, Skeleton
 
@@ -295,7 +296,7 @@ def convert_folder(
 def _converted(
     source: Path, form: Form, side: Side, skeleton: Skeleton
 ) -> tuple[dict[str, Any], Omissions]:
-    content = load_json(source)
+    content = read_object(source)
     if side == "annotations" and "images" in content and "annotations" not in content:
         read_images(content["images"], Complaint(source), [])
     else:

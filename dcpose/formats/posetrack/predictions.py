@@ -7,7 +7,7 @@ files `images`, `annotations` and `categories`. Predictions are written in the 2
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,6 +16,7 @@ import numpy as np
 from dcpose.files.writing import replacing, write_bytes
 from dcpose.formats import fields
 from dcpose.formats.posetrack.annolist import image_name
+from dcpose.formats.posetrack.folders import paired_files
 from dcpose.formats.posetrack.parse import parse_posetrack17, parse_posetrack18, read_images
 from dcpose.formats.posetrack.video_poses import (
     ALMOST_ZERO,
@@ -23,26 +24,12 @@ from dcpose.formats.posetrack.video_poses import (
     Complaint,
     Side,
     VideoPoses,
+    require_same_frames,
 )
 from dcpose.skeleton import POSETRACK, Skeleton
 from dcpose.structures import PosePrediction
 
 JointScore = Literal["heatmap_times_box", "heatmap"]
-
-
-def load_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object.
-
-    Raises:
-        ValueError: if the file cannot be read, is no JSON, or holds no object.
-    """
-    content = fields.read_json(path)
-    if not isinstance(content, dict):
-        raise ValueError(
-            f"{path}: holds a {type(content).__name__}, expected one object per video in the 2018 "
-            "form (images, annotations, categories) or the 2017 form (annolist)"
-        )
-    return content
 
 
 def read_poses(path: Path, side: Side, skeleton: Skeleton = POSETRACK) -> VideoPoses:
@@ -57,7 +44,7 @@ def read_poses(path: Path, side: Side, skeleton: Skeleton = POSETRACK) -> VideoP
         ValueError: if the file is not in one of the forms; the message names file,
             frame, person and joint, what was expected, and the way out.
     """
-    return parse_poses(load_json(path), path, side, skeleton)
+    return parse_poses(fields.read_object(path), path, side, skeleton)
 
 
 def parse_poses(
@@ -81,7 +68,7 @@ def read_frame_names(path: Path) -> list[str]:
     Raises:
         ValueError: if the file is not in one of the forms.
     """
-    content = load_json(path)
+    content = fields.read_object(path)
     if "annolist" in content:
         frames = content["annolist"]
         if not isinstance(frames, list) or not frames:
@@ -91,6 +78,22 @@ def read_frame_names(path: Path) -> list[str]:
         images = read_images(content["images"], Complaint(path), [])
         return [image["file_name"] for image in images]
     raise _unknown_form(path, content)
+
+
+def read_pairs(
+    annotations_dir: Path, predictions_dir: Path, skeleton: Skeleton = POSETRACK
+) -> Iterator[tuple[VideoPoses, VideoPoses]]:
+    """Read every annotation file of a folder with the predictions file of the same name.
+
+    Raises:
+        ValueError: if a folder or file is missing or malformed, or the two files of a video list
+            different numbers of frames.
+    """
+    for truth, found in paired_files(annotations_dir, predictions_dir):
+        annotated = read_poses(truth, "annotations", skeleton)
+        predicted = read_poses(found, "predictions", skeleton)
+        require_same_frames(annotated, predicted)
+        yield annotated, predicted
 
 
 def _unknown_form(path: Path, content: dict[str, Any]) -> ValueError:

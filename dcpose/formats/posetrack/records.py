@@ -23,10 +23,11 @@ from typing import Any
 import numpy as np
 
 from dcpose.files.listing import list_folder
+from dcpose.formats.fields import read_object
 from dcpose.formats.findings import Findings
 from dcpose.formats.posetrack.images import ImagePlace, link_fault, numbered_files
 from dcpose.formats.posetrack.merged import split_videos
-from dcpose.formats.posetrack.video_file import VideoFile, parse_video_file, read_object
+from dcpose.formats.posetrack.video_file import VideoFile, parse_video_file
 from dcpose.geometry import clip_to_image, overlaps_image
 from dcpose.skeleton import POSETRACK, Skeleton
 from dcpose.structures import PersonRecord

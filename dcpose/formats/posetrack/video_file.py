@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -76,18 +76,6 @@ class VideoFile:
     keypoint_names: list[str] = field(default_factory=list)
     people: list[ListedPerson] = field(default_factory=list)
     others: Counter[str] = field(default_factory=Counter)
-
-
-def read_object(source: Path) -> dict[str, Any]:
-    """Read a file that holds a JSON object.
-
-    Raises:
-        ValueError: if it cannot be read or holds something else.
-    """
-    content = fields.read_json(source)
-    if not isinstance(content, dict):
-        raise ValueError(f"{source}: expected a JSON object, found {fields.kind(content)}")
-    return content
 
 
 def parse_video_file(

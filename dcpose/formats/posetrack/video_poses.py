@@ -75,6 +75,17 @@ class VideoPoses:
         return replace(self, **{name: values[people] for name, values in arrays.items()})
 
 
+def require_same_frames(annotated: VideoPoses, predicted: VideoPoses) -> None:
+    """Raise ValueError if the two sides of a video, whose frames pair by position, cannot pair."""
+    if predicted.num_frames != annotated.num_frames:
+        found = " ".join(note for note in predicted.notes if "videos" in note)
+        raise ValueError(
+            f"{predicted.path}: {predicted.num_frames} frames, expected the "
+            f"{annotated.num_frames} of {annotated.path}, in the same order"
+            + (f" ({found})" if found else "; list every frame, also those without people")
+        )
+
+
 @dataclass(frozen=True)
 class Complaint:
     """Builds one-line errors and notes about one file.

@@ -18,9 +18,10 @@ from pathlib import Path
 from dcpose.cli import documented_parser, reports_user_errors
 from dcpose.formats.coco_results import coco_results
 from dcpose.formats.detections import DetectionKey, rekey_detections
+from dcpose.formats.fields import read_object
 from dcpose.formats.posetrack.convert import convert_folder, describe_omissions
 from dcpose.formats.posetrack.folders import json_files
-from dcpose.formats.posetrack.predictions import load_json, parse_poses, write_json
+from dcpose.formats.posetrack.predictions import parse_poses, write_json
 from dcpose.formats.posetrack.records import read_annotations
 
 TARGETS = {
@@ -61,7 +62,7 @@ def predictions_to_coco(args: argparse.Namespace) -> Counter[str]:
     """Write one COCO results file from a folder of predictions."""
     results, omissions = [], Counter[str]()
     for source in json_files(args.source):
-        content = load_json(source)
+        content = read_object(source)
         parse_poses(content, source, "predictions")
         people, left_out = coco_results(content, source, args.joint_score)
         results += people

@@ -25,10 +25,11 @@ from dcpose.files.yaml_text import parse_yaml
 from dcpose.formats.coco import read_coco
 from dcpose.formats.coco_results import coco_results
 from dcpose.formats.detections import read_detections, rekey_detections
+from dcpose.formats.fields import read_object
 from dcpose.formats.partial_detections import PartialDetections
 from dcpose.formats.posetrack.convert import convert_folder, to_posetrack17, to_posetrack18
 from dcpose.formats.posetrack.leaderboard import check_submission
-from dcpose.formats.posetrack.predictions import load_json, parse_poses, read_frame_names
+from dcpose.formats.posetrack.predictions import parse_poses, read_frame_names
 from dcpose.formats.posetrack.records import read_annotations
 from dcpose.formats.skeleton_yaml import read_skeleton
 from dcpose.skeleton import COCO, POSETRACK
@@ -166,7 +167,7 @@ def _both_checks(path: Path) -> None:
 
 def _convert(path: Path) -> None:
     for side in ("annotations", "predictions"):
-        content = load_json(path)
+        content = read_object(path)
         parse_poses(content, path, side)
         if "annolist" in content:
             to_posetrack18(content, path, side)
@@ -180,7 +181,7 @@ def _convert_folders(path: Path) -> None:
 
 
 def _to_coco(path: Path) -> None:
-    content = load_json(path)
+    content = read_object(path)
     parse_poses(content, path, "predictions")
     coco_results(content, path, "heatmap_times_box")
 
