@@ -63,6 +63,16 @@ class AnnotationFacts:
         """Digits of a frame's name: 6 (frames count from 0) or 8 (from 1)."""
         return len(PurePosixPath(self.frames[0].file_name).stem) if self.frames else 6
 
+    @property
+    def suffix(self) -> str:
+        """Extension of the frames, with its dot; there is at least one."""
+        return PurePosixPath(self.frames[0].file_name).suffix
+
+    @property
+    def clip(self) -> range:
+        """Numbers of all frames of the clip."""
+        return range(self.first_frame, self.first_frame + self.num_frames)
+
 
 def inspect_folder_file(source: Path, skeleton: Skeleton) -> list[AnnotationFacts]:
     """Inspect the annotation file of one video, in the form of 2017 or of 2018."""

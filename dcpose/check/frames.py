@@ -49,23 +49,21 @@ def check_frames(
     """
     if not video.frames:
         return [], 0
-    listed = PurePosixPath(video.frames[0].file_name)
-    folder = place.of(listed.parent)
+    folder = place.of(PurePosixPath(video.frames[0].file_name).parent)
     if not folder.is_dir():
         return [_missing_folder(video, folder)], 0
     fault = link_fault(folder, place.base)
     if fault is not None:
         found, _, mend = fault.rpartition("; ")
         return [Finding("missing-folder", str(folder), found, mend)], 0
-    names = {frame.number for frame in video.frames}
-    on_disk = _scan(video, folder, names, place.base, cache)
-    findings = list(_check_missing(video, folder, names, on_disk))
+    listed = {frame.number for frame in video.frames}
+    frames = _Frames(video, folder, listed, _scan(video, folder, listed, place.base, cache))
+    findings = list(frames.missing())
     if not any(finding.code == "misnumbered-frames" for finding in findings):
-        findings += _check_neighbors(video, folder, names, on_disk, needs)
-    findings += _check_files(video, folder, on_disk)
-    findings += _check_more(video, folder, listed.suffix)
-    usable = {number for number, facts in on_disk.items() if facts.fault is None}
-    return findings, len(names & usable)
+        findings += frames.missing_neighbors(needs)
+    findings += [*frames.unreadable(), *frames.of_other_sizes(), *frames.too_many()]
+    usable = {number for number, facts in frames.on_disk.items() if facts.fault is None}
+    return findings, len(listed & usable)
 
 
 def _missing_folder(video: AnnotationFacts, folder: Path) -> Finding:
@@ -76,19 +74,13 @@ def _missing_folder(video: AnnotationFacts, folder: Path) -> Finding:
     return Finding("missing-folder", str(folder), found, mend)
 
 
-def _name(video: AnnotationFacts, number: int) -> str:
-    return f"{number:0{video.digits}d}{PurePosixPath(video.frames[0].file_name).suffix}"
-
-
 def _scan(
     video: AnnotationFacts, folder: Path, listed: set[int], base: Path, cache: FactCache
 ) -> dict[int, FrameFacts]:
     """Return the facts of the frames of the clip, and of the listed ones, that are on disk."""
-    suffix = PurePosixPath(video.frames[0].file_name).suffix
-    clip = range(video.first_frame, video.first_frame + video.num_frames)
     facts = {}
-    for number, entry in numbered_files(folder, video.digits, suffix):
-        if number not in clip and number not in listed:
+    for number, entry in numbered_files(folder, video.digits, video.suffix):
+        if number not in video.clip and number not in listed:
             continue
         try:
             stamp = stamp_of(entry.stat())
@@ -106,90 +98,87 @@ def _scan(
     return facts
 
 
-def _check_missing(
-    video: AnnotationFacts, folder: Path, listed: set[int], on_disk: dict[int, FrameFacts]
-) -> Iterator[Finding]:
-    missing = sorted(listed - on_disk.keys())
-    if not missing:
-        return
-    first = folder / _name(video, missing[0])
-    others = [p.name for p in list_folder(folder) if p.suffix.lower() in SUFFIXES]
-    numbers = {int(PurePosixPath(n).stem): n for n in others if PurePosixPath(n).stem.isdecimal()}
-    shift = min(numbers, default=0) - min(listed)
-    same_kind = any(len(n) == len(first.name) and n.endswith(first.suffix) for n in others)
-    if numbers and (not same_kind or (shift and {n + shift for n in listed} <= numbers.keys())):
-        shown = sorted(numbers.values())[0]
+@dataclass(frozen=True)
+class _Frames:
+    """The frames of a video: the numbers that are listed, and what is on disk, by number."""
+
+    video: AnnotationFacts
+    folder: Path
+    listed: set[int]
+    on_disk: dict[int, FrameFacts]
+
+    def _file(self, number: int) -> Path:
+        return self.folder / f"{number:0{self.video.digits}d}{self.video.suffix}"
+
+    def missing(self) -> Iterator[Finding]:
+        missing = sorted(self.listed - self.on_disk.keys())
+        if not missing:
+            return
+        first, expected = self._file(missing[0]), self._file(min(self.listed)).name
+        others = [p for p in list_folder(self.folder) if p.suffix.lower() in SUFFIXES]
+        numbers = {int(path.stem): path.name for path in others if path.stem.isdecimal()}
+        shift = min(numbers, default=0) - min(self.listed)
+        moved = {number + shift for number in self.listed} <= numbers.keys()
+        same_kind = any(len(p.name) == len(first.name) and p.suffix == first.suffix for p in others)
+        if numbers and (not same_kind or (shift and moved)):
+            shown = min(numbers.values())
+            found = f"frames on disk start with {shown}, the annotations with {expected}"
+            verb = "rename them" if shown.endswith(first.suffix) else "save them as JPEG, named"
+            mend = (
+                f"{verb} by {self.video.digits} digits counted from {self.video.first_frame}: "
+                f"{shown} is {expected} and so on"
+            )
+            yield Finding("misnumbered-frames", str(self.folder), found, mend)
+        else:
+            found = f"listed in {self.video.source}, but not on disk"
+            mend = "copy the frame again from the data set"
+            yield Finding("missing-frame", str(first), found, mend, count=len(missing))
+
+    def missing_neighbors(self, needs: NeighborNeeds) -> Iterator[Finding]:
+        """Look for neighbours that the file does not list; listed ones are reported anyway."""
+        reach = range(-needs.max_gap, needs.max_gap + 1)
+        labelled = self.video.labelled or self.video.frames
+        near = {frame.number + offset for frame in labelled for offset in reach}
+        needed = {number for number in near if number in self.video.clip}
+        missing = sorted(needed - self.listed - self.on_disk.keys())
+        if not missing:
+            return
         found = (
-            f"frames on disk start with {shown}, the annotations with {_name(video, min(listed))}"
+            "a neighbour of a labelled frame is not on disk, which holds "
+            f"{len(self.on_disk)} of the {self.video.num_frames} frames of the clip"
         )
-        verb = "rename them" if shown.endswith(first.suffix) else "save them as JPEG, named"
         mend = (
-            f"{verb} by {video.digits} digits counted from {video.first_frame}: "
-            f"{shown} is {_name(video, min(listed))} and so on"
+            "copy the frames between the labelled ones too, or set data.missing_neighbors=repeat"
+            if needs.level == "problem"
+            else "the labelled frame itself stands in for it (data.missing_neighbors=repeat)"
         )
-        yield Finding("misnumbered-frames", str(folder), found, mend)
-    else:
-        found = f"listed in {video.source}, but not on disk"
-        mend = "copy the frame again from the data set"
-        yield Finding("missing-frame", str(first), found, mend, count=len(missing))
+        where = str(self._file(missing[0]))
+        yield Finding("missing-neighbor", where, found, mend, needs.level, count=len(missing))
 
+    def unreadable(self) -> Iterator[Finding]:
+        broken = sorted(number for number, facts in self.on_disk.items() if facts.fault)
+        if broken:
+            found, _, mend = (self.on_disk[broken[0]].fault or "").rpartition("; ")
+            where = str(self._file(broken[0]))
+            yield Finding("unreadable-frame", where, found, mend, count=len(broken))
 
-def _check_neighbors(
-    video: AnnotationFacts,
-    folder: Path,
-    listed: set[int],
-    on_disk: dict[int, FrameFacts],
-    needs: NeighborNeeds,
-) -> Iterator[Finding]:
-    """Look for neighbours that the file does not list; listed ones are reported anyway."""
-    clip = range(video.first_frame, video.first_frame + video.num_frames)
-    needed = {
-        number
-        for center in video.labelled or video.frames
-        for number in range(center.number - needs.max_gap, center.number + needs.max_gap + 1)
-        if number in clip
-    }
-    missing = sorted(needed - listed - on_disk.keys())
-    if not missing:
-        return
-    found = (
-        f"a neighbour of a labelled frame is not on disk, which holds {len(on_disk)} of the "
-        f"{video.num_frames} frames of the clip"
-    )
-    mend = (
-        "copy the frames between the labelled ones too, or set data.missing_neighbors=repeat"
-        if needs.level == "problem"
-        else "the labelled frame itself stands in for it (data.missing_neighbors=repeat)"
-    )
-    where = str(folder / _name(video, missing[0]))
-    yield Finding("missing-neighbor", where, found, mend, needs.level, count=len(missing))
+    def of_other_sizes(self) -> Iterator[Finding]:
+        sizes = {n: facts.image_wh for n, facts in self.on_disk.items() if facts.image_wh}
+        if not sizes:
+            return
+        known = self.video.image_wh
+        expected = known or Counter(sizes.values()).most_common(1)[0][0]
+        origin = self.video.source if known else "other frames of the video"
+        odd = sorted(n for n, size in sizes.items() if sizes_differ(size, expected))
+        if odd:
+            width, height = sizes[odd[0]]
+            found = f"{width}x{height} pixels, but {expected[0]}x{expected[1]} by {origin}"
+            mend = "restore the original frames, or correct width and height with boxes and joints"
+            yield Finding("frame-size", str(self._file(odd[0])), found, mend, count=len(odd))
 
-
-def _check_files(
-    video: AnnotationFacts, folder: Path, on_disk: dict[int, FrameFacts]
-) -> Iterator[Finding]:
-    broken = sorted(number for number, facts in on_disk.items() if facts.fault)
-    if broken:
-        found, _, mend = (on_disk[broken[0]].fault or "").rpartition("; ")
-        where = str(folder / _name(video, broken[0]))
-        yield Finding("unreadable-frame", where, found, mend, count=len(broken))
-    sizes = {n: facts.image_wh for n, facts in on_disk.items() if facts.image_wh is not None}
-    if not sizes:
-        return
-    expected = video.image_wh or Counter(sizes.values()).most_common(1)[0][0]
-    origin = video.source if video.image_wh else "other frames of the video"
-    odd = sorted(n for n, size in sizes.items() if sizes_differ(size, expected))
-    if odd:
-        size = sizes[odd[0]]
-        found = f"{size[0]}x{size[1]} pixels, but {expected[0]}x{expected[1]} by {origin}"
-        mend = "restore the original frames, or correct width and height with boxes and joints"
-        where = str(folder / _name(video, odd[0]))
-        yield Finding("frame-size", where, found, mend, count=len(odd))
-
-
-def _check_more(video: AnnotationFacts, folder: Path, suffix: str) -> Iterator[Finding]:
-    count = len(list_folder(folder, suffix))
-    if count > video.num_frames:
-        found = f"{count} frames on disk, but a clip of {video.num_frames} in {video.source}"
-        mend = "frames beyond the clip are not used; correct nframes if they belong to it"
-        yield Finding("more-frames", str(folder), found, mend, level="note")
+    def too_many(self) -> Iterator[Finding]:
+        count, source = len(list_folder(self.folder, self.video.suffix)), self.video.source
+        if count > self.video.num_frames:
+            found = f"{count} frames on disk, but a clip of {self.video.num_frames} in {source}"
+            mend = "frames beyond the clip are not used; correct nframes if they belong to it"
+            yield Finding("more-frames", str(self.folder), found, mend, level="note")
