@@ -131,9 +131,35 @@ class TimmConfig(BackboneSection):
     """Start training from timm's own weights, which timm fetches."""
 
 
-class PrfConfig(Section):
+class _Replaceable(Section):
+    """A chain of residual-steps blocks, or what replaces it in Table 5."""
+
+    place: ClassVar[str]
+    replaced_by: str | None = None
+    blocks: Positive | None
+    channels: Positive | None
+
+    @model_validator(mode="after")
+    def _check_size(self) -> "_Replaceable":
+        sizes = {f"{self.place}.blocks": self.blocks, f"{self.place}.channels": self.channels}
+        absent = [key for key, value in sizes.items() if value is None]
+        if self.replaced_by is None and absent:
+            raise ValueError(f"{absent[0]} is null, expected an integer greater than 0")
+        present = {key: value for key, value in sizes.items() if value is not None}
+        if self.replaced_by is not None and present:
+            found = ", ".join(f"{key}={value}" for key, value in present.items())
+            nulls = " ".join(f"{key}=null" for key in present)
+            raise ValueError(
+                f"{self.place}.replaced_by={self.replaced_by} removes the module, but its size is "
+                f"set: {found}; set {nulls}, or keep the module with {self.place}.replaced_by=null"
+            )
+        return self
+
+
+class PrfConfig(_Replaceable):
     """Pose Residual Fusion: a chain of residual-steps blocks, or what replaces it in Table 5."""
 
+    place = "model.prf"
     replaced_by: Literal["sum_conv"] | None = None
     """sum_conv: the sum of the residuals and a 3x3 convolution; blocks and channels are null."""
     blocks: Positive | None = 2
@@ -142,45 +168,17 @@ class PrfConfig(Section):
     second_residual: Literal["cur_minus_next", "next_minus_cur"] = "cur_minus_next"
     """Sign of the residual to the next frame: as released, or as the paper's Eq. 4 has it."""
 
-    @model_validator(mode="after")
-    def _check_replaced(self) -> "PrfConfig":
-        _check_size_of_replaced("model.prf", self.replaced_by, self.blocks, self.channels)
-        return self
 
-
-class PtmConfig(Section):
+class PtmConfig(_Replaceable):
     """Pose Temporal Merger: a chain of residual-steps blocks, or what replaces it in Table 5."""
 
+    place = "model.ptm"
     replaced_by: Literal["sum_conv", "current"] | None = None
     """sum_conv: the sum of the frames' heatmaps and a 3x3 convolution; current: the heatmaps of
     the current frame as they are; with either, blocks and channels are null."""
     blocks: Positive | None = 1
     channels: Positive | None = 17
     """Output channels, the maps that the correction resamples; one per joint in the release."""
-
-    @model_validator(mode="after")
-    def _check_replaced(self) -> "PtmConfig":
-        _check_size_of_replaced("model.ptm", self.replaced_by, self.blocks, self.channels)
-        return self
-
-
-def _check_size_of_replaced(
-    section: str, replaced_by: str | None, blocks: int | None, channels: int | None
-) -> None:
-    sizes = {f"{section}.blocks": blocks, f"{section}.channels": channels}
-    if replaced_by is None:
-        absent = [key for key, value in sizes.items() if value is None]
-        if absent:
-            raise ValueError(f"{absent[0]} is null, expected an integer greater than 0")
-        return
-    present = {key: value for key, value in sizes.items() if value is not None}
-    if present:
-        found = ", ".join(f"{key}={value}" for key, value in present.items())
-        nulls = " ".join(f"{key}=null" for key in present)
-        raise ValueError(
-            f"{section}.replaced_by={replaced_by} removes the module, but its size is set: "
-            f"{found}; set {nulls}, or keep the module with {section}.replaced_by=null"
-        )
 
 
 class FusionConfig(Section):
