@@ -187,15 +187,12 @@ def distinct_crops(
     crops: list[Tensor] = []
     places = [torch.zeros(group.shape[:2], dtype=torch.int64) for group in frames]
     for row, frame in itertools.product(*map(range, frames[0].shape[:2])):
-        known: list[int] = []  # crops of this person at this place in the clip
+        known: dict[bytes, int] = {}  # crops of this person at this place in the clip
         for group, wanted, place in zip(frames, needed, places, strict=True):
-            if not wanted[frame]:
-                continue
-            crop = group[row, frame]
-            same = [number for number in known if torch.equal(crops[number], crop)]
-            if not same:
-                same = [len(crops)]
-                known.append(len(crops))
-                crops.append(crop)
-            place[row, frame] = same[0]
+            if wanted[frame]:
+                crop = group[row, frame]
+                number = known.setdefault(crop.numpy().tobytes(), len(crops))
+                if number == len(crops):
+                    crops.append(crop)
+                place[row, frame] = number
     return torch.stack(crops), places

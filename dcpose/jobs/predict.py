@@ -7,10 +7,7 @@ from pathlib import Path
 
 import torch
 
-from dcpose.build.data import (
-    build_skeleton,
-    read_people,
-)
+from dcpose.build.data import build_skeleton, read_people
 from dcpose.build.inference import build_predictor, build_stream
 from dcpose.build.runtime import Network
 from dcpose.config.data import Split

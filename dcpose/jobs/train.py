@@ -9,13 +9,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from dcpose.build.data import (
-    read_people,
-)
-from dcpose.build.inference import (
-    build_stream,
-    resolve_test_precision,
-)
+from dcpose.build.data import read_people
+from dcpose.build.inference import build_stream, resolve_test_precision
 from dcpose.build.model import build_model, build_model_to_train
 from dcpose.build.training import (
     build_source,
