@@ -6,15 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
 from dcpose.build.model import build_without_memory
 from dcpose.config.layers import Layer, read_overrides
 from dcpose.config.loading import load_config, parse_config
 from dcpose.config.schema import Config
 from dcpose.models.interface import TemporalModel
 from dcpose.weights.hub import local_weights, zoo_entry
-from dcpose.weights.layouts.layout import Layout
 from dcpose.weights.loading import COUNTER, ReadWeights, check_fit, read_named_weights
 from dcpose.weights.recognise import config_of, settings_of, unknown_of
 from dcpose.weights.strict import WeightsMismatchError
@@ -25,21 +22,13 @@ class Inspection:
     """A file of weights, compared with the network that its names and shapes tell.
 
     Attributes:
-        path: the file.
-        layout: how it names its entries.
-        state: entries under our names.
-        left_out: names in the file of entries that are no part of our networks.
-        without: beginnings of our names that files like this cannot have.
+        weights: what was read.
         config: config keys and values of the network.
-        notes: remarks, in words.
+        notes: remarks, in words, those of the reading among them.
         problem: what would not load, in one line; None if everything is as it should be.
     """
 
-    path: Path
-    layout: Layout
-    state: dict[str, Tensor]
-    left_out: tuple[str, ...]
-    without: tuple[str, ...]
+    weights: ReadWeights
     config: dict[str, Any]
     notes: tuple[str, ...]
     problem: str | None
@@ -48,7 +37,8 @@ class Inspection:
     def num_parameters(self) -> int:
         """Numbers that training changes: without BatchNorm's statistics and counters."""
         statistics = ("running_mean", "running_var", COUNTER)
-        return sum(t.numel() for name, t in self.state.items() if not name.endswith(statistics))
+        state = self.weights.named.state
+        return sum(t.numel() for name, t in state.items() if not name.endswith(statistics))
 
 
 def inspect_weights(path: str | Path) -> Inspection:
@@ -74,16 +64,7 @@ def inspect_weights(path: str | Path) -> Inspection:
         notes += tuple(check_fit(named, wanted, path)[1])
     except WeightsMismatchError as error:
         problem = str(error)
-    return Inspection(
-        path=path,
-        layout=named.layout,
-        state=named.state,
-        left_out=named.left_out,
-        without=weights.without,
-        config=config,
-        notes=notes + unknown_of(settings),
-        problem=problem,
-    )
+    return Inspection(weights, config, notes + unknown_of(settings), problem)
 
 
 def network_of(config: dict[str, Any]) -> TemporalModel:

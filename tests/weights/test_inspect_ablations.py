@@ -66,8 +66,8 @@ def test_files_load_and_tell_what_they_are(overrides, told, tmp_path):
     assert inspection.problem is None
     assert inspection.config["model.name"] == "dcpose"
     assert told.items() <= inspection.config.items()
-    expected = {name: tensor.shape for name, tensor in inspection.state.items()}
-    rebuilt = network_of(config_of(settings_of(inspection.state))).state_dict()
+    expected = {name: tensor.shape for name, tensor in inspection.weights.named.state.items()}
+    rebuilt = network_of(config_of(settings_of(inspection.weights.named.state))).state_dict()
     assert {name: tensor.shape for name, tensor in rebuilt.items()} == expected
 
 

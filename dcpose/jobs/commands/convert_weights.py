@@ -103,7 +103,8 @@ def convert(src: Path, dst: Path, source: str, sha256: str | None) -> dict[str, 
     if dst.exists() and src.exists() and dst.samefile(src):
         raise ValueError(f"SRC and DST are the same file, {src}; name another DST")
     inspection = inspect_weights(src)
-    layout = inspection.layout
+    read = inspection.weights
+    layout = read.named.layout
     if source not in ("auto", layout.source):
         raise ValueError(
             f"{src} has the layout of {layout.title}, expected {source}; use --from {layout.source}"
@@ -113,9 +114,11 @@ def convert(src: Path, dst: Path, source: str, sha256: str | None) -> dict[str, 
     source_hash = check_hash(src, sha256)
     state = {
         name: tensor.clone(memory_format=torch.contiguous_format)  # entries may share memory
-        for name, tensor in inspection.state.items()
+        for name, tensor in read.named.state.items()
     }
-    _save(state, dst, {WITHOUT: ",".join(inspection.without)} if inspection.without else {})
+    without = {WITHOUT: ",".join(read.without)} if read.without else {}
+    with replacing(dst) as temporary:
+        save_file(state, temporary, {"format": "pt", **without})
     card = card_of(inspection, source_hash, dst, len(state))
     write_text(card_path(dst), json.dumps(card, indent=1) + "\n")
     return card
@@ -130,6 +133,7 @@ def card_of(
     inspection: Inspection, source_hash: str, dst: Path, num_tensors: int
 ) -> dict[str, Any]:
     """Return what a card says about the converted file `dst`."""
+    path, layout = inspection.weights.path, inspection.weights.named.layout
     return {
         "format": CARD_FORMAT,
         "file": dst.name,
@@ -137,37 +141,37 @@ def card_of(
         "bytes": dst.stat().st_size,
         "tensors": num_tensors,
         "source": {
-            "file": inspection.path.name,
+            "file": path.name,
             "sha256": source_hash,
-            "bytes": inspection.path.stat().st_size,
-            "layout": inspection.layout.title,
+            "bytes": path.stat().st_size,
+            "layout": layout.title,
         },
         "config": inspection.config,
         "configs": fitting_configs(inspection.config),
-        "image_channels": inspection.layout.colours,
-        "without": list(inspection.without),
+        "image_channels": layout.colours,
+        "without": list(inspection.weights.without),
         "left_out": _left_out(inspection),
         "notes": list(inspection.notes),
-        "licence": inspection.layout.terms,
+        "licence": layout.terms,
         "versions": _versions(),
     }
 
 
 def describe(inspection: Inspection, file_hash: str) -> str:
     """Return the text that --inspect prints."""
-    config = inspection.config
+    config, path, named = inspection.config, inspection.weights.path, inspection.weights.named
     left_out = _left_out(inspection)
     lines = {
-        "file": f"{inspection.path}, {inspection.path.stat().st_size} bytes, SHA-256 {file_hash}",
-        "layout": f"{inspection.layout.title}: {len(inspection.state)} tensors, "
+        "file": f"{path}, {path.stat().st_size} bytes, SHA-256 {file_hash}",
+        "layout": f"{named.layout.title}: {len(named.state)} tensors, "
         f"{inspection.num_parameters} parameters",
         "config": " ".join(f"{key}={_as_override(value)}" for key, value in config.items()),
         "fits": ", ".join(fitting_configs(config)) or "no config that is shipped",
         "loads as": _ways_to_load(inspection),
-        "images": inspection.layout.colours,
+        "images": named.layout.colours,
         "left out": ", ".join(f"{n} x {part}" for part, n in left_out.items()) or "nothing",
         "notes": "; ".join(inspection.notes) or "none",
-        "licence": inspection.layout.terms,
+        "licence": named.layout.terms,
         "problem": inspection.problem or "none",
     }
     return "\n".join(f"{label:<9} {text}" for label, text in lines.items())
@@ -204,18 +208,13 @@ def _agrees(key: str, shipped: Any, found: Any) -> bool:  # noqa: ANN401 - confi
 def _ways_to_load(inspection: Inspection) -> str:
     if inspection.problem:
         return "nothing, see problem"
-    anew = ", its output layer is initialised anew" if inspection.without else ""
-    whole = [] if inspection.without else ["--weights"]
+    anew = ", its output layer is initialised anew" if inspection.weights.without else ""
+    whole = [] if inspection.weights.without else ["--weights"]
     return "; ".join([*whole, f"model.backbone.weights{anew}"])
 
 
 def _left_out(inspection: Inspection) -> dict[str, int]:
-    return dict(Counter(name.split(".")[0] for name in inspection.left_out))
-
-
-def _save(state: dict[str, torch.Tensor], dst: Path, metadata: dict[str, str]) -> None:
-    with replacing(dst) as temporary:
-        save_file(state, temporary, {"format": "pt", **metadata})
+    return dict(Counter(name.split(".")[0] for name in inspection.weights.named.left_out))
 
 
 def _as_override(value: object) -> str:
