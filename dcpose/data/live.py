@@ -39,18 +39,18 @@ def live_clips(images: Iterable[np.ndarray], options: ClipOptions) -> Iterator[L
     window: dict[int, np.ndarray] = {}
     cur = 0
     error: Exception | None = None
-    for number, image in enumerate(_until_error(images)):
-        if isinstance(image, Exception):
-            error = image
-            break
-        if window and image.shape != next(iter(window.values())).shape:
-            yield from (_clip(n, window, options) for n in range(cur, number))
-            window, cur = {}, number
-        window[number] = image
-        if number - cur >= after:
-            yield _clip(cur, window, options)
-            window.pop(cur - before, None)
-            cur += 1
+    try:
+        for number, image in enumerate(images):
+            if window and image.shape != next(iter(window.values())).shape:
+                yield from (_clip(n, window, options) for n in range(cur, number))
+                window, cur = {}, number
+            window[number] = image
+            if number - cur >= after:
+                yield _clip(cur, window, options)
+                window.pop(cur - before, None)
+                cur += 1
+    except Exception as raised:
+        error = raised
     yield from (_clip(n, window, options) for n in window if n >= cur)
     if error is not None:
         raise error
@@ -59,10 +59,3 @@ def live_clips(images: Iterable[np.ndarray], options: ClipOptions) -> Iterator[L
 def _clip(cur: int, window: dict[int, np.ndarray], options: ClipOptions) -> LiveClip:
     clip = choose_clip(cur, window.keys(), options)
     return LiveClip(clip, tuple(window[number] for number in clip.numbers))
-
-
-def _until_error(images: Iterable[np.ndarray]) -> Iterator[np.ndarray | Exception]:
-    try:
-        yield from images
-    except Exception as error:
-        yield error
