@@ -45,10 +45,16 @@ def build_train_loader(cfg: Config, device: torch.device | None = None) -> DataL
         cfg: see `load_config`.
         device: where batches go; memory is page-locked for CUDA.
     """
+    return _loader(cfg, _training_clips(cfg), device, cfg.data.workers)
+
+
+def _loader(
+    cfg: Config, clips: PoseTrackClips | MixedClips, device: torch.device | None, workers: int
+) -> DataLoader[ClipBatch]:
     return make_train_loader(
-        _training_clips(cfg),
+        clips,
         batch_size=cfg.train.batch_size,
-        workers=cfg.data.workers,
+        workers=workers,
         seed=cfg.seed,
         rank=rank(),
         world_size=world_size(),
@@ -138,16 +144,8 @@ def _loader_of_kept(
     if rank() == 0:
         kept.fill(dataset, encode, cfg.train.batch_size, cfg.data.workers, with_progress)
     barrier()
-    return make_train_loader(
-        kept.clips(dataset.people, model.used),  # type: ignore[arg-type]  # same length and keys
-        batch_size=cfg.train.batch_size,
-        workers=0,  # rows of a memory map: nothing to decode
-        seed=cfg.seed,
-        rank=rank(),
-        world_size=world_size(),
-        pin_memory=device.type == "cuda",
-        group_frames=cfg.data.group_frames,
-    )
+    clips: Any = kept.clips(dataset.people, model.used)  # of the same length and keys
+    return _loader(cfg, clips, device, workers=0)  # rows of a memory map: nothing to decode
 
 
 def _key(
