@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from typing import cast
 
@@ -116,19 +117,19 @@ def make_train_loader(
     )
 
 
+@dataclass(frozen=True, eq=False)
 class EpochBatches:
     """The batches of an epoch, or of what is left of it; nothing is decoded for skipped ones.
 
-    Args:
+    Attributes:
         loader: from `make_train_loader`.
         epoch: which, counted from 0.
         skip: how many batches to leave out at its start.
     """
 
-    def __init__(self, loader: DataLoader[ClipBatch], epoch: int, skip: int = 0) -> None:
-        self.loader = loader
-        self.epoch = epoch
-        self.skip = skip
+    loader: DataLoader[ClipBatch]
+    epoch: int
+    skip: int = 0
 
     def __len__(self) -> int:
         """Number of batches."""

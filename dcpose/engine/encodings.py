@@ -144,15 +144,15 @@ def _looked_at(used: Sequence[slice], num_frames: int) -> list[bool]:
     return [frame in looked_at for frame in range(num_frames)]
 
 
+@dataclass(eq=False)
 class SharedBatches:
     """The batches of one of several models for one epoch, see `shared_batches`."""
 
-    def __init__(self, rounds: Iterator[_Round], group: int, used: slice, length: int) -> None:
-        self._rounds = rounds
-        self._group = group
-        self._used = used
-        self._length = length
-        self._taken: deque[_Round] = deque()  # whose batches wait for `load`
+    _rounds: Iterator[_Round]
+    _group: int
+    _used: slice
+    _length: int
+    _taken: deque[_Round] = field(default_factory=deque)  # whose batches wait for `load`
 
     def __len__(self) -> int:
         """Number of batches."""

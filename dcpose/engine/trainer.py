@@ -9,6 +9,7 @@ import logging
 import math
 import signal
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -58,10 +59,11 @@ Load = Callable[[ClipBatch, torch.device], ClipBatch]
 """See `TrainingSource.load`."""
 
 
+@dataclass(eq=False, kw_only=True)
 class Trainer:
     """Trains a model, validates it, and writes logs and checkpoints.
 
-    Args:
+    Attributes:
         state: model, optimizer and schedule.
         loss: see `SupervisedModel`.
         encode_targets: makes targets (B, J, h, w) and weights (B, J) of a batch on its device.
@@ -75,29 +77,19 @@ class Trainer:
             in eval mode; returns named (H, W, 3) uint8 RGB pictures for the loggers.
     """
 
-    def __init__(
-        self,
-        *,
-        state: TrainingState,
-        loss: nn.Module,
-        encode_targets: Callable[[ClipBatch], tuple[Tensor, Tensor]],
-        source: TrainingSource,
-        validate: Callable[[nn.Module], Mapping[str, float]],
-        run: Run,
-        settings: TrainSettings,
-        draw: Callable[[nn.Module], Mapping[str, np.ndarray]] | None = None,
-    ) -> None:
-        self.state = state
-        self.encode_targets = encode_targets
-        self.source = source
-        self.validate = validate
-        self.run = run
-        self.settings = settings
-        self.draw = draw
-        self.supervised = wrap_model(
-            SupervisedModel(state.model, loss, settings.dtype), state.device
-        )
-        self.guard = FiniteGuard(settings.nonfinite_limit)
+    state: TrainingState
+    loss: nn.Module
+    encode_targets: Callable[[ClipBatch], tuple[Tensor, Tensor]]
+    source: TrainingSource
+    validate: Callable[[nn.Module], Mapping[str, float]]
+    run: Run
+    settings: TrainSettings
+    draw: Callable[[nn.Module], Mapping[str, np.ndarray]] | None = None
+
+    def __post_init__(self) -> None:
+        supervised = SupervisedModel(self.state.model, self.loss, self.settings.dtype)
+        self.supervised = wrap_model(supervised, self.state.device)
+        self.guard = FiniteGuard(self.settings.nonfinite_limit)
         self.meter = EpochMeter(self.guard)  # of the epoch at work
         self.stop = StopRequest()  # nobody's, until a job sets one that catches signals
         self.agreement = Agreement()

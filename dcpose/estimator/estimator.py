@@ -99,7 +99,7 @@ class PoseEstimator:
             skeleton=self.skeleton,
             batch_size=self.config.test.batch_size,
             oks_nms=self.config.test.oks_nms,
-            detector=make,
+            make_detector=make,
             stopwatch=stopwatch or Stopwatch(),
         )
 

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cached_property
 
 import numpy as np
 
@@ -82,37 +83,31 @@ class TrackingOptions:
             )
 
 
+@dataclass(eq=False)
 class LivePoses:
     """Finds the poses of running videos.
 
-    Args:
+    Attributes:
         predict: clips to poses, in order; `build.build_predictor`.
         options: the clips that the network sees.
         skeleton: of the J joints.
         batch_size: most clips in one pass of the network.
         oks_nms: drop poses that resemble a better one more than this OKS; None drops none.
-        detector: finds people where no boxes are given; made when it is first needed.
+        make_detector: makes what finds people where no boxes are given; called once, if at all.
         stopwatch: takes the time of each stage.
     """
 
-    def __init__(
-        self,
-        predict: Callable[[Iterable[ClipBatch]], Iterator[PosePrediction]],
-        options: ClipOptions,
-        skeleton: Skeleton,
-        batch_size: int,
-        oks_nms: float | None,
-        detector: Callable[[], PersonDetector],
-        stopwatch: Stopwatch,
-    ) -> None:
-        self._predict = predict
-        self._options = options
-        self._skeleton = skeleton
-        self._batch_size = batch_size
-        self._oks_nms = oks_nms
-        self._make_detector = detector
-        self._detector: PersonDetector | None = None
-        self.stopwatch = stopwatch
+    predict: Callable[[Iterable[ClipBatch]], Iterator[PosePrediction]]
+    options: ClipOptions
+    skeleton: Skeleton
+    batch_size: int
+    oks_nms: float | None
+    make_detector: Callable[[], PersonDetector]
+    stopwatch: Stopwatch
+
+    @cached_property
+    def _detector(self) -> PersonDetector:
+        return self.make_detector()
 
     def run(
         self,
@@ -135,10 +130,10 @@ class LivePoses:
         """
         tracking = tracking or TrackingOptions()
         follows = tracking.track or tracking.smooth or tracking.detect_every > 1
-        tracker = PoseTracker(self._skeleton) if follows else None
+        tracker = PoseTracker(self.skeleton) if follows else None
         smoother = PoseSmoother() if tracking.smooth else None
         waiting: deque[VideoFrame] = deque()
-        clips = live_clips(self._images(frames, waiting), self._options)
+        clips = live_clips(self._images(frames, waiting), self.options)
         for chunk in groups_of(clips, tracking.frames_at_once, finish_before_error=True):
             group = [waiting.popleft() for _ in chunk]
             boxes = [self._boxes(frame, boxes_of, tracking, tracker) for frame in group]
@@ -151,7 +146,7 @@ class LivePoses:
                     time,
                     frame.image,
                     people,
-                    self._skeleton,
+                    self.skeleton,
                     frame.ticks,
                     frame.duration,
                 )
@@ -174,10 +169,9 @@ class LivePoses:
             return given
         if tracker is not None and frame.index % tracking.detect_every:
             return _usable(Boxes(*tracker.predict_boxes(frame.index)), frame)
-        if self._detector is None:
-            self._detector = self._make_detector()
+        detector = self._detector  # loading it is no part of detecting
         with self.stopwatch.measure("detect"):
-            return _usable(Boxes(*self._detector(frame.image)), frame)
+            return _usable(Boxes(*detector(frame.image)), frame)
 
     def _people(
         self, frames: Sequence[VideoFrame], clips: Sequence[LiveClip], boxes: Sequence[Boxes]
@@ -185,25 +179,25 @@ class LivePoses:
         """Yield the people of each of some frames, which go through the network together."""
         with self.stopwatch.measure("crop"):
             samples = [
-                cut_clip(person, clip.clip, clip.frames, self._options)
+                cut_clip(person, clip.clip, clip.frames, self.options)
                 for frame, clip, found in zip(frames, clips, boxes, strict=True)
                 for person in _records(frame, found)
             ]
         with self.stopwatch.measure("network"):
-            starts = range(0, len(samples), self._batch_size)
+            starts = range(0, len(samples), self.batch_size)
             batches = (
-                ClipBatch.stack(samples[start : start + self._batch_size]) for start in starts
+                ClipBatch.stack(samples[start : start + self.batch_size]) for start in starts
             )
-            poses = iter(list(self._predict(batches)))
+            poses = iter(list(self.predict(batches)))
         for found in boxes:
             # boxes go out as they came in, also where they were cut to the image
             here = [
                 replace(pose, person=replace(pose.person, box_xywh=box))
                 for box, pose in zip(found.xywh, poses, strict=False)
             ]
-            if self._oks_nms is not None and here:
-                here = suppress_duplicates(here, self._oks_nms, self._skeleton)
-            yield _as_arrays(here, self._skeleton.num_joints)
+            if self.oks_nms is not None and here:
+                here = suppress_duplicates(here, self.oks_nms, self.skeleton)
+            yield _as_arrays(here, self.skeleton.num_joints)
 
     def _followed(
         self,
