@@ -50,7 +50,8 @@ def check_changes(saved: Mapping[str, Any], current: Mapping[str, Any], origin: 
     """
     lines = config_differences(saved, current)
     both = flat_config(saved).keys() & flat_config(current).keys()
-    refused = [line for key, line in lines.items() if key in both and not _may_change(key)]
+    changeable = [key for key in lines if any(fnmatchcase(key, may) for may in MAY_CHANGE)]
+    refused = [lines[key] for key in lines if key in both and key not in changeable]
     if refused:
         raise CheckpointError(
             f"{origin}: with another {'; '.join(refused)} it would be another run; continue with "
@@ -73,7 +74,3 @@ def config_differences(saved: Mapping[str, Any], current: Mapping[str, Any]) -> 
     before, now, absent = flat_config(saved), flat_config(current), "(absent)"
     keys = [key for key in sorted(before.keys() | now.keys()) if before.get(key) != now.get(key)]
     return {key: f"{key}: {before.get(key, absent)} -> {now.get(key, absent)}" for key in keys}
-
-
-def _may_change(key: str) -> bool:
-    return any(fnmatchcase(key, pattern) for pattern in MAY_CHANGE)
