@@ -6,29 +6,14 @@ import base64
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from dcpose.evaluation.curves import PCKH_LIMITS, RECALL_STEPS, Curves
 from dcpose.evaluation.evaluator import GROUP_TITLES
 from dcpose.report import charts
 from dcpose.report.page import Chart, Sweep
+from dcpose.report.results import Protocol
 from dcpose.report.run_files import RunRecord
 from dcpose.report.tables import Table
-
-_PROTOCOL_NAMES = {
-    "min_box_score": "least box score",
-    "flip": "flip test",
-    "oks_nms": "OKS-NMS",
-    "crop_wh": "crop",
-    "affine": "crop's affine",
-    "clip_frames": "frames seen",
-    "max_gap": "T",
-    "neighbors": "neighbours",
-    "num_videos": "videos",
-    "num_frames": "frames",
-    "num_boxes": "people",
-    "weights_hash": "weights' hash",
-}
 
 
 def check_comparable(runs: Sequence[RunRecord]) -> None:
@@ -61,12 +46,15 @@ def groups_of(run: RunRecord) -> dict[str, float | None]:
 
 
 def protocol_line(run: RunRecord) -> str:
-    """Return what the AP was measured under, in words."""
+    """Return what the AP was measured under, in the words of `Protocol`.
+
+    Another version's protocol, which has other parts, is told by their names and values.
+    """
     protocol = run.results.get("protocol", {})
-    return " · ".join(
-        f"{_PROTOCOL_NAMES.get(name, name.replace('_', ' '))}: {_plain(value)}"
-        for name, value in protocol.items()
-    )
+    try:
+        return Protocol(**protocol).line()
+    except TypeError:
+        return " · ".join(f"{key.replace('_', ' ')}: {part}" for key, part in protocol.items())
 
 
 def make_charts(runs: Sequence[RunRecord], curves: Mapping[str, Curves]) -> list[Chart]:
@@ -152,15 +140,3 @@ def read_sweep(folder: Path) -> Sweep:
 
 def _number(value: float | None) -> float:
     return math.nan if value is None else float(value)
-
-
-def _plain(value: Any) -> str:  # noqa: ANN401 - a value of JSON
-    if value is None:
-        return "none"
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    if isinstance(value, list):
-        return "x".join(map(str, value))
-    return (
-        str(value).replace("_", " ") if isinstance(value, str) and "/" not in value else str(value)
-    )

@@ -1,5 +1,7 @@
 """Tables and charts of runs."""
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +10,7 @@ import pytest
 from dcpose.evaluation.curves import PCKH_LIMITS, RECALL_STEPS, Curves
 from dcpose.report.assemble import check_comparable, make_charts, protocol_line
 from dcpose.report.comparison import Model, group_table, subset_comparison
+from dcpose.report.results import Protocol
 from dcpose.report.run_files import RunRecord
 
 
@@ -50,10 +53,22 @@ def test_subsets_are_columns_with_their_number_of_people():
 
 
 def test_protocol_in_words():
-    line = protocol_line(
-        run(protocol={"flip": False, "oks_nms": None, "crop_wh": [64, 96], "boxes": "ground truth"})
-    )
-    assert line == "flip test: off · OKS-NMS: none · crop: 64x96 · boxes: ground truth"
+    protocol = Protocol(
+        annotations="gt", metric="PCKh", boxes="ground truth", min_box_score=None,
+        joint_score="heatmap", flip=False, oks_nms=None, decoding="argmax", precision="fp32",
+        crop_wh=(64, 96), clip_frames=3, max_gap=1, num_videos=2, num_frames=3,
+        num_boxes=4, weights="best.pt", weights_hash="abcd",
+    )  # fmt: skip
+    on_disk = json.loads(json.dumps(asdict(protocol)))
+    line = protocol_line(run(protocol=on_disk))
+    assert line == protocol.line()
+    parts = line.split(" · ")
+    assert {"flip: off", "OKS-NMS: off", "crop 64x96", "boxes: ground truth (4)"} <= set(parts)
+
+
+def test_protocol_of_another_version_is_told_all_the_same():
+    line = protocol_line(run(protocol={"joint_score": "heatmap", "crop_wh": [64, 96]}))
+    assert line == "joint score: heatmap · crop wh: [64, 96]"
 
 
 def test_charts_follow_the_data():
