@@ -23,7 +23,7 @@ class _Reading:
     value: Tensor
     people: list[PersonRecord]
     step: int
-    is_loss: bool
+    what: str
 
 
 @dataclass(frozen=True)
@@ -90,25 +90,20 @@ class EpochMeter:
         meter._epoch_start -= state["epoch_s"]
         return meter
 
-    def add(self, loss: Tensor, people: list[PersonRecord], step: int) -> None:
-        """Take the () mean loss of a batch of these people in step `step`.
+    def add(self, value: Tensor, people: list[PersonRecord], step: int, what: str = "loss") -> None:
+        """Take a value of step `step`, which has to be finite.
+
+        Args:
+            value: () the mean loss of a batch, which counts; or anything else.
+            people: of the batch or step.
+            step: counted from 1.
+            what: the value is: "loss", or what messages call it.
 
         Raises:
             NonFiniteLossError: at once on a CPU, where looking costs nothing.
         """
-        self._take(_Reading(loss.detach(), people, step, is_loss=True))
-
-    def add_norm(self, norm: Tensor, people: list[PersonRecord], step: int) -> None:
-        """Take the () norm of the gradients of a step with these people, which is only looked at.
-
-        Raises:
-            NonFiniteLossError: as `add`.
-        """
-        self._take(_Reading(norm, people, step, is_loss=False))
-
-    def _take(self, reading: _Reading) -> None:
-        self._unread.append(reading)
-        if reading.value.device.type == "cpu":
+        self._unread.append(_Reading(value.detach(), people, step, what))
+        if value.device.type == "cpu":
             self._collect()
 
     def time_waiting(self, items: Iterable[T]) -> Iterator[T]:
@@ -153,8 +148,7 @@ class EpochMeter:
         values = torch.stack([reading.value for reading in unread]).tolist()
         for value, reading in zip(values, unread, strict=True):
             if not math.isfinite(value):
-                what = "loss" if reading.is_loss else "gradient norm"
-                self._guard.note(reading.step, f"{what} is {value}", reading.people)
-            elif reading.is_loss:
+                self._guard.note(reading.step, f"{reading.what} is {value}", reading.people)
+            elif reading.what == "loss":
                 self._sum += value * len(reading.people)
                 self._clips += len(reading.people)

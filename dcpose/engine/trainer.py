@@ -232,7 +232,7 @@ class Trainer:
     def _allows(self, group: list[ClipBatch], norm: Tensor) -> bool:
         """Return whether a step of a group of batches, with a () gradient norm, may be taken."""
         people = [person for batch in group for person in batch.people]
-        self.meter.add_norm(norm, people, self.state.step)
+        self.meter.add(norm, people, self.state.step, "gradient norm")
         return self.guard.allows(norm, self.state.optimizer)
 
     def _log_step(self, done: int, steps: int) -> None:
