@@ -5,6 +5,8 @@ pixels of heatmaps or features.
 """
 
 from abc import abstractmethod
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import ClassVar, Literal, NamedTuple
 
 import torch
@@ -116,9 +118,11 @@ class TemporalModel(nn.Module):
         clip: the frames that the model wants in training and at test.
         used: which of the frames of a clip are encoded.
         encodes: what a frame is encoded to.
+        takes: numbers of frames that `encode` takes, and which they are; empty for any.
     """
 
     clip: ClipSpec
+    takes: ClassVar[Mapping[int, str]] = MappingProxyType({})
     used: slice = slice(None)
     encodes: ClassVar[Encoding] = "heatmaps"
 
@@ -173,7 +177,14 @@ class TemporalModel(nn.Module):
 
         Returns:
             (B, F', C, h, w) of the F' frames in `used`.
+
+        Raises:
+            ValueError: for another number of frames than the model takes.
         """
+        if frames.dim() != 5 or (self.takes and frames.shape[1] not in self.takes):
+            known = [f"(B, {n}, 3, H, W), {which}" for n, which in self.takes.items()]
+            expected = "; or ".join(known) or "(B, F, 3, H, W)"
+            raise ValueError(f"frames must be {expected}; got {tuple(frames.shape)}")
         images = frames[:, self.used]
         return self.image_encoder()(images.flatten(0, 1)).unflatten(0, tuple(images.shape[:2]))
 

@@ -7,6 +7,7 @@ them the current frame is number F // 2.
 """
 
 from collections.abc import Sequence
+from types import MappingProxyType
 
 import torch
 from torch import Tensor, nn
@@ -99,6 +100,7 @@ class PoseWarper(TemporalModel):
     """
 
     clip = ClipSpec(training="support", test=tuple(range(-REACH, REACH + 1)))
+    takes = MappingProxyType({2: "supporting and current", 5: "t-2 to t+2"})
 
     def __init__(self, backbone: Backbone, warper: HeatmapWarper) -> None:
         super().__init__(backbone)
@@ -107,19 +109,6 @@ class PoseWarper(TemporalModel):
     def init_head(self, generator: torch.Generator) -> None:
         """Initialise the warper as the release does."""
         self.warper.init(generator)
-
-    def encode(self, frames: Tensor) -> Tensor:
-        """Return heatmaps (B, F, J, h, w) of frames (B, F, 3, H, W).
-
-        Raises:
-            ValueError: if `frames` does not hold two or five frames.
-        """
-        if frames.dim() != 5 or frames.shape[1] not in (2, len(AGGREGATION)):
-            raise ValueError(
-                "frames must be (B, 2, 3, H, W), supporting and current, or (B, 5, 3, H, W), t-2 "
-                f"to t+2; got {tuple(frames.shape)}"
-            )
-        return super().encode(frames)
 
     def decode(self, encoded: Tensor, gaps: Tensor) -> Tensor:
         """Return heatmaps (B, J, h, w) of the current frame.

@@ -5,6 +5,7 @@ of frames is prev, cur, next; encoded frames leave out a neighbour that is not l
 """
 
 from collections.abc import Sequence
+from types import MappingProxyType
 from typing import Literal
 
 import torch
@@ -33,6 +34,7 @@ class DCPose(TemporalModel):
     """
 
     clip = ClipSpec(training="neighbors", test="neighbors")
+    takes = MappingProxyType({3: "prev, cur, next"})
 
     def __init__(
         self,
@@ -53,18 +55,6 @@ class DCPose(TemporalModel):
         self.used = frames_seen(neighbors)
         self.cur = 1 - self.used.start
         """Position of the current frame among encoded ones."""
-
-    def encode(self, frames: Tensor) -> Tensor:
-        """Return heatmaps (B, F, J, h, w) of the frames looked at, of (B, 3, 3, H, W).
-
-        Raises:
-            ValueError: if `frames` does not hold three frames.
-        """
-        if frames.dim() != 5 or frames.shape[1] != 3:
-            raise ValueError(
-                f"frames must be (B, 3, 3, H, W): prev, cur, next; got {tuple(frames.shape)}"
-            )
-        return super().encode(frames)
 
     def decode(self, encoded: Tensor, gaps: Tensor) -> Tensor:
         """Return corrected heatmaps (B, J, h, w) of initial ones (B, F, J, h, w), gaps (B, 2)."""
