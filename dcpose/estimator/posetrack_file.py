@@ -5,12 +5,11 @@ import json
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Any
 
 from dcpose.estimator.frame_result import FrameResult
 from dcpose.evaluation.calibration import Calibration
 from dcpose.files.writing import naming, replacing
-from dcpose.formats.posetrack.predictions import JointScore
+from dcpose.formats.posetrack.predictions import JointScore, compact
 from dcpose.skeleton import Skeleton
 
 _INFO = '{"info":'
@@ -52,8 +51,8 @@ class PoseTrackFile:
             self._finish = stack.pop_all()
         # the images come last in the file; until then they wait on disk, too
         self._images = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115
-        info = "{" if origin is None else f"{_INFO}{_text({'source': origin})},"
-        self._file.write(f'{info}"categories":{_text([category])},"annotations":[')
+        info = "{" if origin is None else f"{_INFO}{compact({'source': origin})},"
+        self._file.write(f'{info}"categories":{compact([category])},"annotations":[')
 
     def __enter__(self) -> "PoseTrackFile":
         return self
@@ -86,8 +85,8 @@ class PoseTrackFile:
         }
         with naming(self.path, self._unfinished):
             for number, entry in enumerate(entries, start=self.num_people):
-                self._file.write(("," if number else "") + _text(entry))
-            self._images.write(("," if self.num_frames else "") + _text(image))
+                self._file.write(("," if number else "") + compact(entry))
+            self._images.write(("," if self.num_frames else "") + compact(image))
         self.num_people += len(entries)
         self.num_frames += 1
 
@@ -113,7 +112,3 @@ def read_origin(path: Path) -> str | None:
     except ValueError:
         return None
     return info.get("source") if isinstance(info, dict) else None
-
-
-def _text(value: Any) -> str:  # noqa: ANN401 - anything that JSON can hold
-    return json.dumps(value, allow_nan=False, separators=(",", ":"))

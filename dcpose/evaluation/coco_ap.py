@@ -17,6 +17,7 @@ import numpy as np
 
 from dcpose.files.packages import require
 from dcpose.formats import fields
+from dcpose.formats.coco import person_category
 from dcpose.formats.coco_results import coco_results
 from dcpose.formats.posetrack.folders import json_files
 from dcpose.formats.posetrack.predictions import JointScore
@@ -167,13 +168,7 @@ def _people_of(
 
 def _restricted_truth(content: dict[str, Any], path: Path, skeleton: Skeleton) -> dict[str, Any]:
     """Return the annotations with the joints that COCO and the skeleton share."""
-    entries = fields.get_list(content, "categories", str(path))
-    people = [c for c in entries if isinstance(c, dict) and c.get("name") == "person"]
-    if len(people) != 1:
-        raise ValueError(f"{path}: 'categories': found {len(people)} named 'person', expected one")
-    where = f"{path}: category person"
-    number = fields.get_int(people[0], "id", where)
-    names = fields.get_texts(people[0], "keypoints", where)
+    number, names = person_category(content, path)
     shared = [n for n in names if n in skeleton.joint_names and n in COCO.joint_names]
     if not shared or len(set(names)) < len(names):
         raise ValueError(

@@ -97,7 +97,7 @@ def _people(
     content: dict[str, Any], path: Path, files: list[ImageFile], skeleton: Skeleton
 ) -> tuple[dict[int, list[tuple[np.ndarray, np.ndarray]]], Counter[str]]:
     """Return (4,) boxes and (J, 3) joints by image number, and how many were left out, and why."""
-    category, names = _person_category(content, path)
+    category, names = person_category(content, path)
     # the zero row appended below is what position -1, a joint that is not in the file, picks
     columns = [names.index(n) if n in names else -1 for n in skeleton.joint_names]
     if max(columns) < 0:
@@ -133,11 +133,15 @@ def _people(
     return people, skipped
 
 
-def _person_category(content: dict[str, Any], path: Path) -> tuple[int, list[str]]:
-    """Return the id and the joint names of the category `person`."""
+def person_category(content: dict[str, Any], path: Path) -> tuple[int, list[str]]:
+    """Return the id and the joint names of the category `person`.
+
+    Raises:
+        ValueError: if there is not one, or the names are no texts.
+    """
     where = f"{path}: categories"
     categories = fields.get_list(content, "categories", str(path))
     named = [c for c in categories if isinstance(c, dict) and c.get("name") == "person"]
     if len(named) != 1:
         raise ValueError(f"{where}: expected one named 'person', found {len(named)}")
-    return fields.get_int(named[0], "id", where), fields.get_list(named[0], "keypoints", where)
+    return fields.get_int(named[0], "id", where), fields.get_texts(named[0], "keypoints", where)

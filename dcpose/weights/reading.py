@@ -270,13 +270,23 @@ def _config_in(content: Any, path: Path) -> dict[str, Any] | None:  # noqa: ANN4
     own = isinstance(content, Mapping) and str(content.get("format", "")).startswith(OWN_FORMAT)
     if not own or not isinstance(content.get("config"), dict):
         return None
-    with zipfile.ZipFile(path) as archive:
-        damaged = archive.testzip()  # torch.load does not look
-    if damaged is not None:
-        raise ValueError(
-            f"{path} is damaged: the checksum of {damaged} is wrong; take another checkpoint"
-        )
+    try:
+        check_sums(path)
+    except zipfile.BadZipFile as error:
+        raise ValueError(f"{path} is damaged: {error}; take another checkpoint") from None
     return dict(content["config"])
+
+
+def check_sums(path: Path) -> None:
+    """Compare the checksums of a file's parts, at which `torch.load` does not look.
+
+    Raises:
+        zipfile.BadZipFile: if one is wrong.
+    """
+    with zipfile.ZipFile(path) as archive:
+        damaged = archive.testzip()
+    if damaged is not None:
+        raise zipfile.BadZipFile(f"the checksum of {damaged} is wrong")
 
 
 def _strip_prefixes(state: Mapping[str, Tensor], path: Path) -> tuple[dict[str, Tensor], list[str]]:

@@ -32,6 +32,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from dcpose.files.writing import replacing
+from dcpose.weights.reading import check_sums
 from dcpose.weights.strict import differences
 
 FORMAT = "dcpose-checkpoint-1"
@@ -113,7 +114,7 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise CheckpointError(f"{path}: no such checkpoint; a run writes checkpoints/last.pt")
     try:
-        _check_sums(path)
+        check_sums(path)
         content = torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, EOFError, OSError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else "it is empty"
@@ -180,14 +181,6 @@ def load_optimizer_state(optimizer: Optimizer, saved: Mapping[str, Any], origin:
             f"{origin}: optimizer state is for other parameters ({error}); use the config that "
             f"the checkpoint was made with"
         ) from error
-
-
-def _check_sums(path: Path) -> None:
-    """Compare the checksums of a file's parts, at which `torch.load` does not look."""
-    with zipfile.ZipFile(path) as archive:
-        damaged = archive.testzip()
-    if damaged is not None:
-        raise zipfile.BadZipFile(f"the checksum of {damaged} is wrong")
 
 
 def _link(existing: Path, name: Path) -> None:

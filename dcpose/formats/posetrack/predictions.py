@@ -144,13 +144,13 @@ def write_predictions(
     in_order = (pair for image_people in per_image.values() for pair in image_people)
     category = {"id": 1, "name": "person", "keypoints": list(skeleton.joint_names)}
     with replacing(path) as unfinished, unfinished.open("w", encoding="utf-8") as file:
-        file.write(f'{{"images":{_compact([dict(image) for image in images])},"annotations":[')
+        file.write(f'{{"images":{compact([dict(image) for image in images])},"annotations":[')
         # one by one: as objects, the people of a long video take far more than their poses
         for place, (track_id, person) in enumerate(in_order, start=1):
             entry = annotation_entry(person, skeleton, joint_score)
             file.write("," if place > 1 else "")
-            file.write(_compact({**entry, "id": place, "track_id": track_id}))
-        file.write(f'],"categories":{_compact([category])}}}')
+            file.write(compact({**entry, "id": place, "track_id": track_id}))
+        file.write(f'],"categories":{compact([category])}}}')
 
 
 def _check_ids(track_ids: list[int], path: Path) -> None:
@@ -166,10 +166,15 @@ def _check_ids(track_ids: list[int], path: Path) -> None:
 
 def write_json(path: Path, content: Mapping[str, Any] | Sequence[Any]) -> None:
     """Write compact JSON in one step: the file is the old one or the new one, never half of it."""
-    write_bytes(path, _compact(content).encode())
+    write_bytes(path, compact(content).encode())
 
 
-def _compact(content: Mapping[str, Any] | Sequence[Any]) -> str:
+def compact(content: Mapping[str, Any] | Sequence[Any]) -> str:
+    """Return JSON without spaces.
+
+    Raises:
+        ValueError: for NaN and infinity.
+    """
     return json.dumps(content, allow_nan=False, separators=(",", ":"))
 
 
