@@ -67,15 +67,14 @@ def split_by_condition(matching: Matching) -> dict[str, Detections]:
         frames = np.unique(annotated.frame_of[inside])
         # the -1 of nobody reads some person's entry, which is not used
         counts = np.where(owner >= 0, inside[owner], np.isin(predicted.frame_of, frames))
-        present = annotated.present[inside]
-        parts[name] = Detections(
-            present=predicted.present[counts],
-            scores=predicted.scores[counts],
-            hits=matching.hits[counts],
-            num_annotated=present.sum(axis=0),
-            num_people=int(present.any(axis=1).sum()),
-            num_frames=len(frames),
+        part = Matching(
+            annotated.keep(inside),
+            predicted.keep(counts),
+            matching.hits[counts],
+            matching.person_of[counts],
+            len(frames),
         )
+        parts[name] = part.detections()
     return parts
 
 
