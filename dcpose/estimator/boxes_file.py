@@ -84,13 +84,7 @@ def read_boxes(
 
 
 def _report(entries: list[Entry], source: FrameSource, min_box_score: float, path: Path) -> None:
-    """Say which boxes of the source are left out, and whether they look like boxes.
-
-    Args:
-        entries: the boxes of its frames.
-        source: whose frames.
-        min_box_score: see `read_boxes`.
-        path: the file.
+    """Say which boxes of a source's frames are left out, and whether they look like boxes.
 
     Raises:
         ValueError: if there are boxes, and none can be used.

@@ -101,13 +101,7 @@ def parse_yaml(text: str) -> Any:  # noqa: ANN401 - YAML holds anything
 
 
 def _count(node: yaml.Node, counted: dict[yaml.Node, int], inside: tuple[yaml.Node, ...]) -> int:
-    """Return how many values a node stands for.
-
-    Args:
-        node: the root, or a part.
-        counted: nodes whose values were counted before.
-        inside: the nodes that this one is part of.
-    """
+    """Return how many values a node stands for; `inside` are the nodes that it is part of."""
     if node in inside:
         raise _bomb(node, "an alias stands inside its own anchor")
     if len(inside) > MAX_DEPTH:
