@@ -119,40 +119,25 @@ def choose_clip(
         cur: number of the current frame.
         available: numbers of the frames that may be used; see `usable_frames`.
         options: which frames make a clip.
-        rng: draws neighbours (training); None takes the farthest.
+        rng: draws each neighbour uniformly from those within reach (training); None takes the
+            farthest.
+
+    Returns:
+        The clip; a side without a frame repeats the current one.
 
     Raises:
         ValueError: if the supporting frame is to be drawn without a `rng`.
     """
-    if options.frames == "neighbors":
-        return sample_clip(cur, available, options.max_gap, rng)
-    if options.frames == "past":
-        before = [number for number in available if number < cur]
-        return sample_clip(cur, before, options.max_gap, rng)
     if isinstance(options.frames, tuple):
         return Clip(tuple(_towards(cur, offset, available) for offset in options.frames))
-    if rng is None:
-        raise ValueError("clips of the form support are drawn for training, give a Generator")
-    return Clip((_towards(cur, int(rng.choice(list(options.offsets))), available), cur))
-
-
-def sample_clip(
-    cur: int, available: Collection[int], max_gap: int, rng: np.random.Generator | None = None
-) -> Clip:
-    """Choose the neighbours p and n of a frame on either side.
-
-    Args:
-        cur: number of the current frame.
-        available: numbers of the frames that may be used; see `usable_frames`.
-        max_gap: T, the largest distance of a neighbour, in frames.
-        rng: draws each neighbour uniformly from those within `max_gap` (training); None takes
-            the farthest.
-
-    Returns:
-        The clip p, c, n; a side without a frame repeats the current one.
-    """
-    before = [cur - gap for gap in range(1, max_gap + 1) if cur - gap in available]
-    after = [cur + gap for gap in range(1, max_gap + 1) if cur + gap in available]
+    if options.frames == "support":
+        if rng is None:
+            raise ValueError("clips of the form support are drawn for training, give a Generator")
+        return Clip((_towards(cur, int(rng.choice(list(options.offsets))), available), cur))
+    reach = range(1, options.max_gap + 1)
+    before = [cur - gap for gap in reach if cur - gap in available]
+    ahead = () if options.frames == "past" else reach
+    after = [cur + gap for gap in ahead if cur + gap in available]
     return Clip((_choose(before, cur, rng), cur, _choose(after, cur, rng)))
 
 

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torchvision.transforms.functional import normalize, to_tensor
 
 from dcpose.data.augment import Augmentation, random_view
-from dcpose.data.clip import ClipOptions, sample_clip
+from dcpose.data.clip import ClipOptions, choose_clip
 from dcpose.data.crop import crop_matrix, visible_box
 from dcpose.formats.posetrack.predictions import write_predictions
 from dcpose.formats.posetrack.records import VideoAnnotation
@@ -71,7 +71,7 @@ def load_sample(
         rng: draws them; None takes the box as it is.
     """
     person = copy.deepcopy(person)
-    clip = sample_clip(person.frame, video.frame_range, options.max_gap, rng)
+    clip = choose_clip(person.frame, video.frame_range, options, rng)
     paths = [video.frame_path(number) for number in clip.numbers]
     images = [_read(path) for path in paths]
     box = visible_box(person, (images[0].shape[1], images[0].shape[0]))

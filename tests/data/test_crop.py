@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from dcpose.data.clip import sample_clip
+from dcpose.data.clip import ClipOptions, choose_clip
 from dcpose.data.crop import crop_matrix, visible_box, warp_frames
 from dcpose.data.frames import read_frame
 from dcpose.structures import IMAGE_MEAN, IMAGE_STD, PersonRecord
@@ -21,7 +21,8 @@ def test_crops_of_the_release(shared_dir, case):
     crop_wh = tuple(golden["image_wh"])
     errors = []
     for person, crops in zip(golden["people"], expected.astype(np.float32), strict=True):
-        clip = sample_clip(person["frame"], range(golden["nframes"]), golden["max_gap"])
+        options = ClipOptions(max_gap=golden["max_gap"])
+        clip = choose_clip(person["frame"], range(golden["nframes"]), options)
         matrix = crop_matrix(np.array(person["bbox_xywh"]), crop_wh, golden["enlarge"])
         ours = warp_frames([frames[n] for n in clip.numbers], matrix, crop_wh)
         ours = (ours[:, ::8, ::8] / 255 - IMAGE_MEAN) / IMAGE_STD
