@@ -55,14 +55,15 @@ def read_detections(
             skipped["image of another video"] += 1
             continue
         video, image_id, frame = image
-        if (reason := other_category(entry)) is None and score < min_box_score:
-            reason = UNDER_THRESHOLD
+        reason = (
+            other_category(entry)
+            or (UNDER_THRESHOLD if score < min_box_score else None)
+            or unusable_box(box, video.expected_wh(frame))
+        )
         if reason is None:
-            reason = unusable_box(box, video.expected_wh(frame))
-        if reason is not None:
+            people[video.name].append(PersonRecord(video.name, image_id, frame, box, score))
+        else:
             skipped[reason] += 1
-            continue
-        people[video.name].append(PersonRecord(video.name, image_id, frame, box, score))
 
     if entries and skipped["image of another video"] == len(entries):
         raise ValueError(

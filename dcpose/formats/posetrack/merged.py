@@ -43,24 +43,19 @@ def split_videos(content: dict[str, Any], where: str) -> dict[str, dict[str, Any
 
     people: dict[PurePosixPath, list[Any]] = {folder: [] for folder in folders}
     has_people = content.get("annotations") is not None
-    for index, person in enumerate(
-        fields.get_list(content, "annotations", where) if has_people else []
-    ):
+    entries = fields.get_list(content, "annotations", where) if has_people else []
+    for index, person in enumerate(entries):
         place = f"{where}: annotations[{index}]"
         image_id = fields.get_int(person, "image_id", place)
         if image_id not in folder_of:
             raise ValueError(f"{place}: image_id {image_id} is not the id of any image")
         people[folder_of[image_id]].append(person)
 
-    rest = {key: content[key] for key in ("categories",) if key in content}
-    videos = {
-        name: {
-            "images": folders[folder],
-            **({"annotations": people[folder]} if has_people else {}),
-            **rest,
-        }
-        for folder, name in _names(list(folders), where).items()
-    }
+    videos = {}
+    for folder, name in _names(list(folders), where).items():
+        parts = {"annotations": people[folder], "categories": content.get("categories")}
+        given = {key: part for key, part in parts.items() if content.get(key) is not None}
+        videos[name] = {"images": folders[folder], **given}
     return dict(sorted(videos.items()))
 
 
