@@ -66,7 +66,12 @@ def save_checkpoint(path: Path, state: Mapping[str, Any], previous: Path | None 
     Raises:
         WriteError: if the disk is full or the like; the old file is as it was.
     """
-    content = {"format": FORMAT, "versions": _versions(), **state}
+    versions = {
+        "python": platform.python_version(),
+        "torch": str(torch.__version__),
+        "numpy": np.__version__,
+    }
+    content = {"format": FORMAT, "versions": versions, **state}
     with replacing(path) as temporary, temporary.open("wb") as file:
         try:
             torch.save(content, file)
@@ -191,11 +196,3 @@ def _link(existing: Path, name: Path) -> None:
             os.link(existing, temporary)
         except OSError:  # a file system without links
             shutil.copyfile(existing, temporary)
-
-
-def _versions() -> dict[str, str]:
-    return {
-        "python": platform.python_version(),
-        "torch": str(torch.__version__),
-        "numpy": np.__version__,
-    }

@@ -49,10 +49,7 @@ def save_step(
         "format": FORMAT,
         "model": model.state_dict(),
         "batches": [
-            {
-                **batch.tensors(),
-                "people": [_person_to_dict(person) for person in batch.people],
-            }
+            {**batch.tensors(), "people": [_plain(person) for person in batch.people]}
             for batch in batches
         ],
         "epoch": epoch,
@@ -73,12 +70,12 @@ def load_step(path: Path) -> SavedStep:
         content = torch.load(path, map_location="cpu", weights_only=True)
         if content["format"] != FORMAT:
             raise KeyError(FORMAT)
-        batches = [
-            ClipBatch(
-                **{**batch, "people": [_person_from_dict(person) for person in batch["people"]]},
-            )
-            for batch in content["batches"]
-        ]
+        for batch in content["batches"]:
+            batch["people"] = [
+                PersonRecord(**{**person, "box_xywh": np.array(person["box_xywh"])})
+                for person in batch["people"]
+            ]
+        batches = [ClipBatch(**batch) for batch in content["batches"]]
         names = ("model", "epoch", "step", "config")
         return SavedStep(batches=batches, **{name: content[name] for name in names})
     except Exception as error:
@@ -88,14 +85,6 @@ def load_step(path: Path) -> SavedStep:
         ) from error
 
 
-def _person_to_dict(person: PersonRecord) -> dict[str, Any]:
-    return {
-        "video": person.video,
-        "image_id": person.image_id,
-        "frame": person.frame,
-        "box_xywh": [float(value) for value in person.box_xywh],
-    }
-
-
-def _person_from_dict(values: Mapping[str, Any]) -> PersonRecord:
-    return PersonRecord(**{**values, "box_xywh": np.array(values["box_xywh"])})
+def _plain(person: PersonRecord) -> dict[str, Any]:
+    kept = {name: getattr(person, name) for name in ("video", "image_id", "frame")}
+    return {**kept, "box_xywh": [float(value) for value in person.box_xywh]}
