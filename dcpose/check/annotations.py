@@ -74,34 +74,31 @@ class AnnotationFacts:
         return range(self.first_frame, self.first_frame + self.num_frames)
 
 
-def inspect_folder_file(source: Path, skeleton: Skeleton) -> list[AnnotationFacts]:
-    """Inspect the annotation file of one video, in the form of 2017 or of 2018."""
-    try:
-        facts = _inspect_video(read_object(source), source.stem, str(source), skeleton)
-    except ValueError as error:
-        return [_unreadable(source, error)]
-    facts.findings.extend(_check_video_name(facts))
-    return [facts]
+def inspect_file(source: Path, merged: bool, skeleton: Skeleton) -> list[AnnotationFacts]:
+    """Inspect an annotation file: of one video, in the form of 2017 or 2018, or of all of a split.
 
-
-def inspect_merged_file(source: Path, skeleton: Skeleton) -> list[AnnotationFacts]:
-    """Inspect a file of all videos of a split."""
+    Args:
+        source: the file.
+        merged: whether it is of all videos.
+        skeleton: joints of the files.
+    """
     try:
-        parts = split_videos(read_object(source), str(source))
+        content = read_object(source)
+        if not merged:
+            facts = _inspect_video(content, source.stem, str(source), skeleton)
+            facts.findings.extend(_check_video_name(facts))
+            return [facts]
+        parts = split_videos(content, str(source))
         if not parts:
             raise ValueError("no frame is listed, expected at least one")
     except ValueError as error:
-        return [_unreadable(source, error)]
+        text = str(error).removeprefix(f"{source}: ")
+        mend = "fetch or convert the file again"
+        finding = Finding("annotation-file", str(source), text, mend)
+        return [AnnotationFacts(source.stem, str(source), [], 0, 0, None, [finding])]
     return [
         _inspect_video(part, name, f"{source} ({name})", skeleton) for name, part in parts.items()
     ]
-
-
-def _unreadable(source: Path, error: ValueError) -> AnnotationFacts:
-    text = str(error).removeprefix(f"{source}: ")
-    mend = "fetch or convert the file again"
-    finding = Finding("annotation-file", str(source), text, mend)
-    return AnnotationFacts(source.stem, str(source), [], 0, 0, None, [finding])
 
 
 def _inspect_video(

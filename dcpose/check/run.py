@@ -16,7 +16,7 @@ from typing import Literal
 
 from pydantic import TypeAdapter
 
-from dcpose.check.annotations import AnnotationFacts, inspect_folder_file, inspect_merged_file
+from dcpose.check.annotations import AnnotationFacts, inspect_file
 from dcpose.check.cache import FactCache, stamp_of
 from dcpose.check.detections import check_detections
 from dcpose.check.findings import Report, SplitSummary
@@ -144,8 +144,7 @@ class _Check:
 
     def _inspect(self, source: Path, merged: bool) -> list[AnnotationFacts]:
         stamp = [*stamp_of(source.stat()), merged, repr(self.options.skeleton)]
-        inspect = inspect_merged_file if merged else inspect_folder_file
-        look = partial(inspect, source, self.options.skeleton)
+        look = partial(inspect_file, source, merged, self.options.skeleton)
         return self.cache.find(str(source), stamp, _VIDEOS, look)
 
     def _frames(

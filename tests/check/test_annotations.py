@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from dcpose.check.annotations import AnnotationFacts, inspect_folder_file
+from dcpose.check.annotations import AnnotationFacts, inspect_file
 from dcpose.formats.posetrack.records import read_video
 from dcpose.skeleton import POSETRACK
 
@@ -50,7 +50,7 @@ def test_no_value_stops_the_check_or_escapes_it(content, tmp_path_factory, place
     entry[last] = value
     path = tmp_path_factory.mktemp("fuzz") / "010001_mpii_test.json"
     path.write_text(json.dumps(damaged))
-    (facts,) = inspect_folder_file(path, POSETRACK)
+    (facts,) = inspect_file(path, False, POSETRACK)
     kind = TypeAdapter(AnnotationFacts)
     assert kind.validate_python(json.loads(json.dumps(kind.dump_python(facts)))) == facts
     refusal = None

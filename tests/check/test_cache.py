@@ -100,7 +100,7 @@ def test_the_second_check_opens_no_frame_and_says_the_same(sample_dir, tmp_path,
 
     monkeypatch.setattr(check_frames, "inspect_frame", refuse)
     monkeypatch.setattr("dcpose.check.run.check_detections", refuse)
-    monkeypatch.setattr(check, "inspect_folder_file", refuse)
+    monkeypatch.setattr(check, "inspect_file", refuse)
     again = check_data_set(sample_dir, splits, CheckOptions(), cache)
     assert again == first
     assert [f.code for f in again.problems] == ["detection-image"]

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from safetensors.torch import save
 
-from dcpose.check.annotations import inspect_folder_file, inspect_merged_file
+from dcpose.check.annotations import inspect_file
 from dcpose.check.detections import check_detections
 from dcpose.config.loading import load_config
 from dcpose.data.frame_file import inspect_frame
@@ -161,8 +161,8 @@ def _jpegs() -> tuple[bytes, ...]:
 
 
 def _both_checks(path: Path) -> None:
-    inspect_folder_file(path, POSETRACK)
-    inspect_merged_file(path, POSETRACK)
+    inspect_file(path, False, POSETRACK)
+    inspect_file(path, True, POSETRACK)
 
 
 def _convert(path: Path) -> None:
@@ -230,7 +230,7 @@ def make_readers(folder: Path) -> tuple[Reader, ...]:
     for year, content in (("18", annotations_2018()), ("17", annotations_2017())):
         (good / f"a{year}.json").write_text(json.dumps(content))
     videos = read_annotations(good / "a18.json", Path("data"))
-    facts = inspect_folder_file(good / "a18.json", POSETRACK)
+    facts = inspect_file(good / "a18.json", False, POSETRACK)
     coco_truth = folder / "coco_truth.json"
     coco_truth.write_text(json.dumps(_coco_truth()))
     truth = folder / "truth"
