@@ -8,20 +8,13 @@ one folder above.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from dcpose.formats import fields
-from dcpose.formats.labels.labels import (
-    LabelledFrame,
-    LabelledPerson,
-    LabelledVideo,
-    Labels,
-    is_point,
-    numbered,
-)
+from dcpose.formats.labels.labels import LabelledPerson, Labels, is_point, videos_of_folders
 from dcpose.formats.posetrack.images import get_image_name
 
 
@@ -42,33 +35,24 @@ def read_coco_keypoints(source: Path) -> Labels:
     category, names, limbs = _category(content, source)
     left_out = Counter[str]()
     people = _people(content, source, category, len(names), left_out)
-    by_video: dict[str, list[tuple[str, int]]] = defaultdict(list)
-    seen: set[int] = set()
+    images: dict[int, str] = {}
     for index, image in enumerate(fields.get_list(content, "images", str(source))):
         where = f"{source}: images[{index}]"
         image_id = fields.get_int(image, "id", where)
         name = get_image_name(image, "file_name", where).replace("\\", "/")
-        if image_id in seen:
+        if image_id in images:
             raise ValueError(f"{where}: image id {image_id} occurs twice, expected once")
-        seen.add(image_id)
-        by_video[str(PurePosixPath(name).parent)].append((name, image_id))
-    if unknown := set(people) - seen:
+        images[image_id] = name
+    if unknown := set(people) - images.keys():
         raise ValueError(f"{source}: annotations: image_id {min(unknown)} is no image of the file")
-    if not by_video:
+    if not images:
         raise ValueError(f"{source}: images is empty, expected at least one")
-    notes = []
-    videos = []
-    for folder, images in by_video.items():
-        video_name = source.stem if folder == "." else PurePosixPath(folder).name
-        numbers, from_names = numbered([name for name, _ in images])
-        if not from_names:
-            notes.append(f"{video_name}: images have no numbers, frames count in their order")
-        frames = [
-            LabelledFrame(number, tuple(people.get(image_id, ())), _find_image(source, name))
-            for number, (name, image_id) in zip(numbers, images, strict=True)
-        ]
-        videos.append(LabelledVideo(video_name, tuple(sorted(frames, key=lambda f: f.number))))
-    return Labels(source, names, tuple(videos), limbs, left_out, tuple(notes))
+    notes: list[str] = []
+    above = source.parent.parent
+    places = source.parent, source.parent / "images", above / "images", above
+    named = [(name, people.get(image_id, ())) for image_id, name in images.items()]
+    videos = videos_of_folders(named, source, places, notes)
+    return Labels(source, names, videos, limbs, left_out, tuple(notes))
 
 
 def _category(
@@ -143,11 +127,3 @@ def _track_id(annotation: dict[str, Any]) -> int | None:
     nested = attributes.get("track_id") if isinstance(attributes, dict) else None
     value = annotation.get("track_id", nested)
     return value if type(value) is int and value >= 0 else None
-
-
-def _find_image(source: Path, name: str) -> Path | None:
-    for folder in (source.parent, source.parent / "images", source.parent.parent / "images",
-                   source.parent.parent):  # fmt: skip
-        if (path := folder / name).is_file():
-            return path
-    return None

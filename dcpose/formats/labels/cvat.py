@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from xml.etree import ElementTree
@@ -25,8 +25,9 @@ from dcpose.formats.labels.labels import (
     LabelledPerson,
     LabelledVideo,
     Labels,
+    first_file,
     is_point,
-    numbered,
+    videos_of_folders,
 )
 from dcpose.formats.posetrack.images import name_fault
 
@@ -66,16 +67,21 @@ def read_cvat(source: Path) -> Labels:
             "CVAT for images 1.1 with labelled points"
         )
     notes = [] if step == 1 else [f"the task shows every {step}th frame of the video"]
+    videos: Sequence[LabelledVideo]
     if not content.images:
         frames = [
             LabelledFrame(number * step, _people(people, names))
             for number, people in sorted(content.people.items())
         ]
-        place = None if video_file is None else source.parent / video_file
-        file = place if place is not None and place.is_file() else None
-        videos = [LabelledVideo(task_name or source.stem, tuple(frames), file)]
+        film = [] if video_file is None else [source.parent / video_file]
+        videos = [LabelledVideo(task_name or source.stem, tuple(frames), first_file(film))]
     else:
-        videos = _image_videos(content, names, source, notes)
+        images = [
+            (name, _people(content.people.get(number, ()), names))
+            for number, name in content.images.items()
+        ]
+        places = source.parent, source.parent / "images"
+        videos = videos_of_folders(images, source, places, notes)
     return Labels(source, names, tuple(videos), (), +content.left_out, tuple(notes))
 
 
@@ -201,38 +207,6 @@ def _people(
         values = np.array([joints.get(name, (0.0, 0.0, 0)) for name in names], dtype=np.float64)
         people.append(LabelledPerson(values, track_id))
     return tuple(people)
-
-
-def _image_videos(
-    content: _Content, names: tuple[str, ...], source: Path, notes: list[str]
-) -> list[LabelledVideo]:
-    """Return the images by folder, as videos."""
-    by_folder: dict[str, list[int]] = defaultdict(list)
-    for number, name in content.images.items():
-        by_folder[str(PurePosixPath(name).parent)].append(number)
-    videos = []
-    for folder, ids in by_folder.items():
-        video_name = source.stem if folder == "." else PurePosixPath(folder).name
-        numbers, from_names = numbered([content.images[i] for i in ids])
-        if not from_names:
-            notes.append(f"{video_name}: images have no numbers, frames count in their order")
-        frames = [
-            LabelledFrame(
-                number,
-                _people(content.people.get(i, ()), names),
-                _find_image(source, content.images[i]),
-            )
-            for number, i in zip(numbers, ids, strict=True)
-        ]
-        videos.append(LabelledVideo(video_name, tuple(sorted(frames, key=lambda f: f.number))))
-    return videos
-
-
-def _find_image(source: Path, name: str) -> Path | None:
-    for folder in (source.parent, source.parent / "images"):
-        if (path := folder / name).is_file():
-            return path
-    return None
 
 
 def _whole(text: str | None, where: str) -> int:

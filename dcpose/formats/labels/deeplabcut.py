@@ -24,10 +24,11 @@ from dcpose.files.yaml_text import read_yaml
 from dcpose.formats.labels.labels import (
     UNLABELLED,
     VISIBLE,
-    LabelledFrame,
     LabelledPerson,
     LabelledVideo,
     Labels,
+    first_file,
+    frames_of_images,
     is_point,
     numbered,
 )
@@ -85,21 +86,18 @@ def read_deeplabcut(source: Path) -> Labels:
     joint_names = tuple(names)
     for path, (header, rows) in zip(tables, read, strict=True):
         for name, of_video in _by_video(rows, path).items():
-            images = [image for image, _ in of_video]
-            numbers, from_names = numbered(images)
-            if not from_names:
-                notes.append(f"{name}: images have no numbers, frames count in their order")
-            frames = []
-            for number, (image, cells) in sorted(zip(numbers, of_video, strict=True), key=_first):
-                people = _people(header, cells, joint_names, left_out)
-                frames.append(LabelledFrame(number, people, _find_image(path, project, image)))
-            videos.append(LabelledVideo(name, tuple(frames), _find_video(project, name)))
+            images = [
+                (
+                    image,
+                    _people(header, cells, joint_names, left_out),
+                    _find_image(path, project, image),
+                )
+                for image, cells in of_video
+            ]
+            frames = frames_of_images(name, images, notes)
+            videos.append(LabelledVideo(name, frames, _find_video(project, name)))
     limbs = _limbs(project, joint_names)
     return Labels(source, joint_names, tuple(videos), limbs, left_out, tuple(notes))
-
-
-def _first(pair: tuple[int, object]) -> int:
-    return pair[0]
 
 
 def _project_of(table: Path) -> Path:
@@ -218,10 +216,8 @@ def _find_image(table: Path, project: Path, name: str) -> Path | None:
     """Return the image that a row names: where it says, or beside the table, by name or number."""
     folder = table.parent
     stem, beside = Path(name).stem, folder / Path(name).name
-    for path in (project / name, beside, *(folder / f"{stem}{suffix}" for suffix in IMAGES)):
-        if path.is_file():
-            return path
-    return _by_number(folder, name)
+    others = [folder / f"{stem}{suffix}" for suffix in IMAGES]
+    return first_file([project / name, beside, *others]) or _by_number(folder, name)
 
 
 def _by_number(folder: Path, name: str) -> Path | None:
@@ -237,11 +233,8 @@ def _by_number(folder: Path, name: str) -> Path | None:
 
 def _find_video(project: Path, name: str) -> Path | None:
     """Return the video of a folder of labelled frames."""
-    for suffix in VIDEOS:
-        for folder in (project / "videos", project):
-            if (path := folder / f"{name}{suffix}").is_file():
-                return path
-    return None
+    folders = project / "videos", project
+    return first_file(folder / f"{name}{suffix}" for suffix in VIDEOS for folder in folders)
 
 
 def _limbs(project: Path, joint_names: Sequence[str]) -> tuple[tuple[str, str], ...]:

@@ -6,10 +6,10 @@ Legend: J joints. Points are (x, y) in image pixels.
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
@@ -98,6 +98,58 @@ def numbered(names: Sequence[str]) -> tuple[list[int], bool]:
         return numbers, True
     rank = {name: index for index, name in enumerate(sorted(names))}
     return [rank[name] for name in names], False
+
+
+def frames_of_images(
+    video: str,
+    images: Sequence[tuple[str, Sequence[LabelledPerson], Path | None]],
+    notes: list[str],
+) -> tuple[LabelledFrame, ...]:
+    """Return the frames of a video in the order of their numbers; see `numbered`.
+
+    Args:
+        video: its name.
+        images: name of each image, who is in it, and its file.
+        notes: gets a line if the names have no numbers.
+    """
+    numbers, from_names = numbered([name for name, _, _ in images])
+    if not from_names:
+        notes.append(f"{video}: images have no numbers, frames count in their order")
+    frames = [
+        LabelledFrame(number, tuple(people), file)
+        for number, (_, people, file) in zip(numbers, images, strict=True)
+    ]
+    return tuple(sorted(frames, key=lambda frame: frame.number))
+
+
+def videos_of_folders(
+    images: Iterable[tuple[str, Sequence[LabelledPerson]]],
+    source: Path,
+    places: Sequence[Path],
+    notes: list[str],
+) -> tuple[LabelledVideo, ...]:
+    """Return a video for each folder of images; one without a folder is called after the source.
+
+    Args:
+        images: name of each image, with `/`, and who is in it.
+        source: file that lists them.
+        places: folders that the names may be in.
+        notes: see `frames_of_images`.
+    """
+    by_folder = defaultdict(list)
+    for name, people in images:
+        file = first_file(place / name for place in places)
+        by_folder[PurePosixPath(name).parent].append((name, people, file))
+    videos = []
+    for folder, own in by_folder.items():
+        video = folder.name or source.stem
+        videos.append(LabelledVideo(video, frames_of_images(video, own, notes)))
+    return tuple(videos)
+
+
+def first_file(paths: Iterable[Path]) -> Path | None:
+    """Return the first path that is a file; None if there is none."""
+    return next((path for path in paths if path.is_file()), None)
 
 
 def is_point(x: float, y: float) -> bool:

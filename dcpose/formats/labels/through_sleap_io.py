@@ -22,8 +22,9 @@ from dcpose.formats.labels.labels import (
     LabelledPerson,
     LabelledVideo,
     Labels,
+    first_file,
+    frames_of_images,
     is_point,
-    numbered,
 )
 
 YOLO_SPLITS = ("train", "val", "test")
@@ -148,23 +149,14 @@ def _add(
 
 
 def _video(video: _Frames, source: Path, notes: list[str]) -> LabelledVideo:
-    numbers = video.numbers
-    files: list[Path | None] = [None] * len(numbers)
     if video.images:
-        numbers, from_names = numbered(video.images)
         files = [_find(Path(image), source) for image in video.images]
-        if not from_names:
-            notes.append(f"{video.name}: images have no numbers, frames count in their order")
-    frames = [
-        LabelledFrame(number, people, file)
-        for number, people, file in zip(numbers, video.people, files, strict=True)
-    ]
+        images = list(zip(video.images, video.people, files, strict=True))
+        return LabelledVideo(video.name, frames_of_images(video.name, images, notes), video.file)
+    frames = map(LabelledFrame, video.numbers, video.people)
     return LabelledVideo(video.name, tuple(sorted(frames, key=lambda f: f.number)), video.file)
 
 
 def _find(path: Path, source: Path) -> Path | None:
     folder = source if source.is_dir() else source.parent
-    for place in (path, folder / path, folder / path.name):
-        if place.is_file():
-            return place
-    return None
+    return first_file([path, folder / path, folder / path.name])
