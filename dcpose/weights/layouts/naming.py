@@ -10,12 +10,6 @@ from torch import Tensor
 from dcpose.weights.layouts import convnets, temporal, vit
 from dcpose.weights.layouts.layout import Layout
 
-LAYOUTS = (
-    *convnets.CONVNETS,
-    *(vit.VITPOSE, vit.VITPOSE_HUB, vit.MMPOSE_VITPOSE, vit.VIT_IMAGENET),
-    *(temporal.TAR, temporal.FAMI),
-)
-
 
 @dataclass(frozen=True)
 class NamedWeights:
@@ -60,7 +54,7 @@ def recognise(names: Iterable[str], path: Path) -> Layout:
     """Return the layout that some of the names tell; no single name decides.
 
     Raises:
-        ValueError: if it is none of `LAYOUTS`.
+        ValueError: if it is none that is known.
     """
     names = list(names)
 
@@ -93,7 +87,7 @@ def recognise(names: Iterable[str], path: Path) -> Layout:
     if layout is None:
         raise ValueError(
             f"{path} has an unknown layout, its names begin {', '.join(names[:3])}; expected one "
-            f"of {', '.join(dict.fromkeys(layout.title for layout in LAYOUTS))}"
+            f"of {', '.join(layout.title for layout, _ in rules)}"
         )
     return layout
 
