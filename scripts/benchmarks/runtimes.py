@@ -7,6 +7,7 @@ takes a batch in one call. With OMP_NUM_THREADS=1 all have one thread.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import tempfile
 import time
@@ -14,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -42,8 +44,12 @@ CLIPS = (1, 8)
 SECONDS_OF_ROUNDS = 60
 """About how long the rounds of a table take, of which there is at least one."""
 
+ONNX_FILE = "network.onnx"
+"""In the folder of a comparison: written once, for both candidates that are made of it."""
+
 REFERENCE = "reference: eager, as it is trained"
 Heatmaps = Callable[[Tensor, Tensor], Tensor]
+T = TypeVar("T")
 
 
 def measure_runtimes(options: Options) -> list[Table]:
@@ -120,28 +126,36 @@ def _candidates(
 ) -> tuple[dict[str, Heatmaps], dict[str, float], list[str]]:
     """Return what computes heatmaps, how long each took to make, and what could not be made."""
     example = example_clips(3, crop_wh)
-    start = time.process_time()
-    program = trace(model, example)
-    traced_in = time.process_time() - start
-    makers: dict[str, tuple[Callable[[], Heatmaps], float]] = {
-        "prepared (test.fast)": (partial(prepare_for_inference, model, example), 0),
-        "torch.compile with freezing": (partial(_compiled, model, example, smoke), 0),
-        "ONNX Runtime": (partial(_onnx, program), traced_in),
-        "ONNX Runtime, Winograd": (partial(_onnx, program, winograd=True), traced_in),
-        "OpenVINO": (partial(_openvino, program), traced_in),
-    }
     made: dict[str, Heatmaps] = {}
     seconds: dict[str, float] = {}
     absent = []
-    for name, (make, before) in makers.items():
-        start = time.process_time()
-        try:
-            made[name] = make()
-        except ValueError as error:  # a package is missing
-            absent.append(str(error).partition(" (")[0])
-            continue
-        seconds[name] = time.process_time() - start + before
+    with tempfile.TemporaryDirectory() as name_of_folder:
+        folder = Path(name_of_folder)
+        program, traced_in = _timed(partial(trace, model, example))
+        saved_in = 0.0
+        with contextlib.suppress(ValueError):  # a package is missing: those who need it say so
+            saved_in = _timed(partial(_save_onnx, program, folder))[1]
+        makers: dict[str, tuple[Callable[[], Heatmaps], float]] = {
+            "prepared (test.fast)": (partial(prepare_for_inference, model, example), 0),
+            "torch.compile with freezing": (partial(_compiled, model, example, smoke), 0),
+            "ONNX Runtime": (partial(_onnx, folder), traced_in + saved_in),
+            "ONNX Runtime, Winograd": (partial(_onnx, folder, winograd=True), traced_in + saved_in),
+            "OpenVINO": (partial(_openvino, program, folder), traced_in),
+        }
+        for name, (make, before) in makers.items():
+            try:
+                made[name], took = _timed(make)
+            except ValueError as error:  # a package is missing
+                absent.append(str(error).partition(" (")[0])
+                continue
+            seconds[name] = took + before
     return made, seconds, absent
+
+
+def _timed(make: Callable[[], T]) -> tuple[T, float]:
+    """Return what it makes, and the CPU time that it takes, in seconds."""
+    start = time.process_time()
+    return make(), time.process_time() - start
 
 
 def _compiled(model: TemporalModel, example: tuple[Tensor, Tensor], smoke: bool) -> Heatmaps:
@@ -154,21 +168,23 @@ def _compiled(model: TemporalModel, example: tuple[Tensor, Tensor], smoke: bool)
     return folded
 
 
-def _onnx(program: torch.export.ExportedProgram, winograd: bool = False) -> Heatmaps:
+def _save_onnx(program: torch.export.ExportedProgram, folder: Path) -> None:
     require("onnxruntime")
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "network.onnx"
-        save_onnx(program, path, HEATMAPS, DEFAULT_OPSET)
-        if winograd:
-            use_winograd(path)
-        return _of_tensors(load_onnx(path, HEATMAPS))
+    save_onnx(program, folder / ONNX_FILE, HEATMAPS, DEFAULT_OPSET)
 
 
-def _openvino(program: torch.export.ExportedProgram) -> Heatmaps:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "network.xml"
-        save_openvino(program, path, half=False)
-        return _of_tensors(load_openvino(path))
+def _onnx(folder: Path, winograd: bool = False) -> Heatmaps:
+    for package in ("onnxruntime", "onnx", "onnxscript"):
+        require(package)
+    if winograd:  # in the place of the file, which the candidate before has read
+        use_winograd(folder / ONNX_FILE)
+    return _of_tensors(load_onnx(folder / ONNX_FILE, HEATMAPS))
+
+
+def _openvino(program: torch.export.ExportedProgram, folder: Path) -> Heatmaps:
+    path = folder / "network.xml"
+    save_openvino(program, path, half=False)
+    return _of_tensors(load_openvino(path))
 
 
 def _of_tensors(run: Run) -> Heatmaps:
