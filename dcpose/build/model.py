@@ -39,10 +39,11 @@ def build_model(cfg: Config, weights: str | Path | ReadWeights | None = None) ->
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(cfg.seed)  # of layers that `init` does not know
         model = _network(cfg)
-    generator = torch.Generator().manual_seed(cfg.seed)
-    model.backbone.init(generator)
-    model.init_head(generator)
-    if weights is not None:
+    if weights is None:
+        generator = torch.Generator().manual_seed(cfg.seed)
+        model.backbone.init(generator)
+        model.init_head(generator)
+    else:
         found = weights if isinstance(weights, ReadWeights) else local_weights(weights)
         _log.info("weights: %s", load_weights(model, found))
     return model.eval()
