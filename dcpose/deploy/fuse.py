@@ -4,9 +4,11 @@ Nothing here depends on the machine, so that what is rewritten can be exported a
 (`deploy.onnx`).
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from dcpose.models.dcpose.correction import PoseCorrectionNetwork
 
@@ -30,13 +32,20 @@ def fold_batch_norms(network: nn.Module) -> None:
     convolution a class may leave the bias out, of its own BatchNorm apply an activation.
     """
     for parent in list(network.modules()):
-        before: tuple[str, nn.Module] | None = None
+        before: nn.Module | None = None
         for name, child in list(parent.named_children()):
-            if before is not None and _folds(before[1], child):
-                transposed = isinstance(before[1], nn.ConvTranspose2d)
-                setattr(parent, before[0], fuse_conv_bn_eval(before[1], child, transposed))  # type: ignore[type-var, arg-type]
+            if before is not None and _folds(before, child):
+                _fold(before, child)
                 setattr(parent, name, nn.Identity())
-            before = name, child
+            before = child
+
+
+def _fold(conv: Any, norm: Any) -> None:  # noqa: ANN401 - as `_folds` says
+    """Give a convolution the weights of itself and the BatchNorm."""
+    conv.weight, conv.bias = fuse_conv_bn_weights(
+        *(conv.weight, conv.bias, norm.running_mean, norm.running_var),
+        *(norm.eps, norm.weight, norm.bias, isinstance(conv, nn.ConvTranspose2d)),
+    )
 
 
 def _folds(conv: nn.Module, norm: nn.Module) -> bool:
