@@ -98,9 +98,18 @@ def sample_dir() -> Path:
 
 
 @pytest.fixture(scope="session")
-def few_people(tmp_path_factory, sample_dir) -> list[str]:
-    """Overrides that leave eight people in each video of the sample."""
-    overrides = []
+def few_detections(tmp_path_factory, sample_dir) -> Path:
+    """Every fifth detection of the sample's test split; one of them has a low score."""
+    detections = json.loads((sample_dir / "detections" / "test.json").read_text())
+    path = tmp_path_factory.mktemp("detections") / "test.json"
+    path.write_text(json.dumps(detections[::5]))
+    return path
+
+
+@pytest.fixture(scope="session")
+def few_people(tmp_path_factory, sample_dir, few_detections) -> list[str]:
+    """Overrides that leave eight people in each video of the sample, and few detections."""
+    overrides = [f"data.test_detections={few_detections}"]
     for split in ("train", "val"):
         folder = tmp_path_factory.mktemp(split)
         for path in (sample_dir / "annotations" / split).iterdir():

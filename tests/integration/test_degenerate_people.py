@@ -11,7 +11,7 @@ from dcpose import build_model, load_config
 from dcpose.jobs.validate import validate
 
 CPU = torch.device("cpu")
-CROWD = 200
+CROWD = 100
 
 
 @pytest.fixture

@@ -24,16 +24,17 @@ def test_tool(load_command):
 
 
 @pytest.fixture(scope="session")
-def base(tiny_cfg, tiny_weights):
+def base(tiny_cfg, tiny_weights, few_detections):
     """Arguments that every call takes."""
-    return ["--cfg", tiny_cfg, "--weights", tiny_weights, "--out", "out", "--device", "cpu"]
+    words = ["--cfg", tiny_cfg, "--weights", tiny_weights, "--out", "out", "--device", "cpu"]
+    return [*words, f"data.test_detections={few_detections}"]
 
 
 VIDEOS = ["010001_mpii_test.json", "010002_mpii_test.json"]
 
 
 @pytest.mark.parametrize("form", ["posetrack18", "posetrack17"])
-def test_leaderboard_files(form, test_tool, base, sample_dir, run_here, capsys):
+def test_leaderboard_files(form, test_tool, base, few_detections, run_here, capsys):
     test_tool(*base, "--format", form)
     out = run_here / "out"
     assert capsys.readouterr().out == "out/submission.zip\n"
@@ -41,8 +42,9 @@ def test_leaderboard_files(form, test_tool, base, sample_dir, run_here, capsys):
     with zipfile.ZipFile(out / "submission.zip") as archive:
         assert archive.namelist() == VIDEOS
         assert all(archive.read(name) == (out / name).read_bytes() for name in VIDEOS)
-    detections = json.loads((sample_dir / "detections" / "test.json").read_text())
+    detections = json.loads(few_detections.read_text())
     used = [entry for entry in detections if entry["score"] >= 0.2]
+    assert 0 < len(used) < len(detections)
     contents = [json.loads((out / name).read_text()) for name in VIDEOS]
     if form == "posetrack18":
         people = [person for content in contents for person in content["annotations"]]
@@ -54,9 +56,9 @@ def test_leaderboard_files(form, test_tool, base, sample_dir, run_here, capsys):
     assert len(people) == len(used)
 
 
-def test_box_scores_reach_the_files(test_tool, base, sample_dir, run_here):
+def test_box_scores_reach_the_files(test_tool, base, run_here):
     test_tool(*base)
-    test_tool(*base[:5], "plain", "test.joint_score=heatmap")
+    test_tool(*base, "--out", "plain", "test.joint_score=heatmap")
     for name in VIDEOS:
         times_box, plain = (
             json.loads((run_here / folder / name).read_text())["annotations"]
