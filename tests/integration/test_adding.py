@@ -24,7 +24,9 @@ import json, runpy
 import torch
 import dcpose
 from dcpose.build.data import read_videos
+from dcpose.files import packages
 
+packages.installed = lambda *names: False  # exporting takes longer than all of it
 runpy.run_path("run.py")
 cfg = dcpose.load_config("blend.yaml")
 model = dcpose.build_model(cfg, "runs/blend/checkpoints/last.pt")
