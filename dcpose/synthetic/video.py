@@ -210,14 +210,12 @@ class Video:
         actor, stance = self.actors[person], self._stance_of[frame][person]
         hit = burst is not None and burst.kind == "person_blur" and burst.targets[person]
         if not hit:
-            return draw_person(stance, actor.body, actor.look, self.image_wh, 2)
+            return actor.draw(frame, stance, self.image_wh, 2)
         length = actor.body.height * stance.scale * self._rng.uniform(0.16, 0.3)
         kernel = bursts.streak(length, self._direction(frame, person), self._rng)
         margin = kernel.shape[0] // 2
         self._smeared[person, frame, 0] = True
-        return bursts.smear(
-            draw_person(stance, actor.body, actor.look, self.image_wh, margin), kernel
-        )
+        return bursts.smear(actor.draw(frame, stance, self.image_wh, margin), kernel)
 
     def _direction(self, frame: int, person: int) -> float:
         """Angle of a smear: along the person's own movement where there is one."""

