@@ -47,10 +47,10 @@ def test_every_stage_trains_from_the_one_before_and_the_last_is_packed(
         assert torch.equal(done[stage]["model"]["backbone.trunk.conv_stem.weight"], trunk)
     head = "backbone.final_layer.weight"
     assert not torch.equal(done["neck"]["model"][head], done["finish"]["model"][head])
-    assert torch.equal(done["dcpose"]["model"][head], done["finish"]["model"][head])
+    assert torch.equal(done["dcpose"]["model"][head], done["bodies"]["model"][head])
 
     pack = load_command("scripts/pack_model.py")
-    weights = str(tmp_path / "finish" / "checkpoints" / "last.pt")
+    weights = str(tmp_path / "bodies" / "checkpoints" / "last.pt")
     command = ["--pose", weights, "--facts", "scripts/packaged_facts.yaml"]
     assert pack.main([*command, "--out", str(tmp_path)]) == 0
     card = json.loads((tmp_path / "pose.json").read_text())
