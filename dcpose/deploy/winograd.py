@@ -31,6 +31,9 @@ POINTS = {2: ("0", "1", "-1"), 3: ("0", "1", "-1", "2"), 4: ("0", "1", "-1", "2"
 LEAST_CHANNELS = {4: 48, 3: 64, 2: 128}
 """By m, the best first: with fewer channels the transforms cost what the products save."""
 
+LEAST_CHANNELS_OF_ONE_BLOCK = 64
+"""With fewer, the way into tiles and out of them costs more than a single block saves."""
+
 _DIRECT = {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1], "strides": [1, 1], "dilations": [1, 1]}
 
 
@@ -53,7 +56,8 @@ def use_winograd(path: Path) -> int:
     for chain in _chains(graph):
         channels, height, width = sizes.get(chain[0].input, (0, 0, 0))
         tile = _tile(channels, height, width)
-        if tile is not None:
+        pays = len(chain) > 1 or channels >= LEAST_CHANNELS_OF_ONE_BLOCK
+        if tile is not None and pays:
             form = _Winograd(writer, tile, (height // tile, width // tile), channels)
             written[chain[-1].output] = form.nodes(chain)
             replaced.update(name for block in chain for name in block.inside)

@@ -117,6 +117,7 @@ class Graph:
 def any_width(monkeypatch):
     """Chains of few channels, which would be left alone, are written, too."""
     monkeypatch.setattr(winograd, "LEAST_CHANNELS", dict.fromkeys(LEAST_CHANNELS, 1))
+    monkeypatch.setattr(winograd, "LEAST_CHANNELS_OF_ONE_BLOCK", 1)
 
 
 @pytest.mark.parametrize(
@@ -176,20 +177,24 @@ def test_other_layers_stay(lines, attributes, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("channels", "size", "chains"),
+    ("channels", "size", "blocks", "chains"),
     [
-        (48, (8, 12), 1),
-        (40, (8, 12), 0),
-        (64, (9, 6), 1),
-        (48, (9, 6), 0),
-        (128, (2, 6), 1),
-        (64, (2, 6), 0),
-        (128, (7, 8), 0),
+        (48, (8, 12), 2, 1),
+        (48, (8, 12), 1, 0),
+        (40, (8, 12), 2, 0),
+        (64, (9, 6), 1, 1),
+        (48, (9, 6), 2, 0),
+        (128, (2, 6), 1, 1),
+        (64, (2, 6), 1, 0),
+        (128, (7, 8), 1, 0),
     ],
 )
-def test_which_chains_pay(channels, size, chains, tmp_path):
+def test_which_chains_pay(channels, size, blocks, chains, tmp_path):
     graph = Graph(tmp_path / "chain.onnx", channels, size)
-    assert graph.rewrite(graph.add(*BLOCK))[0] == chains
+    last = "frames"
+    for _ in range(blocks):
+        last = graph.add(*BLOCK, x=last)
+    assert graph.rewrite(last)[0] == chains
 
 
 def test_kernels_are_kept_as_they_were(tmp_path):
