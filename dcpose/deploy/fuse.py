@@ -1,7 +1,7 @@
 """Rewriting a network for inference: fewer operations that compute the same, on any device.
 
-Nothing here depends on the machine, so that what is rewritten can be exported as well
-(`deploy.onnx`).
+Nothing here depends on the machine. Exports fold BatchNorms alone (`deploy.trace`): runtimes copy
+the maps that a convolution for offsets and masks makes to take them apart.
 """
 
 from typing import Any

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from dcpose.deploy.fuse import fuse
+from dcpose.deploy.channel_blocks import fill_channel_blocks
+from dcpose.deploy.fuse import fold_batch_norms
 from dcpose.models.deform_conv import Implementation, ModulatedDeformConv
 from dcpose.structures import IMAGE_MEAN, IMAGE_STD
 
@@ -52,7 +53,8 @@ def trace(
     if len(example[0]) < 2:
         raise ValueError(f"the example has {len(example[0])} clips, expected at least 2")
     traced = copy.deepcopy(model).requires_grad_(False)
-    fuse(traced)
+    fold_batch_norms(traced)
+    fill_channel_blocks(traced)
     for module in traced.modules():
         if isinstance(module, ModulatedDeformConv):
             module.implementation = _IMPLEMENTATIONS[form]

@@ -175,21 +175,25 @@ class ResidualStepsBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, Cin, H, W) to (N, Cout, H, W) >= 0."""
+        branches = self.split(x).unflatten(1, (self.groups, RSB_BRANCHES, -1)).unbind(dim=2)
+        ends = self.pass_steps(branch.flatten(1, 2) for branch in branches)
+        together = [end.unflatten(1, (self.groups, -1)) for end in ends]
+        merged = self.merge(torch.cat(together, dim=2).flatten(1, 2))
+        return self.relu(merged + self.shortcut(x))
+
+    def pass_steps(self, branches: Iterable[Tensor]) -> list[Tensor]:
+        """Return what the last unit of every branch makes, of what its first one reads."""
         ends: list[Tensor] = []
         row_above: list[Tensor] = []
         steps = cast(Iterable[nn.ModuleList], self.steps)
-        branches = self.split(x).unflatten(1, (self.groups, RSB_BRANCHES, -1)).unbind(dim=2)
-        for branch, units in zip(branches, steps, strict=True):
+        for state, units in zip(branches, steps, strict=True):
             row: list[Tensor] = []
-            state = branch.flatten(1, 2)
             for k, unit in enumerate(units):
                 state = unit(state + row_above[k] if k < len(row_above) else state)
                 row.append(state)
             ends.append(state)
             row_above = row
-        together = [end.unflatten(1, (self.groups, -1)) for end in ends]
-        merged = self.merge(torch.cat(together, dim=2).flatten(1, 2))
-        return self.relu(merged + self.shortcut(x))
+        return ends
 
 
 def residual_chain(
