@@ -35,6 +35,9 @@ def deform_conv_mmcv(
 ) -> Tensor:
     """Return (B, O, H, W) with mmcv's operator; see the legend of this file.
 
+    Where a sample lies exactly one pixel before the first row or column its derivative by the
+    offset is 0, that from outside; the other forms give the one from inside.
+
     Raises:
         ImportError: where mmcv is not installed with its compiled operators.
     """

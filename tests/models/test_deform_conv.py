@@ -48,12 +48,21 @@ def test_gather_equals_other_forms_in_value_and_gradient(other, kind, dilation):
     expected, actual = convolve(*inputs, dilation), deform_conv_gather(*inputs, dilation)
     torch.testing.assert_close(actual, expected, rtol=1e-10, atol=1e-10)
     upstream = torch.randn_like(expected)
-    torch.testing.assert_close(
-        torch.autograd.grad(actual, inputs, upstream),
-        torch.autograd.grad(expected, inputs, upstream),
-        rtol=1e-10,
-        atol=1e-10,
-    )
+    found, wanted = (list(torch.autograd.grad(out, inputs, upstream)) for out in (actual, expected))
+    if other == "mmcv":  # of the two derivatives there it takes that from outside
+        edge = _one_pixel_before(inputs[1], dilation)
+        assert not wanted[1][edge].any()
+        found[1] = found[1].masked_fill(edge, 0)
+    torch.testing.assert_close(found, wanted, rtol=1e-10, atol=1e-10)
+
+
+def _one_pixel_before(offset, dilation):
+    """Return which offsets move a sample exactly one pixel before the first row or column."""
+    reach = dilation * (torch.arange(3) - 1)
+    taps = torch.stack(torch.meshgrid(reach, reach, indexing="ij"), dim=-1).view(9, 2, 1, 1)
+    pixels = torch.stack(torch.meshgrid(torch.arange(9), torch.arange(7), indexing="ij"))
+    positions = offset.view(2, 3, 9, 2, 9, 7) + taps + pixels
+    return (positions == -1).any(dim=3, keepdim=True).expand_as(positions).reshape(offset.shape)
 
 
 def test_gather_gradient_is_the_numerical_one():
