@@ -45,9 +45,9 @@ def deform_conv_mmcv(
 
     padding = dilation * (weight.shape[-1] // 2)
     groups = offset.shape[1] // (2 * weight.shape[-1] ** 2)
-    return modulated_deform_conv2d(
-        x.contiguous(), offset, mask, weight, bias, 1, padding, dilation, 1, groups
-    )
+    # it reads memory as if all lay channels first, which offsets and masks of a CPU do not
+    tensors = (tensor.contiguous() for tensor in (x, offset, mask, weight, bias))
+    return modulated_deform_conv2d(*tensors, 1, padding, dilation, 1, groups)
 
 
 def deform_conv_gather(

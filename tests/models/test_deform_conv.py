@@ -80,6 +80,20 @@ def test_gather_gradient_is_the_numerical_one():
     assert torch.autograd.gradcheck(lambda *args: deform_conv_gather(*args, 1), inputs)
 
 
+@pytest.mark.parametrize("form", ["torchvision", "gather", "mmcv"])
+def test_the_layout_in_memory_does_not_matter(form):
+    if form == "mmcv":
+        pytest.importorskip("mmcv")
+    inputs = [tensor.detach() for tensor in _case("random", 3)]
+    maps = (tensor.contiguous(memory_format=torch.channels_last) for tensor in inputs[:4])
+    conv = ModulatedDeformConv(6, 4, 3, offset_groups=3, implementation=form).double()
+    conv.load_state_dict({"weight": inputs[3], "bias": inputs[4]})
+    expected = conv(*inputs[:3])
+    x, offset, mask, weight = maps
+    conv.weight.data = weight
+    torch.testing.assert_close(conv(x, offset, mask), expected, rtol=1e-10, atol=1e-10)
+
+
 @pytest.mark.parametrize("implementation", ["torchvision", "gather"])
 def test_no_offset_and_full_mask_is_an_ordinary_convolution(implementation):
     conv = ModulatedDeformConv(6, 4, 2, offset_groups=3, implementation=implementation)
