@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from dcpose.files.writing import write_text
 from dcpose.formats.coco_results import person_scores
+from dcpose.formats.posetrack.predictions import write_json
 from dcpose.formats.results.video_results import VideoResults
 
 OPENPOSE_PARTS = (
@@ -25,7 +23,7 @@ def write_openpose(results: VideoResults, folder: Path) -> None:
     the frames lists their names. Frames without people have a file, too.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    write_text(folder / "joints.json", _text(list(results.joint_names)))
+    write_json(folder / "joints.json", list(results.joint_names))
     for frame, number in enumerate(results.frame_numbers.tolist()):
         people = [
             {
@@ -36,7 +34,7 @@ def write_openpose(results: VideoResults, folder: Path) -> None:
             for person in results.people_of_frame(frame)
         ]
         path = folder / f"{results.name}_{number:012d}_keypoints.json"
-        write_text(path, _text({"version": 1.3, "people": people}))
+        write_json(path, {"version": 1.3, "people": people})
 
 
 def write_alphapose(results: VideoResults, path: Path) -> None:
@@ -54,7 +52,7 @@ def write_alphapose(results: VideoResults, path: Path) -> None:
         for frame in range(results.num_frames)
         for person in results.people_of_frame(frame)
     ]
-    write_text(path, _text(people))
+    write_json(path, people)
 
 
 def write_coco(results: VideoResults, path: Path) -> None:
@@ -72,7 +70,7 @@ def write_coco(results: VideoResults, path: Path) -> None:
         for frame in range(results.num_frames)
         for person in results.people_of_frame(frame)
     ]
-    write_text(path, _text(people))
+    write_json(path, people)
 
 
 def _triplets(results: VideoResults, person: int) -> list[float]:
@@ -84,7 +82,3 @@ def _triplets(results: VideoResults, person: int) -> list[float]:
 def _scores(results: VideoResults) -> list[float]:
     """Return the score of each person; joint scores hold that of the box already."""
     return person_scores(results.joint_scores, np.ones(len(results.joint_scores))).tolist()
-
-
-def _text(content: Any) -> str:  # noqa: ANN401 - anything that JSON can hold
-    return json.dumps(content, allow_nan=False, separators=(",", ":"))
