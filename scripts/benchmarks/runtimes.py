@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import importlib.util
 import tempfile
 import time
 from collections.abc import Callable
@@ -32,6 +33,7 @@ from dcpose.deploy.save import DEFAULT_OPSET, HEATMAPS, save_onnx, save_openvino
 from dcpose.deploy.trace import trace
 from dcpose.deploy.winograd import use_winograd
 from dcpose.files.packages import require
+from dcpose.models.deform_conv import ModulatedDeformConv
 from dcpose.models.interface import TemporalModel
 
 W48 = "configs/posetrack18/dcpose_hrnet_w48.yaml"
@@ -42,7 +44,7 @@ NETWORKS: dict[str, tuple[str, list[str]]] = {
 }
 CLIPS = (1, 8)
 SECONDS_OF_ROUNDS = 60
-"""About how long the rounds of a table take, of which there is at least one."""
+"""About how long the rounds of a table take at most; there is at least one."""
 
 ONNX_FILE = "network.onnx"
 """In the folder of a comparison: written once, for both candidates that are made of it."""
@@ -75,7 +77,7 @@ def _compare(
 ) -> list[Table]:
     candidates, prepared_in, absent = _candidates(model, crop_wh, options.smoke)
     candidates = {REFERENCE: model, **candidates}
-    tables, seconds_of_clip = [], 0.0
+    tables, seconds_of_clip = [], _seconds_of_clip(model, crop_wh)
     for clips in (1, 2) if options.smoke else CLIPS:
         frames, gaps = example_clips(3, crop_wh, clips, seed=1)
         frames = as_loaded(frames)
@@ -84,16 +86,21 @@ def _compare(
             what: partial(_keep, found, what, run, (frames, gaps))
             for what, run in candidates.items()
         }
-        rounds = options.runs
-        if seconds_of_clip:
-            rounds = int(SECONDS_OF_ROUNDS / (seconds_of_clip * clips * len(calls)))
+        rounds = int(SECONDS_OF_ROUNDS / (seconds_of_clip * clips * len(calls)))
         runs = replace(options, runs=min(max(rounds, 1), options.runs))
         timings = side_by_side(calls, runs, warm_up=int(clips == 1))
-        seconds_of_clip = timings[REFERENCE].seconds / clips
         title = f"{name}, {crop_wh[0]} x {crop_wh[1]}, {clips} clips, {runs.runs} rounds"
         title += "; random weights" + "".join(f"; {line}" for line in absent)
         tables.append(Table(title, _rows(timings, found, prepared_in, clips)))
     return tables
+
+
+def _seconds_of_clip(model: TemporalModel, crop_wh: tuple[int, int]) -> float:
+    frames, gaps = example_clips(3, crop_wh, 1, seed=1)
+    for _ in range(2):
+        start = time.perf_counter()
+        model(frames, gaps)
+    return time.perf_counter() - start
 
 
 def _keep(
@@ -142,6 +149,9 @@ def _candidates(
             "ONNX Runtime, Winograd": (partial(_onnx, folder, winograd=True), traced_in + saved_in),
             "OpenVINO": (partial(_openvino, program, folder), traced_in),
         }
+        if importlib.util.find_spec("mmcv") is not None:
+            name = "as it is trained, mmcv's deformable convolution"
+            makers[name] = partial(_with_mmcv, model), 0
         for name, (make, before) in makers.items():
             try:
                 made[name], took = _timed(make)
@@ -156,6 +166,14 @@ def _timed(make: Callable[[], T]) -> tuple[T, float]:
     """Return what it makes, and the CPU time that it takes, in seconds."""
     start = time.process_time()
     return make(), time.process_time() - start
+
+
+def _with_mmcv(model: TemporalModel) -> Heatmaps:
+    changed = copy.deepcopy(model)
+    for module in changed.modules():
+        if isinstance(module, ModulatedDeformConv):
+            module.implementation = "mmcv"
+    return changed
 
 
 def _compiled(model: TemporalModel, example: tuple[Tensor, Tensor], smoke: bool) -> Heatmaps:
