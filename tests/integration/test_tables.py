@@ -23,7 +23,7 @@ from dcpose.jobs.train import train
 from dcpose.jobs.validate import validate
 
 CPU = torch.device("cpu")
-SIDE = 64
+SIDE = 32
 """Of the crops, in pixels."""
 
 TINY_BACKBONES = {
@@ -96,17 +96,17 @@ def coco(sample_dir, root):
 
 
 def penn_action(sample_dir, root):
-    """Write a video of three frames to train on, and one to test on."""
+    """Write a video of four frames to train on, and one to test on."""
     (root / "labels").mkdir()
     for name, use in (("0001", 1), ("0002", -1)):
         frames = root / "frames" / name
         frames.mkdir(parents=True)
-        for number in (1, 2, 3):
-            Image.new("RGB", (64, 48), (80 * number,) * 3).save(frames / f"{number:06d}.jpg")
-        across = np.tile(np.linspace(8, 50, 13), (3, 1))
-        label = {"nframes": 3, "dimensions": [[48, 64, 3]], "train": use, "action": "jump"}
-        label |= {"x": across, "y": across / 2, "visibility": np.ones((3, 13))}
-        label |= {"bbox": np.tile([3.0, 2, 58, 44], (3, 1))}
+        for number in (1, 2, 3, 4):
+            Image.new("RGB", (64, 48), (60 * number,) * 3).save(frames / f"{number:06d}.jpg")
+        across = np.tile(np.linspace(8, 50, 13), (4, 1))
+        label = {"nframes": 4, "dimensions": [[48, 64, 3]], "train": use, "action": "jump"}
+        label |= {"x": across, "y": across / 2, "visibility": np.ones((4, 13))}
+        label |= {"bbox": np.tile([3.0, 2, 58, 44], (4, 1))}
         savemat(root / "labels" / f"{name}.mat", label)
     return []
 
@@ -237,7 +237,7 @@ def test_to_encode_and_to_decode_is_all_there_is(method, backbone, config, formu
 
 
 def last_step(run):
-    state = torch.load(run / "checkpoints/last.pt", weights_only=True)
+    state = torch.load(run / "checkpoints/last.pt", weights_only=True, mmap=True)
     return {name: value for name, value in state["model"].items() if value.is_floating_point()}
 
 
@@ -245,7 +245,8 @@ def train_resume_and_validate(load):
     """Train two epochs, the second by resuming; measure what came out, and return its file."""
     run = train(load(), CPU)
     first = last_step(run)
-    train(load("train.epochs=2", "train.loggers=[]"), CPU, run, resume=True)
+    more = ("train.epochs=2", "train.loggers=[]", "train.validate_every=null")
+    train(load(*more), CPU, run, resume=True)
     second = last_step(run)
     assert any(not torch.equal(first[name], second[name]) for name in first)
     log = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
