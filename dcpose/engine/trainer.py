@@ -338,11 +338,9 @@ class Trainer:
         if is_main():
             place = TrainingPlace(self.state.epoch, self.settings.epochs, self.state.step)
             log_epoch(self.run, place, values, summary, is_best)
-            best = self.run.checkpoints / "best.pt"
             if is_best:
-                save_checkpoint(best, content)
-            written = best if is_best else None
-            save_checkpoint(self.run.last, content, previous=self.run.previous, written=written)
+                save_checkpoint(self.run.checkpoints / "best.pt", content)
+            save_checkpoint(self.run.last, content, previous=self.run.previous)
         barrier()
 
     def _restore_rng(self, states: list[dict[str, Any]]) -> None:

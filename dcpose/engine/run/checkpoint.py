@@ -55,20 +55,13 @@ class DamagedCheckpointError(CheckpointError):
     """A checkpoint is cut short, or its content is not what was written."""
 
 
-def save_checkpoint(
-    path: Path,
-    state: Mapping[str, Any],
-    previous: Path | None = None,
-    written: Path | None = None,
-) -> None:
+def save_checkpoint(path: Path, state: Mapping[str, Any], previous: Path | None = None) -> None:
     """Write a checkpoint so that `path` always holds a whole file, the old one or the new one.
 
     Args:
         path: file to create or replace; its folder exists.
         state: content as in the head of this file; `format` and `versions` are added.
         previous: name that the replaced file keeps, in the same folder; None drops that file.
-        written: file of this state in the same folder, of which `path` becomes a further name: a
-            large state need not be written twice.
 
     Raises:
         WriteError: if the disk is full or the like; the old file is as it was.
@@ -78,17 +71,8 @@ def save_checkpoint(
         "torch": str(torch.__version__),
         "numpy": np.__version__,
     }
-    with replacing(path) as temporary:
-        if written is None:
-            _write({"format": FORMAT, "versions": versions, **state}, temporary)
-        else:
-            _link(written, temporary)
-        if previous is not None and path.exists():
-            _replace_by_link(path, previous)
-
-
-def _write(content: Mapping[str, Any], path: Path) -> None:
-    with path.open("wb") as file:
+    content = {"format": FORMAT, "versions": versions, **state}
+    with replacing(path) as temporary, temporary.open("wb") as file:
         try:
             torch.save(content, file)
         except RuntimeError as error:
@@ -96,6 +80,9 @@ def _write(content: Mapping[str, Any], path: Path) -> None:
             if isinstance(error.__context__, OSError):
                 raise error.__context__ from None
             raise
+        file.close()
+        if previous is not None and path.exists():
+            _link(path, previous)
 
 
 def load_newest_checkpoint(path: Path, previous: Path) -> tuple[dict[str, Any], Path]:
@@ -119,7 +106,7 @@ def load_newest_checkpoint(path: Path, previous: Path) -> tuple[dict[str, Any], 
 
 def restore_previous(path: Path, previous: Path) -> None:
     """Put the checkpoint before in the place of a damaged one."""
-    _replace_by_link(previous, path)
+    _link(previous, path)
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
@@ -201,15 +188,11 @@ def load_optimizer_state(optimizer: Optimizer, saved: Mapping[str, Any], origin:
         ) from error
 
 
-def _replace_by_link(existing: Path, name: Path) -> None:
+def _link(existing: Path, name: Path) -> None:
     """Give a file a further name in its folder, in place of the file that has it."""
     with replacing(name) as temporary:
-        _link(existing, temporary)
-
-
-def _link(existing: Path, name: Path) -> None:
-    try:
-        name.unlink(missing_ok=True)
-        os.link(existing, name)
-    except OSError:  # a file system without links
-        shutil.copyfile(existing, name)
+        try:
+            temporary.unlink(missing_ok=True)
+            os.link(existing, temporary)
+        except OSError:  # a file system without links
+            shutil.copyfile(existing, temporary)

@@ -128,7 +128,7 @@ def test_checkpoints_inside_an_epoch(tmp_path, monkeypatch, every, steps):
     saved = []
     monkeypatch.setattr(
         "dcpose.engine.trainer.save_checkpoint",
-        lambda path, state, **_: path.name == "last.pt" and saved.append(state["step"]),
+        lambda path, state, previous=None: path.name == "last.pt" and saved.append(state["step"]),
     )
     make_trainer(tmp_path, train_batches=batches, epochs=1, save_every=every).fit()
     assert steps == saved  # before and after validation, too

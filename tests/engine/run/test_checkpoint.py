@@ -65,25 +65,6 @@ def test_file_is_complete_on_disk_before_it_takes_the_name(tmp_path, state, monk
     assert events == ["fsync", "replace", "fsync"]  # file, name, folder
 
 
-def test_what_is_written_is_not_written_twice(tmp_path, state, monkeypatch):
-    best, last, previous = (tmp_path / name for name in ("best.pt", "last.pt", "previous.pt"))
-    save_checkpoint(last, state | {"epoch": 1})
-    save_checkpoint(best, state | {"epoch": 2})
-    save_checkpoint(last, state | {"epoch": 2}, previous, written=best)
-    assert last.samefile(best)
-    assert [load_checkpoint(path)["epoch"] for path in (last, previous)] == [2, 1]
-
-    def no_link(existing, name):
-        raise OSError("Operation not supported")
-
-    monkeypatch.setattr(os, "link", no_link)
-    save_checkpoint(last, state | {"epoch": 2}, previous, written=best)
-    assert not last.samefile(best)
-    assert last.read_bytes() == best.read_bytes() == previous.read_bytes()
-    save_checkpoint(last, state | {"epoch": 3}, previous)  # the other names keep what they named
-    assert [load_checkpoint(path)["epoch"] for path in (best, last, previous)] == [2, 3, 2]
-
-
 def test_missing_file(tmp_path):
     with pytest.raises(CheckpointError, match=r"gone\.pt: no such checkpoint"):
         load_checkpoint(tmp_path / "gone.pt")
