@@ -25,6 +25,7 @@ from benchmarks.machine import describe_machine, describe_roofline, measure_roof
 from benchmarks.measure import Options, Suite
 from benchmarks.memory import measure_memory
 from benchmarks.network import measure_network, measure_others
+from benchmarks.packaged import measure_packaged
 from benchmarks.precision import measure_precision
 from benchmarks.report import describe_results, write_results
 from benchmarks.runtimes import measure_runtimes
@@ -42,6 +43,7 @@ SUITES: dict[str, Suite] = {
     "network": measure_network,
     "others": measure_others,
     "deform_conv": measure_deform_conv,
+    "packaged": measure_packaged,
     "precision": measure_precision,
     "runtimes": measure_runtimes,
     "share_backbone": measure_share_backbone,
