@@ -161,20 +161,20 @@ class MovingFigure:
     def __init__(
         self, figure: Figure, motion: Motion, height: float, light: Light, rng: np.random.Generator
     ) -> None:
-        self._figure, self._light = figure, light
-        self._unit = height / figure.skeleton.height
+        self._surface, self._light = figure.surface, light
+        unit = height / figure.skeleton.height
         hands: Hands = {side: (rng.uniform(-1, 1), rng.uniform(0.05, 0.6)) for side in "LR"}
-        self._frames = []
+        self._vertices = []  # of each frame, metres in the world
         points = np.empty_like(motion.points)
         frames = zip(motion.points, motion.torso, motion.head, strict=True)
         for n, (wanted, torso, head) in enumerate(frames):
             pose = stand(figure.skeleton, wanted, torso, head, hands)
-            points[n] = self._unit * points_of(figure.skeleton, pose)
+            points[n] = unit * points_of(figure.skeleton, pose)
+            vertices = unit * figure.posed(pose)
             move = (wanted[_HIPS] - points[n, _HIPS]).mean(axis=0)
-            lowest = self._unit * float(figure.posed(pose)[:, 1].min())
-            move[1] = wanted[_FEET, 1].min() - lowest
+            move[1] = wanted[_FEET, 1].min() - vertices[:, 1].min()
             points[n] += move
-            self._frames.append((pose, move))
+            self._vertices.append(vertices + move)
         self.motion = Motion(points, motion.torso, motion.head)
 
     def draw(
@@ -192,8 +192,7 @@ class MovingFigure:
             image_wh: size of the image.
             margin: pixels.
         """
-        pose, move = self._frames[frame]
-        vertices = project(self._unit * self._figure.posed(pose) + move)
+        vertices = project(self._vertices[frame])
         low = np.maximum(vertices[:, :2].min(axis=0) - 1 - margin, -2 * margin)
         high = np.minimum(vertices[:, :2].max(axis=0) + 1 + margin, np.array(image_wh) + 2 * margin)
         x0, y0 = np.floor(low).astype(int).tolist()
@@ -201,4 +200,4 @@ class MovingFigure:
         if x0 >= x1 or y0 >= y1:
             return Sprite.empty(x0, y0, x1, y1)
         samples = 2 if (x1 - x0) * (y1 - y0) <= SMALL else 1
-        return cast(vertices, self._figure.surface, (x0, y0, x1, y1), self._light, samples)
+        return cast(vertices, self._surface, (x0, y0, x1, y1), self._light, samples)
