@@ -3,8 +3,8 @@
 BatchNorm becomes part of the convolution before it and the offsets and masks of a dilation come
 from one convolution (`deploy.fuse`), weights lie channels-last, and all layers compute in the
 wanted number format. Deformable convolutions stay in float32 whatever the number format: positions
-do not survive half precision (`ModulatedDeformConv`). On a CPU 1x1 convolutions get larger inputs
-(`deploy.cpu`).
+do not survive half precision (`ModulatedDeformConv`). On a CPU 1x1 convolutions are products of
+matrices (`deploy.cpu`).
 
 A CPU sees one clip at a time, or a few images (`threads.in_equal_calls`): their maps stay in its
 caches, and no clip depends on the others.

@@ -38,7 +38,8 @@ class EfficientNetLiteTrunk(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.conv_stem = _SameConv2d(3, 32, 3, stride=2)
+        self.pad = _padding(3, 2)
+        self.conv_stem = nn.Conv2d(3, 32, 3, 2, bias=False)
         self.bn0 = _batch_norm(32)
         self.blocks = nn.Sequential(
             *(
@@ -59,7 +60,7 @@ class EfficientNetLiteTrunk(nn.Module):
         # CPUs train depthwise convolutions 1.5 times as fast with the channels of a pixel together
         x = images.contiguous(memory_format=torch.channels_last)
         x = x * self.input_scale + self.input_offset
-        x = functional.relu6(self.bn0(self.conv_stem(x)))
+        x = functional.relu6(self.bn0(self.conv_stem(self.pad(x))), inplace=True)
         levels, done = [], 0
         for stage, (repeats, *_) in enumerate(STAGES):
             for block in self.blocks[done : done + repeats]:
@@ -118,30 +119,6 @@ class EfficientNetLite(Backbone):
         return self.pyramid(self.trunk(images))
 
 
-class _SameConv2d(nn.Conv2d):
-    """A convolution without bias that pads as TensorFlow does: at strides more after than before.
-
-    Args:
-        inputs, outputs: channels.
-        kernel: side of the kernel, odd.
-        stride: 1, or 2 for images of even sides.
-        groups: channels per group are inputs / groups.
-    """
-
-    def __init__(
-        self, inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1
-    ) -> None:
-        before = (kernel - stride) // 2
-        self._pads = (before, kernel - stride - before) * 2
-        padding = 0 if stride > 1 else kernel // 2
-        super().__init__(inputs, outputs, kernel, stride, padding, groups=groups, bias=False)
-
-    def forward(self, images: Tensor) -> Tensor:
-        if self.stride[0] > 1:
-            images = functional.pad(images, self._pads)
-        return self._conv_forward(images, self.weight, self.bias)
-
-
 class _Block(nn.Module):
     """Inverted residual: expand, convolve each channel by itself, project."""
 
@@ -153,7 +130,11 @@ class _Block(nn.Module):
         if self.expands:
             self.expand_conv = nn.Conv2d(inputs, inner, 1, bias=False)
             self.bn0 = _batch_norm(inner)
-        self.depthwise_conv = _SameConv2d(inner, inner, kernel, stride, groups=inner)
+        self.pad = _padding(kernel, stride) if stride > 1 else nn.Identity()
+        padding = 0 if stride > 1 else kernel // 2
+        self.depthwise_conv = nn.Conv2d(
+            inner, inner, kernel, stride, padding, groups=inner, bias=False
+        )
         self.bn1 = _batch_norm(inner)
         self.project_conv = nn.Conv2d(inner, outputs, 1, bias=False)
         self.bn2 = _batch_norm(outputs)
@@ -161,10 +142,16 @@ class _Block(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         start = x
         if self.expands:
-            x = functional.relu6(self.bn0(self.expand_conv(x)))
-        x = functional.relu6(self.bn1(self.depthwise_conv(x)))
+            x = functional.relu6(self.bn0(self.expand_conv(x)), inplace=True)
+        x = functional.relu6(self.bn1(self.depthwise_conv(self.pad(x))), inplace=True)
         x = self.bn2(self.project_conv(x))
         return start + x if self.adds else x
+
+
+def _padding(kernel: int, stride: int) -> nn.ZeroPad2d:
+    """Pad even sides as TensorFlow does: at strides more after than before."""
+    before = (kernel - stride) // 2
+    return nn.ZeroPad2d((before, kernel - stride - before) * 2)
 
 
 def _batch_norm(channels: int) -> nn.BatchNorm2d:
