@@ -39,7 +39,7 @@ SAMPLE = REPOSITORY / "datasets" / "sample"
 
 TINY = {
     "experiment": "tiny",
-    "data": {"root": str(SAMPLE), "crop_wh": [64, 64], "sigma": 1.0, "workers": 0},
+    "data": {"root": str(SAMPLE), "crop_wh": [32, 32], "sigma": 1.0, "workers": 0},
     "model": {
         "backbone": {
             "width": 4, "modules": [1, 1, 1], "blocks": 1, "stem_channels": 4, "frozen": False

@@ -26,7 +26,7 @@ from dcpose.structures import ClipBatch, PersonRecord
 # autocast is off where there is no CUDA; half precision comes in with converted networks
 pytestmark = pytest.mark.filterwarnings("ignore:CUDA is not available")
 CUDA = torch.device("cuda", 0)
-VIT = "{name: vit, width: 16, depth: 1, heads: 2, decoder_channels: 8, image_wh: [64, 64]}"
+VIT = "{name: vit, width: 16, depth: 1, heads: 2, decoder_channels: 8, image_wh: [32, 32]}"
 WARPER = "model.warper={blocks: 1, channels: 8, dilations: [1, 2]}"
 MODELS = {
     "dcpose": [],
@@ -65,7 +65,7 @@ def clips(cfg, training):
     box = np.array([1.0, 2, 30, 40])
     return ClipBatch(
         people=[PersonRecord("video", 7, frame, box) for frame in range(2)],
-        frames=torch.zeros(2, num_frames, 64, 64, 3, dtype=torch.uint8),
+        frames=torch.zeros(2, num_frames, 32, 32, 3, dtype=torch.uint8),
         gaps=torch.ones(2, num_frames - 1),
         crop_to_image=torch.zeros(2, 2, 3, dtype=torch.float64),
         joints=torch.zeros(2, 17, 2) if training else None,

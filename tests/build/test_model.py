@@ -207,7 +207,7 @@ class TestData:
         for name, frames in (("dcpose", 3), ("single_frame", 1)):
             cfg = load_config(tiny_cfg, [f"model.name={name}", "test.batch_size=5"])
             batch = next(iter(build_stream(cfg, *read_people(cfg, "val"))))
-            assert batch.frames.shape == (5, frames, 64, 64, 3)
+            assert batch.frames.shape == (5, frames, 32, 32, 3)
             assert batch.joints is None
 
     def test_targets_of_a_training_batch(self, tiny_cfg):

@@ -47,7 +47,7 @@ def exported(cfg, model, tiny_weights, tmp_path_factory):
 
 def test_rendered_clips_show_people_and_are_always_the_same(cfg):
     frames, gaps = rendered_clips(cfg, 8)
-    assert frames.shape == (8, 3, 64, 64, 3)
+    assert frames.shape == (8, 3, 32, 32, 3)
     assert frames.dtype == torch.uint8
     assert gaps.unique().tolist() == [1, 2]
     assert frames.float().std(dim=(1, 2, 3, 4)).min() > 10
@@ -58,9 +58,9 @@ def test_rendered_clips_show_people_and_are_always_the_same(cfg):
 
 def test_an_exported_file_computes_the_same_and_says_what_it_is(cfg, model, exported):
     card = read_card(exported)
-    assert card.inputs["frames"] == {"shape": ["B", 3, 3, 64, 64], "dtype": "float32"}
-    assert card.outputs == {"heatmaps": {"shape": ["B", 17, 16, 16], "dtype": "float32"}}
-    assert (card.crop_wh, card.stride, card.num_frames) == ((64, 64), 4, 3)
+    assert card.inputs["frames"] == {"shape": ["B", 3, 3, 32, 32], "dtype": "float32"}
+    assert card.outputs == {"heatmaps": {"shape": ["B", 17, 8, 8], "dtype": "float32"}}
+    assert (card.crop_wh, card.stride, card.num_frames) == ((32, 32), 4, 3)
     assert card.joints[0] == "nose"
     assert card.parity.off_peak < 1e-5
     assert card.parity.largest_offset_px > 0.1
@@ -228,12 +228,12 @@ def test_weights_are_exported_once(tiny_cfg, tiny_weights, tmp_path, monkeypatch
 
 def test_a_file_for_other_crops_is_refused(exported, tiny_cfg):
     other = load_config(tiny_cfg, ["data.crop_wh=[96,64]"])
-    with pytest.raises(ValueError, match=r"data\.crop_wh: found \[96, 64\], expected \[64, 64\]"):
+    with pytest.raises(ValueError, match=r"data\.crop_wh: found \[96, 64\], expected \[32, 32\]"):
         build_network(other, exported, CPU)
     network = build_network(load_config(tiny_cfg), exported, CPU)
     frames = np.zeros((1, 3, 3, 64, 96), np.float32)
     with pytest.raises(
-        ValueError, match=r"frames \['B', 3, 3, 64, 96\] .*expected \['B', 3, 3, 64, 64\]"
+        ValueError, match=r"frames \['B', 3, 3, 64, 96\] .*expected \['B', 3, 3, 32, 32\]"
     ):
         network(frames, np.ones((1, 2), np.float32))
     with pytest.raises(ValueError, match=r"test\.runtime: found openvino, expected onnx"):

@@ -30,7 +30,7 @@ def test_draws_the_joint_that_the_model_predicts(affine, script, tiny_cfg, tiny_
     (batch,) = build_stream(cfg, [video], {video.name: [person]})
     stages = script.stages_of(model, batch, joint, affine)
     (pose,) = predict(model, [batch], batch.frames.device, affine=affine)
-    cell = 4 if affine == "classic" else 63 / 15
+    cell = 4 if affine == "classic" else 31 / 7
     found = apply_affine(cell * stages.joint, batch.crop_to_image[0].numpy())
     assert found == pytest.approx(pose.joints[joint], abs=1e-3)
     assert stages.final.max() == pytest.approx(pose.heatmap_scores[joint])
@@ -46,7 +46,7 @@ def test_writes_a_picture(script, arguments, capsys):
     chosen = ["--video", "010002_mpii_test", "--frame", "6", "--joint", "right_wrist"]
     assert script.main([*arguments, *chosen]) == 0
     path = capsys.readouterr().out.strip()
-    # before, frame, after, merged, final: five columns of the 64-pixel crop, five-fold
+    # before, frame, after, merged, final: five columns of the 32-pixel crop, ten-fold
     assert cv2.imread(path).shape[1] == 5 * (320 + 6) + 6
 
 

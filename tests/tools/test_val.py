@@ -33,7 +33,7 @@ def test_prints_and_writes_table_and_protocol(val, base, run_here, capsys):
     assert table[0].split() == columns
     assert len(table[1].split()) == len(columns)
     for part in ("2 videos", "boxes: detections/val.json, score >= 0.2", "flip: off", "T = 1",
-                 "argmax, quarter-pixel shift", "precision: fp32", "crop 64x64",
+                 "argmax, quarter-pixel shift", "precision: fp32", "crop 32x32",
                  "tiny.pth"):  # fmt: skip
         assert part in protocol
     # the sample's people are labelled with what makes them hard to see
