@@ -55,7 +55,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def config_keys(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return what inference has to know of a run's config, as dotted keys."""
-    keys: dict[str, Any] = {f"data.{name}": config["data"][name] for name in ("crop_wh", "sigma")}
+    crops = ("crop_wh", "sigma", "box_enlarge")
+    keys: dict[str, Any] = {f"data.{name}": config["data"][name] for name in crops}
     keys["test.flip"] = config["test"]["flip"]
     known = ModelSection.members()[config["model"]["name"]].model_fields
     for name, value in config["model"].items():
