@@ -1,10 +1,11 @@
 """Write weights that come with the package, in float16, and their card.
 
 python scripts/pack_model.py --pose RUN/checkpoints/last.pt --facts FILE [--out DIR]
+python scripts/pack_model.py --dcpose RUN/checkpoints/last.pt --facts FILE [--out DIR]
 python scripts/pack_model.py --detector RUN/last.pt --facts FILE [--out DIR]
 
-FACTS is YAML: for `pose` and `person_detector`, what their cards say besides: how they were
-trained, on what, the licences of all inputs, the measured figures and the limits.
+FACTS is YAML: for `pose`, `dcpose` and `person_detector`, what their cards say besides: how they
+were trained, on what, the licences of all inputs, the measured figures and the limits.
 """
 
 import importlib.metadata
@@ -28,7 +29,7 @@ from dcpose.weights.reading import sha256_of
 CARD_FORMAT = "dcpose-packaged-1"
 START_ONLY = ("weights", "frozen_blocks", "trunk_bn", "pretrained")
 """Keys of a backbone that only training looks at."""
-LARGEST = {"pose": 16_000_000, "person_detector": 8_000_000}
+LARGEST = {"pose": 8_000_000, "dcpose": 8_000_000, "person_detector": 8_000_000}
 """Bytes."""
 
 
@@ -37,16 +38,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     parser = documented_parser(__doc__)
     which = parser.add_mutually_exclusive_group(required=True)
-    which.add_argument("--pose", type=Path, help="checkpoint of a training")
+    which.add_argument("--pose", type=Path, help="checkpoint of the single-frame network")
+    which.add_argument("--dcpose", type=Path, help="checkpoint of DCPose on it")
     which.add_argument("--detector", type=Path, help="file of the detector's run")
     parser.add_argument("--facts", type=Path, required=True, help="YAML for the cards")
     parser.add_argument("--out", type=Path, default=FOLDER)
     args = parser.parse_args(argv)
     facts = yaml.safe_load(args.facts.read_text(encoding="utf-8"))
-    if args.pose:
-        pose = load_checkpoint(args.pose)
-        config = {"config": config_keys(pose["config"])}
-        write_model(args.out, "pose", pose["model"], config | facts["pose"])
+    if args.pose or args.dcpose:
+        name = "pose" if args.pose else "dcpose"
+        trained = load_checkpoint(args.pose or args.dcpose)
+        config = {"config": config_keys(trained["config"])}
+        write_model(args.out, name, trained["model"], config | facts[name])
     else:
         state = torch.load(args.detector, weights_only=True)["model"]
         write_model(args.out, "person_detector", state, facts["person_detector"])

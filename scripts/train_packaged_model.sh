@@ -86,8 +86,10 @@ stage larger "$videos" "$runs/bodies/checkpoints/last.pt" "$all"
 echo "== 10/13 train DCPose on it"
 stage dcpose "$videos" "$runs/larger/checkpoints/last.pt" train.cache_encodings="$runs/encodings"
 
-echo "== 11/13 pack the single-frame network"
+echo "== 11/13 pack both networks"
 python scripts/pack_model.py --pose "$runs/larger/checkpoints/last.pt" \
+    --facts scripts/packaged_facts.yaml --out "$out"
+python scripts/pack_model.py --dcpose "$runs/dcpose/checkpoints/last.pt" \
     --facts scripts/packaged_facts.yaml --out "$out"
 
 echo "== 12/13 render crowds, and train the person detector on the features of the pose network"

@@ -53,6 +53,9 @@ def test_every_stage_trains_from_the_one_before_and_the_last_is_packed(
     weights = str(tmp_path / "larger" / "checkpoints" / "last.pt")
     command = ["--pose", weights, "--facts", "scripts/packaged_facts.yaml"]
     assert pack.main([*command, "--out", str(tmp_path)]) == 0
+    command = ["--dcpose", str(start), "--facts", "scripts/packaged_facts.yaml"]
+    assert pack.main([*command, "--out", str(tmp_path)]) == 0
+    dcpose.PoseEstimator(tmp_path / "dcpose.json", device="cpu")
     card = json.loads((tmp_path / "pose.json").read_text())
     assert card["bytes"] == (tmp_path / "pose.safetensors").stat().st_size
     image = np.random.default_rng(0).integers(0, 256, (90, 120, 3), np.uint8)
