@@ -15,7 +15,7 @@ def test_it_lists_versions_devices_codecs_and_extras(capsys):
     assert f"torch {metadata.version('torch')}, >=" in out
     for words in ("devices\n  cpu: ", "\n  cuda", "\n  mps: ", "libx264", "libavcodec", "report: "):
         assert words in out
-    for words in ("bytes: person_detector.safetensors ", ", pose.safetensors "):
+    for words in ("bytes: dcpose.safetensors ", ", person_detector.safetens", ", pose.safetensors "):
         assert words in out
     assert "MISSING" not in out
 
