@@ -9,7 +9,7 @@ from dcpose.deploy.cpu import speed_up_on_cpu
 from dcpose.models.blocks import conv1x1
 
 
-@pytest.mark.parametrize("num", [1, 16])
+@pytest.mark.parametrize("num", [1, 15, 16])
 @pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
 def test_pointwise_convolutions(num, memory_format):
     torch.manual_seed(0)

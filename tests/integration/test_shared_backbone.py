@@ -28,7 +28,7 @@ def configs(tiny_cfg, tiny_weights, few_people):
     """Function (overrides) -> config of each row, with a frozen backbone that has weights."""
     frozen = ["model.backbone.frozen=true", f"model.backbone.weights={tiny_weights}"]
     recipe = ["train.epochs=1", "train.batch_size=4", "train.accumulate=2", "train.precision=fp32"]
-    recipe += ["data.crop_wh=[32,32]", *few_people]
+    recipe += few_people
 
     def load(*overrides):
         return {

@@ -23,7 +23,7 @@ def live(load_command, tiny_cfg, few_people):
 
     def run(run_dir, *overrides):
         last = run_dir / "checkpoints" / "last.pt"
-        overrides = [*few_people, "data.crop_wh=[32,32]", "train.log_every=1", *overrides]
+        overrides = [*few_people, "train.log_every=1", *overrides]
         tool("train", "--run-dir", run_dir, *overrides)
         first = load_checkpoint(last)
         tool("train", "--run-dir", run_dir, "--resume", "train.epochs=2", *overrides)

@@ -144,7 +144,7 @@ def test_killed_and_resumed_run_ends_with_the_same_bits(
     train, tiny_cfg, few_people, run_here, start_program, pytestconfig
 ):
     arguments = ["--cfg", tiny_cfg, "train.epochs=3", "train.ema_decay=0.9", "optim.milestones=[1]"]
-    arguments += ["train.batch_size=4", "data.crop_wh=[32,32]", "train.loggers=[]", *few_people]
+    arguments += ["train.batch_size=4", *few_people]
     train(*arguments, "--run-dir", "whole")
     (run_here / "program.py").write_text(KILL_AFTER_EPOCH_1)
     tool = pytestconfig.rootpath / "tools" / "train.py"
@@ -194,8 +194,7 @@ def test_resume_of_a_run_without_checkpoint_starts_anew(train, tiny_cfg, run_her
 @pytest.mark.slow
 def test_two_processes_of_torchrun(pytestconfig, tiny_cfg, few_people, run_here, torchrun):
     tool = pytestconfig.rootpath / "tools" / "train.py"
-    arguments = ["--cfg", tiny_cfg, "--run-dir", "run", "--device", "cpu", "data.crop_wh=[32,32]"]
-    arguments += ["train.loggers=[]", *few_people]
+    arguments = ["--cfg", tiny_cfg, "--run-dir", "run", "--device", "cpu", *few_people]
     program = torchrun("--standalone", "--nproc-per-node", "2", tool, *arguments)
     assert program.wait() == 0, program.said()
     checkpoint = last_checkpoint(run_here / "run")
