@@ -14,8 +14,8 @@ def speed_up_on_cpu(network: nn.Module) -> None:
 
 
 def _is_pointwise(conv: nn.Conv2d) -> bool:
-    one = conv.kernel_size == conv.stride == (1, 1) and conv.groups == 1
-    return one and conv.padding == (0, 0)
+    form = conv.kernel_size, conv.stride, conv.padding, conv.groups
+    return form == ((1, 1), (1, 1), (0, 0), 1)
 
 
 class _PointwiseConv(nn.Module):
