@@ -70,6 +70,8 @@ class AugmentConfig(Section):
     """Probability of a block of one colour somewhere in the crop."""
     jpeg: Probability = 0.0
     """Probability of visible compression."""
+    texture: Probability = 0.0
+    """Probability of a random convolution, which changes colours and texture and leaves shapes."""
 
     @property
     def is_off(self) -> bool:
@@ -78,7 +80,7 @@ class AugmentConfig(Section):
         shifts = self.shift_prob > 0 and self.shift > 0
         moves = self.flip_prob or rotates or self.scale or self.half_body_prob or shifts
         pixels = self.color, self.blur, self.low_resolution, self.noise, self.cutout, self.jpeg
-        return not (moves or self.cut_prob or any(pixels))
+        return not (moves or self.cut_prob or any(pixels) or self.texture)
 
 
 class TrainSet(Section):

@@ -23,6 +23,8 @@ LOW_RESOLUTION = (0.3, 0.7)
 CUTOUT_SIDE = (0.1, 0.4)
 """Sides of the block that is cut out, as shares of the crop's."""
 JPEG_QUALITY = (15, 70)
+TEXTURE_KERNELS = (1, 3, 5)
+"""Sides of random convolutions, pixels."""
 _LUMA = np.array([0.299, 0.587, 0.114])
 
 
@@ -37,6 +39,8 @@ class Appearance:
         noise: largest standard deviation of sensor noise, as a share of the range of values.
         cutout: probability of a block of one colour somewhere in the crop.
         jpeg: probability of visible compression.
+        texture: probability of a random convolution (Xu et al., ICLR 2021, arXiv 2007.13003),
+            which changes colours and texture and leaves shapes.
     """
 
     color: float = 0.0
@@ -45,6 +49,7 @@ class Appearance:
     noise: float = 0.0
     cutout: float = 0.0
     jpeg: float = 0.0
+    texture: float = 0.0
 
     @property
     def is_off(self) -> bool:
@@ -67,6 +72,9 @@ def change_appearance(
     frames = list(crops)
     if appearance.color:
         frames = _colored(frames, appearance.color, rng)
+    # nothing is drawn where it is off: the other changes are those of before it came
+    if appearance.texture and rng.random() < appearance.texture:
+        frames = _textured(frames, rng)
     if rng.random() < appearance.blur:
         sigma = rng.uniform(*BLUR_SIGMA)
         frames = [cv2.GaussianBlur(frame, (0, 0), sigma) for frame in frames]
@@ -102,6 +110,23 @@ def _colored(
     matrix = np.column_stack([linear, np.full(3, (1 - contrast) * gray)])
     curve = np.round(255 * (np.arange(256) / 255) ** gamma).astype(np.uint8)
     return [cv2.LUT(cv2.transform(frame, matrix), curve) for frame in frames]
+
+
+def _textured(frames: list[np.ndarray], rng: np.random.Generator) -> list[np.ndarray]:
+    """Mix frames with a convolution of them that keeps the clip's mean and spread."""
+    side, share = int(rng.choice(TEXTURE_KERNELS)), rng.random()
+    kernels = rng.standard_normal((3, 3, side, side)).astype(np.float32)
+    crops = np.stack(frames).astype(np.float32)
+    mean, spread = crops.mean(axis=(0, 1, 2)), crops.std(axis=(0, 1, 2))
+    filtered = np.empty_like(crops)
+    for frame, out in zip(crops - mean, filtered, strict=True):
+        for channel, kernel in enumerate(kernels):
+            parts = [cv2.filter2D(frame[..., i], -1, kernel[i]) for i in range(3)]
+            out[..., channel] = sum(parts)
+    filtered -= filtered.mean(axis=(0, 1, 2))
+    filtered *= spread / np.maximum(filtered.std(axis=(0, 1, 2)), 1e-6)
+    mixed = share * crops + (1 - share) * (filtered + mean)
+    return list(mixed.round().clip(0, 255).astype(np.uint8))
 
 
 def _coarse(frame: np.ndarray, share: float) -> np.ndarray:

@@ -100,7 +100,7 @@ def test_config_is_immutable(config_file):
         ("data.augment.half_body_min_joints", (1,)),
         *(
             (f"data.augment.{name}", (1.1, -0.1))
-            for name in ("color", "blur", "low_resolution", "noise", "cutout", "jpeg")
+            for name in ("color", "blur", "low_resolution", "noise", "cutout", "jpeg", "texture")
         ),
         ("train.epochs", (0,)),
         ("train.accumulate", (0,)),

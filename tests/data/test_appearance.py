@@ -5,7 +5,7 @@ import pytest
 
 from dcpose.data.appearance import Appearance, change_appearance
 
-KINDS = ("color", "blur", "low_resolution", "noise", "cutout", "jpeg")
+KINDS = ("color", "blur", "low_resolution", "noise", "cutout", "jpeg", "texture")
 
 
 def clip(frames=3):
@@ -82,3 +82,15 @@ def test_cutout_is_one_block_of_one_color():
     block = after[0, rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
     assert (block == block[0, 0]).all()
     assert 0 < len(rows) <= 0.17 * 64 * 48
+
+
+def test_texture_leaves_flat_clips_and_moves_no_edge():
+    flat = np.full((2, 16, 16, 3), 90, np.uint8)
+    np.testing.assert_array_equal(changed(flat, texture=1.0), flat)
+    step = np.zeros((1, 32, 32, 3), np.uint8)
+    step[:, :, 16:] = 200
+    for seed in range(20):
+        row = changed(step, seed, texture=1.0)[0, 16].astype(int)
+        # what is flat stays flat but for the kernel's reach around the edge
+        assert (row[3:14] == row[3]).all()
+        assert (row[18:29] == row[28]).all()
