@@ -220,11 +220,23 @@ def _lunge(angles: Angles, theta: np.ndarray, style: np.ndarray) -> None:
     angles["elbow"][:] = 1.1 * style[6] + 0.3 * np.sin(phase)
 
 
+def _anyhow(angles: Angles, theta: np.ndarray, style: np.ndarray) -> None:
+    """Arms and legs anywhere that joints let them go."""
+    phase, share = _both(theta / 3), (style[:, None] - 0.8) / 0.4
+    angles["arm"][:] = 3.0 * share[:2] - 0.6 + 0.1 * np.sin(phase)
+    angles["arm_out"][:] = 0.05 + 1.2 * np.abs([[0], [1]] - share[2])
+    angles["elbow"][:] = 2.4 * share[3:5] + 0.1 * np.cos(phase)
+    angles["arm_turn"][:] = SIDES * (2.4 * share[5] - 1.2)
+    angles["leg"][:] = 1.9 * share[6:8] ** 2 - 0.3 + 0.1 * np.sin(phase)
+    angles["knee"][:] = 1.5 * np.abs(share[6:8] - share[:2]) + 0.1 * np.cos(phase)
+    angles["leg_out"] += 0.4 * share[2] * share[5]
+
+
 ACTIONS: dict[str, tuple[Action, float]] = {
     "walk": (_walk, 0.95), "run": (_run, 1.25), "wave": (_wave, 1.0), "squat": (_squat, 0.9),
     "dance": (_dance, 1.2), "jumping_jack": (_jumping_jack, 1.0), "box": (_box, 1.1),
     "kick": (_kick, 1.0), "talk": (_talk, 1.0), "reach": (_reach, 0.9), "sit": (_sit, 0.8),
     "stand": (_stand, 0.8), "swing": (_swing, 1.2), "crouch": (_crouch, 0.9),
-    "lunge": (_lunge, 0.9),
+    "lunge": (_lunge, 0.9), "anyhow": (_anyhow, 0.9),
 }  # fmt: skip
 """What people do, with the turns of the phase per second."""

@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from dcpose.synthetic.figure import MovingFigure, draw_figure
@@ -13,7 +12,7 @@ from dcpose.synthetic.look import Look, draw_look
 from dcpose.synthetic.motion import FRAMES_PER_SECOND, Body, Motion, animate, draw_body
 from dcpose.synthetic.raycast import Light
 from dcpose.synthetic.render import Sprite, Stance, draw_person
-from dcpose.synthetic.scene import read_photo
+from dcpose.synthetic.scene import read_prints
 from dcpose.synthetic.setting import STREET, Setting
 from dcpose.synthetic.wardrobe import Wardrobe
 
@@ -96,7 +95,7 @@ def draw_actors(
         scale = height * rng.uniform(*setting.size) / body.height
         names, shares = zip(*setting.actions, strict=True)
         action = str(rng.choice(names, p=shares))
-        yaw, speed = _heading(action, frames, setting.facing, rng)
+        yaw, speed = _heading(action, frames, setting, rng)
         across = np.sin(yaw[0]) * speed * time
         toward = np.cos(yaw[0]) * speed * time
         scales = 1 / np.maximum(1 / scale - toward / focal, 0.4 / scale)
@@ -128,13 +127,13 @@ def _dress(
 ) -> Actor:
     """Give an actor a body of the wardrobe; a large one may have any part of it in the middle."""
     assert setting.bodies is not None  # noqa: S101
-    wardrobe, prints = _open(setting.bodies, setting.photos)
+    wardrobe, prints = _open(setting.bodies), read_prints(setting.photos)
     size = actor.body.height * actor.scale[len(actor.scale) // 2]
     feet = actor.feet.copy()
     if size > CLOSE * image_height and rng.uniform() < 0.7:
         middle = image_height * rng.uniform(0.3, 0.7)
         feet[:, 1] += middle + rng.uniform(0.3, 0.95) * size - feet[len(feet) // 2, 1]
-    figure = draw_figure(wardrobe, actor.body.height, rng, prints)
+    figure = draw_figure(wardrobe, actor.body.height, rng, prints, setting.hats)
     moving = MovingFigure(figure, actor.motion, actor.body.height, light, rng)
     return replace(actor, motion=moving.motion, feet=feet, figure=moving, distance=distance)
 
@@ -145,24 +144,21 @@ def _draw_light(rng: np.random.Generator) -> Light:
 
 
 @lru_cache(maxsize=1)
-def _open(bodies: Path, photos: tuple[Path, ...]) -> tuple[Wardrobe, list[np.ndarray]]:
-    """Open a wardrobe, and read every third picture for prints."""
-    prints = [read_photo(photo) for photo in photos[::3]]
-    side = 512  # of which parts are printed at CLOTH pixels
-    small = [cv2.resize(p, (side, side), interpolation=cv2.INTER_AREA) for p in prints]
-    return Wardrobe(bodies), small
+def _open(bodies: Path) -> Wardrobe:
+    return Wardrobe(bodies)
 
 
 def _heading(
-    action: str, frames: int, facing: float, rng: np.random.Generator
+    action: str, frames: int, setting: Setting, rng: np.random.Generator
 ) -> tuple[np.ndarray, float]:
     """Draw the direction that a person faces, (N,) radians, and its speed, metres per second."""
     turn = np.arange(frames) / FRAMES_PER_SECOND
     if action in ("walk", "run"):
         yaw = rng.choice([-1, 1]) * (np.pi / 2 + rng.normal(0, 0.5))
-        return np.full(frames, yaw), float(
-            rng.uniform(0.9, 1.2) * (1.2 if action == "walk" else 2.2)
-        )
-    yaw = rng.normal(0, 1.0) if rng.uniform() < facing else rng.uniform(-np.pi, np.pi)
+        if setting.turned:
+            yaw = rng.uniform(-np.pi, np.pi)
+        speed = rng.uniform(0.9, 1.2) * (1.2 if action == "walk" else 2.2)
+        return np.full(frames, yaw), float(speed)
+    yaw = rng.normal(0, 1.0) if rng.uniform() < setting.facing else rng.uniform(-np.pi, np.pi)
     spin = rng.normal(0, 1.2) if action == "dance" else rng.normal(0, 0.25)
     return yaw + spin * turn, 0.0

@@ -52,7 +52,11 @@ class Figure:
 
 
 def draw_figure(
-    wardrobe: Wardrobe, height: float, rng: np.random.Generator, prints: Sequence[np.ndarray] = ()
+    wardrobe: Wardrobe,
+    height: float,
+    rng: np.random.Generator,
+    prints: Sequence[np.ndarray] = (),
+    hats: float = 0.12,
 ) -> Figure:
     """Draw body, clothes, hair and colours of a person.
 
@@ -61,6 +65,7 @@ def draw_figure(
         height: of the person, metres: small people are children.
         rng: draws everything.
         prints: pictures for clothes, see `recolor`.
+        hats: share of the people who have one.
     """
     sex = str(rng.choice(["male", "female"]))
     age = "child" if height < GROWN else str(rng.choice(["young", "young", "old"]))
@@ -68,7 +73,7 @@ def draw_figure(
     base = wardrobe.vertices + _draw_shape(wardrobe, sex, age, race, rng)
     skeleton = _skeleton(wardrobe, base)
     parts, textures, covered = [], [], np.zeros(len(base), bool)
-    for kind, name in draw_outfit(sex, rng):
+    for kind, name in draw_outfit(sex, rng, hats):
         garment = wardrobe.garment(kind, name)
         path = garment.textures[int(rng.integers(len(garment.textures)))]
         textures.append(recolor(read_texture(path, CLOTH), kind, rng, prints))

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+from dcpose.synthetic.scene import cut_print
+
 MALE_SUITS = (
     "male_casualsuit01", "male_casualsuit02", "male_casualsuit03", "male_casualsuit04",
     "male_casualsuit05", "male_casualsuit06", "male_elegantsuit01", "male_worksuit01",
@@ -38,8 +40,14 @@ HAIR_TONES = (
 """Black, brown, light brown, blond, gray and red."""
 
 
-def draw_outfit(sex: str, rng: np.random.Generator) -> list[tuple[str, str]]:
-    """Draw what a person wears: kind and name of each thing, as `Wardrobe.garment` takes them."""
+def draw_outfit(sex: str, rng: np.random.Generator, hats: float = 0.12) -> list[tuple[str, str]]:
+    """Draw what a person wears: kind and name of each thing, as `Wardrobe.garment` takes them.
+
+    Args:
+        sex: "male" or "female".
+        rng: draws everything.
+        hats: share of the people who have one.
+    """
 
     def one_of(names: Sequence[str]) -> str:
         return names[int(rng.integers(len(names)))]
@@ -57,7 +65,7 @@ def draw_outfit(sex: str, rng: np.random.Generator) -> list[tuple[str, str]]:
         worn = [one_of(DRESSES)]
     extras = {"Coat": 0.0 if male else 0.08, "Rucksack1": 0.08, "glasses": 0.1}
     worn += [name for name, share in extras.items() if rng.uniform() < share]
-    for names, share in ((SHOES, 0.9), (HATS, 0.12)):
+    for names, share in ((SHOES, 0.9), (HATS, hats)):
         if rng.uniform() < share:
             worn.append(one_of(names))
     things = [("clothes", name) for name in worn]
@@ -93,7 +101,7 @@ def recolor(
     elif chance < 0.4:
         tone = _tone(rng)
     elif prints and chance < 0.58:
-        tone = _print(prints[int(rng.integers(len(prints)))], color.shape[:2], rng)
+        tone = cut_print(prints, color.shape[:2], rng)
     else:
         tone = _pattern(color.shape[:2], rng)
     return np.dstack([(fold * tone).clip(0, 255).astype(np.uint8), alpha])
@@ -104,14 +112,6 @@ def _tone(rng: np.random.Generator) -> np.ndarray:
     saturation = rng.integers(255) if rng.uniform() < 0.6 else rng.integers(40)
     hsv = np.array([[[rng.integers(180), saturation, rng.integers(20, 255)]]], np.uint8)
     return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)[0, 0].astype(np.float32)
-
-
-def _print(picture: np.ndarray, hw: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
-    """Cut a square out of a picture."""
-    side = max(int(rng.uniform(0.2, 0.9) * min(picture.shape[:2])), 1)
-    y, x = (int(rng.integers(size - side + 1)) for size in picture.shape[:2])
-    part = picture[y : y + side, x : x + side]
-    return cv2.resize(part, hw[::-1], interpolation=cv2.INTER_AREA).astype(np.float32)
 
 
 def _pattern(hw: tuple[int, int], rng: np.random.Generator) -> np.ndarray:

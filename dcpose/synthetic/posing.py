@@ -18,6 +18,8 @@ NECK = ("neck01", "neck02", "neck03")
 FORWARD, BACKWARD = np.array([0.0, 0.0, 1.0]), np.array([0.0, 0.0, -1.0])
 STRAIGHT = 0.15
 """A limb whose lower part leaves the line of the upper one by a smaller share does not bend."""
+SHOULDER_LIFT = 0.025
+"""From the bone's joint to the label, as a share of the body's height."""
 FOOT = {"heel": np.array([0.0, -0.04, -0.03]), "toe": np.array([0.0, -0.04, 0.1])}
 """From the ankle, as shares of the body's height."""
 
@@ -111,15 +113,15 @@ def points_of(skeleton: Skeleton, pose: Pose) -> np.ndarray:
     place = {"neck": joint("neck01"), "head_bottom": joint("neck02")}
     place |= {"head_top": moved("head", skeleton.crown), "nose": moved("head", skeleton.nose)}
     place["head"] = (place["head_top"] + joint("head")) / 2
+    # people label shoulders on top, not where the bone turns
+    lift = SHOULDER_LIFT * skeleton.height * _unit(joint("neck01") - joint("root"))
     for side, mark in (("left", "L"), ("right", "R")):
-        place[f"{side}_shoulder"] = joint(f"upperarm01.{mark}")
+        place[f"{side}_shoulder"] = joint(f"upperarm01.{mark}") + lift
         place[f"{side}_elbow"] = joint(f"lowerarm01.{mark}")
         place[f"{side}_wrist"] = joint(f"wrist.{mark}")
         knuckle = skeleton.tails[at[f"finger3-1.{mark}"]]
         place[f"{side}_hand"] = moved(f"wrist.{mark}", knuckle)
-        # people label hips lower than the joint is
-        hip = 0.65 * joint(f"upperleg01.{mark}") + 0.35 * joint(f"upperleg02.{mark}")
-        place[f"{side}_hip"] = hip
+        place[f"{side}_hip"] = joint(f"upperleg01.{mark}")
         place[f"{side}_knee"] = joint(f"lowerleg01.{mark}")
         ankle = skeleton.heads[at[f"foot.{mark}"]]
         place[f"{side}_ankle"] = joint(f"foot.{mark}")

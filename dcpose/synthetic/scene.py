@@ -5,7 +5,9 @@ matrix from scene to image pixels. A background reaches `MARGIN` of the image si
 image on every side.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import cv2
@@ -13,9 +15,11 @@ import numpy as np
 
 from dcpose.synthetic.look import random_color, smooth_noise
 from dcpose.synthetic.motion import FRAMES_PER_SECOND
-from dcpose.synthetic.render import Sprite
+from dcpose.synthetic.render import Sprite, composite
 
 MARGIN = 0.25
+PRINT = 512
+"""Side of the pictures of which parts are printed on clothes and things, pixels."""
 
 
 def camera_path(frames: int, image_wh: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
@@ -98,6 +102,52 @@ def photo_background(
     if rng.uniform() < 0.5:
         part = part[:, ::-1]
     return cv2.resize(part.astype(np.float32), (width, height))
+
+
+@lru_cache(maxsize=1)
+def read_prints(photos: tuple[Path, ...]) -> list[np.ndarray]:
+    """Return every third picture in `PRINT` pixels square, for clothes and things, uint8 RGB."""
+    size = (PRINT, PRINT)
+    return [cv2.resize(read_photo(p), size, interpolation=cv2.INTER_AREA) for p in photos[::3]]
+
+
+def cut_print(
+    prints: Sequence[np.ndarray], hw: tuple[int, int], rng: np.random.Generator
+) -> np.ndarray:
+    """Cut a square out of one of some pictures (h, w, 3), and stretch it: float32."""
+    picture = prints[int(rng.integers(len(prints)))]
+    side = max(int(rng.uniform(0.2, 0.9) * min(picture.shape[:2])), 1)
+    y, x = (int(rng.integers(size - side + 1)) for size in picture.shape[:2])
+    part = picture[y : y + side, x : x + side]
+    return cv2.resize(part, hw[::-1], interpolation=cv2.INTER_AREA).astype(np.float32)
+
+
+def scatter_pieces(
+    picture: np.ndarray, prints: Sequence[np.ndarray], count: int, rng: np.random.Generator
+) -> None:
+    """Lay pieces of other pictures, of any shape, size and brightness, on a background."""
+    height, width = picture.shape[:2]
+    for _ in range(count):
+        tall, wide = (max(int(rng.uniform(0.05, 0.5) * height), 4) for _ in range(2))
+        alpha = _outline((tall, wide), rng)
+        part = cut_print(prints, (tall, wide), rng) * rng.uniform(0.5, 1.4)
+        x, y = rng.integers(-wide // 2, width - wide // 2), rng.integers(-tall // 2, height)
+        color = part.clip(0, 255).astype(np.float32) * alpha[..., None]
+        composite(picture, Sprite(int(x), int(y), color, alpha))
+
+
+def _outline(hw: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
+    """Draw a rectangle, an ellipse or a polygon that fills a piece, (h, w) float32, 0 or 1."""
+    kind, mask = rng.integers(3), np.zeros(hw, np.float32)
+    if kind == 0:
+        mask[:] = 1
+    elif kind == 1:
+        middle = (hw[1] // 2, hw[0] // 2)
+        cv2.ellipse(mask, middle, middle, 0, 0, 360, 1, -1)
+    else:
+        corners = (rng.uniform(0, 1, (7, 2)) * hw[::-1]).astype(np.int32)
+        cv2.fillConvexPoly(mask, cv2.convexHull(corners), 1)
+    return mask
 
 
 def draw_seat(size: float, rng: np.random.Generator) -> Sprite:

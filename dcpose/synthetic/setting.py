@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args
 
-Scenes = Literal["street", "anywhere", "both", "crowd", "tables"]
+Scenes = Literal["street", "anywhere", "both", "crowd", "tables", "varied"]
 
 _STREET_ACTIONS = ("wave", "squat", "dance", "jumping_jack", "box", "kick", "talk", "reach")
 
@@ -26,6 +26,9 @@ class Setting:
         seat, table: share of the sitting people with a visible seat, and share of the people
             behind a table or a fence.
         loose: share of the people in wide clothes; skirt: in a skirt or a coat.
+        hats: share of the people of a wardrobe who have something on the head.
+        turned: who walks goes anywhere, and not only across the picture.
+        pieces: of pictures, up to so many of which lie behind people, where there are pictures.
         clear: share of the videos in which nothing is blurred, defocused or crossed by things.
         photos: pictures that stand behind most scenes, in the order of their names.
         bodies: folder of a `Wardrobe`, whose bodies the people have; None paints them.
@@ -48,6 +51,9 @@ class Setting:
     table: float = 0.0
     loose: float = 0.0
     skirt: float = 0.0
+    hats: float = 0.12
+    turned: bool = False
+    pieces: int = 0
     clear: float = 0.0
     photos: tuple[Path, ...] = ()
     bodies: Path | None = None
@@ -67,7 +73,8 @@ def make_settings(
             bend, do sports, are cut off by tables and by the border of the picture, and are seen
             close up, from above and from behind; "both", one video in three on the street, and
             most of all videos clear; "crowd", four to ten people on the street, close together;
-            "tables", a few people, most of whom sit, behind tables and close up.
+            "tables", a few people, most of whom sit, behind tables and close up; "varied", people
+            in any pose, seen from any side, many with hats, before and behind pieces of pictures.
         photos: folder of `.jpg` pictures without people that become backgrounds.
         bodies: folder of a `Wardrobe`, whose bodies and clothes the people have.
 
@@ -98,6 +105,8 @@ def make_settings(
         return (crowd,)
     if scenes == "tables":
         return (_tables(anywhere),)
+    if scenes == "varied":
+        return (_varied(anywhere),)
     return (street if scenes == "street" else anywhere,)
 
 
@@ -137,4 +146,24 @@ def _tables(anywhere: Setting) -> Setting:
         seat=0.8,
         table=0.6,
         clear=0.7,
+    )
+
+
+def _varied(anywhere: Setting) -> Setting:
+    return replace(
+        anywhere,
+        people=(0.2, 0.3, 0.3, 0.2),
+        pitch=(-0.15, 0.6),
+        size=(0.4, 1.6),
+        actions=(
+            *(("anyhow", 0.26), ("sit", 0.26), ("stand", 0.12), ("walk", 0.08), ("run", 0.06)),
+            *(("swing", 0.07), ("crouch", 0.06), ("lunge", 0.04), ("reach", 0.03), ("talk", 0.02)),
+        ),
+        facing=0.3,
+        variety=3.0,
+        table=0.3,
+        hats=0.35,
+        turned=True,
+        pieces=24,
+        clear=0.75,
     )

@@ -19,12 +19,15 @@ from dcpose.synthetic.scene import (
     MARGIN,
     Occluder,
     camera_path,
+    cut_print,
     draw_background,
     draw_occluder,
     draw_seat,
     draw_table,
     photo_background,
     read_photo,
+    read_prints,
+    scatter_pieces,
 )
 from dcpose.synthetic.setting import STREET, Setting
 
@@ -101,8 +104,13 @@ class Video:
         """Paint what is behind everybody, or take it from a picture."""
         if setting.photos and self._rng.uniform() < PHOTO_SHARE:
             photo = read_photo(setting.photos[self._rng.integers(len(setting.photos))])
-            return photo_background(photo, self.image_wh, self._rng)
-        return draw_background(self.image_wh, self._horizon, self._rng)
+            picture = photo_background(photo, self.image_wh, self._rng)
+        else:
+            picture = draw_background(self.image_wh, self._horizon, self._rng)
+        if setting.photos and setting.pieces:
+            count = int(self._rng.integers(setting.pieces + 1))
+            scatter_pieces(picture, read_prints(setting.photos), count, self._rng)
+        return picture
 
     def _furnish(self, setting: Setting) -> dict[int, tuple[Occluder | None, Occluder | None]]:
         """Draw for each person what it sits on, and what it is behind; both may be missing."""
@@ -123,6 +131,12 @@ class Video:
                 edge = pelvis + rng.uniform(-0.9, 0.5) * (chest - pelvis)
                 aside = np.array([rng.normal(0, 0.3) * size, 0.0])
                 table = Occluder(draw_table(self.image_wh, size, rng), edge + aside, still, 0)
+            if setting.photos and setting.pieces:
+                for thing in (seat, table):
+                    if thing is not None and rng.uniform() < 0.5:
+                        picture = thing.picture
+                        part = cut_print(read_prints(setting.photos), picture.alpha.shape, rng)
+                        picture.color[:] = part * picture.alpha[..., None]
             furniture[person] = (seat, table)
         return furniture
 

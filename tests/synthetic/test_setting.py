@@ -1,5 +1,7 @@
 """Kinds of scenes: what they show, and that the same seed gives the same videos."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -58,6 +60,30 @@ def test_at_tables_most_people_sit_and_many_joints_are_behind_furniture():
     assert np.mean([video._hidden[2].any() for video in made]) > 0.5
 
 
+def test_varied_people_are_seen_from_every_side_and_walk_anywhere():
+    (varied,) = make_settings("varied")
+    made = [Video(1, WH, np.random.default_rng([8, n]), varied) for n in range(60)]
+    actors = [actor for video in made for actor in video.actors]
+    ahead = np.array([actor.motion.torso[0, 2, 2] for actor in actors])  # towards the camera
+    assert 0.25 < (ahead < -0.3).mean() < 0.45
+    walking = np.array([actor.action in ("walk", "run") for actor in actors])
+    assert (np.abs(ahead[walking]) > 0.9).any()
+
+
+def test_pieces_of_pictures_lie_behind_people_and_on_furniture(tmp_path):
+    cv2.imwrite(str(tmp_path / "a.jpg"), np.full((90, 120, 3), (0, 250, 0), np.uint8))
+    (varied,) = make_settings("varied", tmp_path)
+    plain = replace(varied, pieces=0)
+    green = []
+    for setting in (plain, varied):
+        videos = [Video(1, WH, np.random.default_rng([9, n]), setting) for n in range(16)]
+        backgrounds = np.stack([video._background for video in videos])
+        pure = backgrounds[..., 1] > 3 * backgrounds[..., 0] + 60
+        green.append(pure.mean(axis=(1, 2)))
+    partly = [np.mean((share > 0.05) & (share < 0.95)) for share in green]
+    assert partly[0] < 0.1 < partly[1]
+
+
 def test_a_still_of_blurred_people():
     videos = [Video(1, WH, np.random.default_rng([6, seed])) for seed in range(12)]
     frames = [next(iter(video)) for video in videos]
@@ -66,7 +92,8 @@ def test_a_still_of_blurred_people():
 
 
 @pytest.mark.parametrize(
-    "setting", [STREET, ANYWHERE, *make_settings("crowd"), *make_settings("tables")]
+    "setting",
+    [STREET, ANYWHERE, *(s for kind in ("crowd", "tables", "varied") for s in make_settings(kind))],
 )
 def test_actions_exist_and_their_shares_sum_to_1(setting):
     names, shares = zip(*setting.actions, strict=True)
