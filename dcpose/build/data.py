@@ -149,9 +149,10 @@ def build_clip_options(cfg: Config, training: bool) -> ClipOptions:
     causal = not cfg.model.looks_ahead and cfg.data.max_gap == 1
     if frames == "neighbors" and not training and causal:
         frames = "past"
+    tested = None if training else cfg.test.box_enlarge
     return ClipOptions(
         crop_wh=cfg.data.crop_wh,
-        box_enlarge=cfg.data.box_enlarge,
+        box_enlarge=cfg.data.box_enlarge if tested is None else tested,
         max_gap=cfg.data.max_gap,
         missing_neighbors=cfg.data.missing_neighbors,
         affine=cfg.data.affine,

@@ -118,6 +118,7 @@ def build_predictor(
         stride=stride,
         dtype=dtype,
         flip=build_skeleton(cfg) if cfg.test.flip else None,
+        zoom=cfg.test.zoom,
         affine=cfg.data.affine,
         decoding=cfg.test.decoding,
     )

@@ -108,8 +108,13 @@ class TestConfig(Section):
     runs it as it is trained, the reference."""
     cuda_graphs: bool = False
     """On CUDA: record the fast network once for each of a few batch sizes, and replay it."""
+    box_enlarge: Annotated[float, Field(gt=0)] | None = None
+    """Factor on boxes before crops are cut outside training; null takes data.box_enlarge."""
     flip: bool = False
     """Average with the heatmaps of the mirrored clip."""
+    zoom: Annotated[float, Field(ge=1, le=2)] = 1.0
+    """With flip: how much larger the clip that is not mirrored is shown, cut off around its middle,
+    so that the network sees everybody at two sizes."""
     decoding: Literal["quarter", "dark"] = "quarter"
     """quarter: the highest heatmap pixel, moved by a quarter towards its neighbours, as in HRNet
     and DCPose; dark: moved to the top of a Gaussian through the blurred map (sigma 2), as in

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from dcpose.engine.devices import needs_proof, prove_device
 from dcpose.engine.precision import autocast
@@ -30,6 +31,7 @@ def predict(
     stride: int = 4,
     affine: Affine = "classic",
     decoding: Decoding = "quarter",
+    zoom: float = 1.0,
 ) -> Iterator[PosePrediction]:
     """Run a model over clips and yield one pose per clip, in the order of the clips.
 
@@ -49,6 +51,7 @@ def predict(
         stride: crop pixels to a heatmap pixel.
         affine: how the crops were cut.
         decoding: how joints are read off heatmaps: see `heatmap.DECODERS`.
+        zoom: with `flip`, how much larger the clip that is not mirrored is shown to the model.
 
     Raises:
         ValueError: if the model is in training mode, gives heatmaps of another size or
@@ -57,7 +60,7 @@ def predict(
     if model.training:
         raise ValueError("the model is in training mode, call model.eval() before predicting")
     reading = _Reading(stride, affine, DECODERS[decoding])
-    compute = partial(_compute, model, reading=reading, dtype=dtype, flip=flip)
+    compute = partial(_compute, model, reading=reading, dtype=dtype, flip=flip, zoom=zoom)
     if device.type == "cpu":
         yield from _predict_on_cpu(compute, batches)
         return
@@ -139,6 +142,7 @@ def _compute(
     reading: _Reading,
     dtype: torch.dtype,
     flip: Skeleton | None,
+    zoom: float = 1.0,
 ) -> Tensor:
     """Return (B, J, 3) float64 x, y in image pixels and score.
 
@@ -149,7 +153,7 @@ def _compute(
         if flip is None:
             heatmaps = model(frames, batch.gaps)
         else:
-            heatmaps = _average_with_mirror(model, frames, batch.gaps, reading, flip)
+            heatmaps = _average_with_mirror(model, frames, batch.gaps, reading, flip, zoom)
     expected = tuple(side // reading.stride for side in frames.shape[-2:])
     if tuple(heatmaps.shape[-2:]) != expected:
         raise ValueError(
@@ -166,15 +170,41 @@ def _compute(
 
 
 def _average_with_mirror(
-    model: nn.Module, frames: Tensor, gaps: Tensor, reading: _Reading, skeleton: Skeleton
+    model: nn.Module,
+    frames: Tensor,
+    gaps: Tensor,
+    reading: _Reading,
+    skeleton: Skeleton,
+    zoom: float,
 ) -> Tensor:
     """Return heatmaps (B, J, h, w), the mean of those of a clip and of its mirror image."""
-    clips = len(frames)
-    mirrored = mirror(frames, 1 if reading.affine == "udp" else reading.stride)
+    clips, udp = len(frames), reading.affine == "udp"
+    mirrored = mirror(frames, 1 if udp else reading.stride)
+    if zoom != 1:
+        frames = magnify(frames, zoom, udp)
     heatmaps = model(torch.cat([frames, mirrored]), torch.cat([gaps, gaps])).float()
     permutation = torch.from_numpy(skeleton.flip_permutation).to(frames.device)
     mirrored_back = heatmaps[clips:].flip(-1)[:, permutation]
-    return (heatmaps[:clips] + mirrored_back) / 2
+    plain = heatmaps[:clips] if zoom == 1 else magnify(heatmaps[:clips], 1 / zoom, udp)
+    return (plain + mirrored_back) / 2
+
+
+def magnify(maps: Tensor, factor: float, udp: bool = False) -> Tensor:
+    """Enlarge or shrink (..., H, W) frames or heatmaps about the middle of the crop.
+
+    The middle is half-way between the first pixel and the one after the last, and for the udp
+    affine between the first and the last, so that frames and heatmaps of a crop keep together.
+    Pixels are interpolated linearly; what shrunk maps do not reach is 0.
+    """
+    sides = maps.shape[-2:]
+    places = []
+    for side in sides:
+        middle = (side - 1) / 2 if udp else side / 2
+        place = middle + (torch.arange(side, device=maps.device) - middle) / factor
+        places.append(2 * place / (side - 1) - 1)
+    grid = torch.stack(torch.meshgrid(*places, indexing="ij")[::-1], dim=-1)
+    flat = maps.reshape(1, -1, *sides).float()
+    return functional.grid_sample(flat, grid[None], align_corners=True).reshape(maps.shape)
 
 
 def mirror(frames: Tensor, stride: int = 4) -> Tensor:

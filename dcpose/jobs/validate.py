@@ -57,6 +57,7 @@ def validate(
         min_box_score=None if cfg.data.val_detections is None else cfg.data.min_box_score,
         joint_score=cfg.test.joint_score,
         flip=cfg.test.flip,
+        zoom=cfg.test.zoom,
         oks_nms=cfg.test.oks_nms,
         decoding=DECODINGS[cfg.test.decoding],
         precision=describe_precision(cfg, network, device),

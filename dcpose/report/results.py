@@ -31,6 +31,7 @@ class Protocol:
         min_box_score: threshold on detections; None for ground-truth boxes.
         joint_score: how joints are ranked.
         flip: whether heatmaps of the mirrored clip were averaged in.
+        zoom: how much larger the clip that is not mirrored was shown then.
         oks_nms: OKS over which a pose is dropped for a better one of its frame; None drops none.
         decoding: how joints are read off heatmaps.
         precision: number format of the network: fp32, bf16, fp16 or mixed.
@@ -66,6 +67,7 @@ class Protocol:
     weights_hash: str
     affine: str = "classic"
     neighbors: str = "as_is"
+    zoom: float = 1.0
 
     def line(self) -> str:
         """Return the protocol as one line of text."""
@@ -75,6 +77,7 @@ class Protocol:
             clip = "single frame"
         if self.neighbors != "as_is":
             clip += f", neighbours: {self.neighbors.replace('_', ' ')}"
+        zoomed = f" at {self.zoom:g} times the size" if self.flip and self.zoom != 1 else ""
         crop = "" if self.affine == "classic" else f" {self.affine}"
         extent = f"{self.num_videos} videos, {self.num_frames} frames"
         if self.num_videos is None:
@@ -85,7 +88,7 @@ class Protocol:
                 f"metric: {self.metric}",
                 f"boxes: {self.boxes}{threshold} ({self.num_boxes})",
                 f"joint score: {self.joint_score.replace('_', ' ')}",
-                f"flip: {'on' if self.flip else 'off'}",
+                f"flip: {'on' if self.flip else 'off'}{zoomed}",
                 f"OKS-NMS: {'off' if self.oks_nms is None else self.oks_nms}",
                 f"decoding: {self.decoding}",
                 f"precision: {self.precision}",

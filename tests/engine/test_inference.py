@@ -6,7 +6,7 @@ import torch
 from engine_fakes import JOINTS, TinyModel, make_batch
 from torch import nn
 
-from dcpose.engine.inference import mirror, predict
+from dcpose.engine.inference import magnify, mirror, predict
 from dcpose.skeleton import Skeleton
 
 CPU = torch.device("cpu")
@@ -122,6 +122,47 @@ def test_mirror_moves_columns_onto_the_mirrored_grid():
     # column x goes to 12 - 4 - x: 0, 4, 8 to 8, 4, 0; the last three repeat column 0's value
     assert mirror(frames).tolist() == [[8, 7, 6, 5, 4, 3, 2, 1, 0, 0, 0, 0]]
     assert torch.equal(mirror(frames)[:, ::4], frames[:, ::4].flip(-1))
+
+
+@pytest.mark.parametrize("udp", [False, True])
+def test_magnify_keeps_frames_and_heatmaps_of_a_crop_together(udp):
+    """A ramp tells where each pixel came from: (x - c) / factor + c, with c the crop's middle."""
+    for side, stride in ((32, 1), (8, 4)):
+        ramp = torch.arange(side, dtype=torch.float64).expand(1, 2, side, side)
+        out = magnify(ramp.float(), 1.6, udp)
+        middle = (side - 1) / 2 if udp else 32 / 2 / stride
+        expected = middle + (torch.arange(side) - middle) / 1.6
+        torch.testing.assert_close(out[0, 0, 3], expected, atol=1e-5, rtol=0)
+        small = magnify(torch.ones(3, side, side), 1 / 1.6, udp)
+        assert small[:, 0].eq(0).all()
+        assert small[:, side // 2, side // 2].eq(1).all()
+
+
+def test_zoom_shows_the_clip_that_is_not_mirrored_larger_and_puts_its_heatmaps_back():
+    batch, seen = make_batch(1, seed=0), []
+    rows, columns = torch.meshgrid(torch.arange(48), torch.arange(32), indexing="ij")
+    spots = [(16, 24), (8, 12), (22, 12)]
+    blobs = [255 * torch.exp(-((columns - x) ** 2 + (rows - y) ** 2) / 50) for x, y in spots]
+    frames = torch.stack(blobs, dim=-1).to(torch.uint8).expand_as(batch.frames)
+    batch = replace(batch, frames=frames.contiguous())
+
+    class Watching(ColourModel):
+        def forward(self, frames, gaps):
+            seen.append(frames)
+            return super().forward(frames, gaps)
+
+    plain = next(predict(Watching(symmetric=True).eval(), [batch], CPU, flip=SKELETON))
+    zoomed = next(predict(Watching(symmetric=True).eval(), [batch], CPU, flip=SKELETON, zoom=1.25))
+    assert torch.equal(seen[1][0], magnify(batch.network_input(), 1.25)[0])
+    assert torch.equal(seen[1][1], seen[0][1])  # the mirrored one as before
+    assert np.abs(zoomed.joints - plain.joints).max() <= 2  # crop pixels
+    assert not np.array_equal(zoomed.heatmap_scores, plain.heatmap_scores)
+
+
+def test_zoom_without_flip_does_nothing():
+    batch, model = make_batch(1, seed=3), TinyModel().eval()
+    first, second = (next(predict(model, [batch], CPU, zoom=zoom)) for zoom in (1.0, 1.5))
+    np.testing.assert_array_equal(first.joints, second.joints)
 
 
 def test_no_gradients_are_kept_and_the_callers_mode_is_untouched():
