@@ -58,9 +58,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def config_keys(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return what inference has to know of a run's config, as dotted keys."""
-    crops = ("crop_wh", "sigma", "box_enlarge")
-    keys: dict[str, Any] = {f"data.{name}": config["data"][name] for name in crops}
-    keys["test.flip"] = config["test"]["flip"]
+    wanted = (
+        ("data", ("crop_wh", "sigma", "box_enlarge")),
+        ("test", ("box_enlarge", "flip", "zoom")),
+    )
+    keys = {f"{part}.{name}": config[part][name] for part, names in wanted for name in names}
     known = ModelSection.members()[config["model"]["name"]].model_fields
     for name, value in config["model"].items():
         if name not in known:  # of another model

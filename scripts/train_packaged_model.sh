@@ -24,6 +24,7 @@ stills="${STILLS:-${data}_stills}"
 crowd="${CROWD:-${data}_crowd}"
 dressed="${DRESSED:-${data}_bodies}"
 tables="${TABLES:-${data}_tables}"
+varied="${VARIED:-${data}_varied}"
 videos="${VIDEOS:-${data}_videos}"
 bodies="${BODIES:-datasets/makehuman/package}"
 out="${OUT:-dcpose/weights/packaged}"
@@ -46,27 +47,27 @@ stage() { # NAME DATA START [OVERRIDE]: trains configs/packaged/NAME.yaml on DAT
         --run-dir "$runs/$1" --resume seed="$seed" data.root="$2" model.backbone.weights="$3" "${@:4}"
 }
 
-echo "== 1/13 render videos"
+echo "== 1/14 render videos"
 python scripts/make_synthetic_posetrack.py --out "$data" --seed "$seed" --scenes anywhere \
     --train-videos 250 --val-videos 40 --frames 6 --size 480 360 "${photos[@]}"
 
-echo "== 2/13 render stills"
+echo "== 2/14 render stills"
 python scripts/make_synthetic_posetrack.py --out "$stills" --seed "$seed" --scenes both \
     --train-videos 1500 --train-frames 1 --val-videos 8 --frames 4 --size 400 300 "${photos[@]}"
 
-echo "== 3/13 train a pyramid on the features of ImageNet"
+echo "== 3/14 train a pyramid on the features of ImageNet"
 stage neck "$data" "$imagenet"
 
-echo "== 4/13 train the single-frame network"
+echo "== 4/14 train the single-frame network"
 stage single_frame "$data" "$runs/neck/checkpoints/last.pt"
 
-echo "== 5/13 train it on with stills"
+echo "== 5/14 train it on with stills"
 stage stills "$stills" "$runs/single_frame/checkpoints/last.pt"
 
-echo "== 6/13 finish it on tighter crops"
+echo "== 6/14 finish it on tighter crops"
 stage finish "$stills" "$runs/stills/checkpoints/last.pt"
 
-echo "== 7/13 render people with bodies and clothes"
+echo "== 7/14 render people with bodies and clothes"
 python scripts/make_synthetic_posetrack.py --out "$dressed" --seed "$seed" --scenes both \
     --bodies "$bodies" --train-videos 3850 --train-frames 1 --val-videos 0 --frames 4 \
     --size 400 300 "${photos[@]}"
@@ -76,28 +77,35 @@ python scripts/make_synthetic_posetrack.py --out "$tables" --seed "$seed" --scen
 python scripts/make_synthetic_posetrack.py --out "$videos" --seed "$seed" --scenes both \
     --bodies "$bodies" --train-videos 200 --val-videos 40 --frames 6 --size 400 300 "${photos[@]}"
 
-echo "== 8/13 train on with them"
+echo "== 8/14 train on with them"
 all="data.sets=[{root: $dressed}, {root: $tables}, {root: $stills}]"
 stage bodies "$videos" "$runs/finish/checkpoints/last.pt" "$all"
 
-echo "== 9/13 train on with them on larger crops"
+echo "== 9/14 train on with them on larger crops"
 stage larger "$videos" "$runs/bodies/checkpoints/last.pt" "$all"
 
-echo "== 10/13 train DCPose on it"
-stage dcpose "$videos" "$runs/larger/checkpoints/last.pt" train.cache_encodings="$runs/encodings"
+echo "== 10/14 render people in any pose, and train on with them in place of the painted ones"
+python scripts/make_synthetic_posetrack.py --out "$varied" --seed "$seed" --scenes varied \
+    --bodies "$bodies" --train-videos 2870 --train-frames 1 --val-videos 0 --frames 4 \
+    --size 400 300 "${photos[@]}"
+stage varied "$videos" "$runs/larger/checkpoints/last.pt" \
+    "data.sets=[{root: $dressed}, {root: $tables}, {root: $varied}]"
 
-echo "== 11/13 pack both networks"
-python scripts/pack_model.py --pose "$runs/larger/checkpoints/last.pt" \
+echo "== 11/14 train DCPose on it"
+stage dcpose "$videos" "$runs/varied/checkpoints/last.pt" train.cache_encodings="$runs/encodings"
+
+echo "== 12/14 pack both networks"
+python scripts/pack_model.py --pose "$runs/varied/checkpoints/last.pt" \
     --facts scripts/packaged_facts.yaml --out "$out"
 python scripts/pack_model.py --dcpose "$runs/dcpose/checkpoints/last.pt" \
     --facts scripts/packaged_facts.yaml --out "$out"
 
-echo "== 12/13 render crowds, and train the person detector on the features of the pose network"
+echo "== 13/14 render crowds, and train the person detector on the features of the pose network"
 python scripts/make_synthetic_posetrack.py --out "$crowd" --seed "$seed" --scenes crowd \
     --train-videos 500 --train-frames 1 --val-videos 0 --frames 4 --size 480 360 "${photos[@]}"
 python scripts/train_person_detector.py --data "$data" "$stills" "$crowd" "${photos[@]}" \
     --pose "$out/pose.safetensors" --out "$runs/detector" --seed "$seed"
 
-echo "== 13/13 pack the person detector"
+echo "== 14/14 pack the person detector"
 python scripts/pack_model.py --detector "$runs/detector/last.pt" \
     --facts scripts/packaged_facts.yaml --out "$out"

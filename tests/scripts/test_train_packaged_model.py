@@ -11,7 +11,7 @@ import dcpose
 from dcpose.engine.run.checkpoint import load_checkpoint
 from dcpose.models.backbones.efficientnet_lite import EfficientNetLiteTrunk
 
-STAGES = ("neck", "single_frame", "stills", "finish", "bodies", "larger", "dcpose")
+STAGES = ("neck", "single_frame", "stills", "finish", "bodies", "larger", "varied", "dcpose")
 """In their order; each starts from the one before it."""
 TINY = (
     "data.root=datasets/sample", "data.crop_wh=[32,32]", "train.batch_size=64", "train.loggers=[]",
@@ -47,10 +47,10 @@ def test_every_stage_trains_from_the_one_before_and_the_last_is_packed(
         assert torch.equal(done[stage]["model"]["backbone.trunk.conv_stem.weight"], trunk)
     head = "backbone.final_layer.weight"
     assert not torch.equal(done["neck"]["model"][head], done["finish"]["model"][head])
-    assert torch.equal(done["dcpose"]["model"][head], done["larger"]["model"][head])
+    assert torch.equal(done["dcpose"]["model"][head], done["varied"]["model"][head])
 
     pack = load_command("scripts/pack_model.py")
-    weights = str(tmp_path / "larger" / "checkpoints" / "last.pt")
+    weights = str(tmp_path / "varied" / "checkpoints" / "last.pt")
     command = ["--pose", weights, "--facts", "scripts/packaged_facts.yaml"]
     assert pack.main([*command, "--out", str(tmp_path)]) == 0
     command = ["--dcpose", str(start), "--facts", "scripts/packaged_facts.yaml"]
@@ -60,7 +60,7 @@ def test_every_stage_trains_from_the_one_before_and_the_last_is_packed(
     assert card["bytes"] == (tmp_path / "pose.safetensors").stat().st_size
     image = np.random.default_rng(0).integers(0, 256, (90, 120, 3), np.uint8)
     box = np.array([[10.0, 20.0, 60.0, 60.0]])
-    cfg = "configs/packaged/larger.yaml"
+    cfg = "configs/packaged/varied.yaml"
     trained = dcpose.PoseEstimator(cfg, weights, "cpu", overrides=TINY)
     packed = dcpose.PoseEstimator(tmp_path / "pose.json", device="cpu")
     first, second = (estimator.image(image, box).people for estimator in (trained, packed))

@@ -48,7 +48,8 @@ def test_names_of_the_zoo_mean_what_the_cards_say():
         assert named.data.crop_wh == tuple(told["data.crop_wh"])
         assert (named.data.sigma, named.data.box_enlarge) == (1.75, 1.15)
         assert (told["data.sigma"], told["data.box_enlarge"]) == (1.75, 1.15)
-        assert named.test.flip == told["test.flip"]
+        for key in ("box_enlarge", "flip", "zoom"):
+            assert getattr(named.test, key) == told[f"test.{key}"]
         assert named.model.name == told["model.name"]
 
 
