@@ -80,7 +80,7 @@ class AugmentConfig(Section):
         shifts = self.shift_prob > 0 and self.shift > 0
         moves = self.flip_prob or rotates or self.scale or self.half_body_prob or shifts
         pixels = self.color, self.blur, self.low_resolution, self.noise, self.cutout, self.jpeg
-        return not (moves or self.cut_prob or any(pixels) or self.texture)
+        return not (moves or self.cut_prob or any((*pixels, self.texture)))
 
 
 class TrainSet(Section):

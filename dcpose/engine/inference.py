@@ -180,13 +180,11 @@ def _average_with_mirror(
     """Return heatmaps (B, J, h, w), the mean of those of a clip and of its mirror image."""
     clips, udp = len(frames), reading.affine == "udp"
     mirrored = mirror(frames, 1 if udp else reading.stride)
-    if zoom != 1:
-        frames = magnify(frames, zoom, udp)
-    heatmaps = model(torch.cat([frames, mirrored]), torch.cat([gaps, gaps])).float()
+    zoomed = magnify(frames, zoom, udp)
+    heatmaps = model(torch.cat([zoomed, mirrored]), torch.cat([gaps, gaps])).float()
     permutation = torch.from_numpy(skeleton.flip_permutation).to(frames.device)
     mirrored_back = heatmaps[clips:].flip(-1)[:, permutation]
-    plain = heatmaps[:clips] if zoom == 1 else magnify(heatmaps[:clips], 1 / zoom, udp)
-    return (plain + mirrored_back) / 2
+    return (magnify(heatmaps[:clips], 1 / zoom, udp) + mirrored_back) / 2
 
 
 def magnify(maps: Tensor, factor: float, udp: bool = False) -> Tensor:
@@ -194,8 +192,10 @@ def magnify(maps: Tensor, factor: float, udp: bool = False) -> Tensor:
 
     The middle is half-way between the first pixel and the one after the last, and for the udp
     affine between the first and the last, so that frames and heatmaps of a crop keep together.
-    Pixels are interpolated linearly; what shrunk maps do not reach is 0.
+    Pixels are interpolated linearly; what shrunk maps do not reach is 0. Factor 1 changes nothing.
     """
+    if factor == 1:
+        return maps
     sides = maps.shape[-2:]
     places = []
     for side in sides:
