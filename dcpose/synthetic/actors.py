@@ -9,7 +9,7 @@ import numpy as np
 
 from dcpose.synthetic.figure import MovingFigure, draw_figure
 from dcpose.synthetic.look import Look, draw_look
-from dcpose.synthetic.motion import FRAMES_PER_SECOND, Body, Motion, animate, draw_body
+from dcpose.synthetic.motion import FRAMES_PER_SECOND, Body, Motion, animate, as_labelled, draw_body
 from dcpose.synthetic.raycast import Light
 from dcpose.synthetic.render import Sprite, Stance, draw_person
 from dcpose.synthetic.scene import read_prints
@@ -56,9 +56,11 @@ class Actor:
             scene = self.feet[frame] + self.scale[frame] * points[:, :2] * (1, -1)
             return np.column_stack([scene @ camera[:, :2].T + camera[:, 2], points[:, 2] * scale])
 
-        points = project(self.motion.points[frame])
+        world = self.motion.points[frame]
+        points = project(world)
         return Stance(
             points[:, :2],
+            project(as_labelled(world, self.body.height))[:, :2],
             points[:, 2] / scale,
             tilt @ self.motion.torso[frame],
             tilt @ self.motion.head[frame],

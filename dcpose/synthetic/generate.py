@@ -37,7 +37,7 @@ from dcpose.synthetic.setting import Scenes, make_settings
 from dcpose.synthetic.video import Video
 from dcpose.synthetic.wardrobe import Wardrobe
 
-GENERATOR_VERSION = 1
+GENERATOR_VERSION = 2
 UNFINISHED = "synthetic.unfinished.json"
 SPLITS = ("train", "val")
 

@@ -26,6 +26,9 @@ POINTS = (
 
 LEFT, UP, FORWARD = np.eye(3)
 
+SHOULDER_LIFT, HIP_SPREAD = 0.025, 0.012
+"""From joints to where people label them, shares of the body's height: up, and outwards."""
+
 
 @dataclass(frozen=True)
 class Body:
@@ -124,6 +127,30 @@ def _sway(angles: Angles, time: np.ndarray, rng: np.random.Generator, variety: f
     np.maximum(angles["elbow"], 0.02, out=angles["elbow"])
     np.maximum(angles["arm_out"], 0.05, out=angles["arm_out"])
     angles["head_yaw"] += rng.normal(0, 0.25 * variety)
+
+
+def as_labelled(points: np.ndarray, height: float) -> np.ndarray:
+    """Return the points of a body with shoulders and hips where people label them.
+
+    People label shoulders on top, not where the bone turns, and hips where the flesh is wider than
+    the joints are apart; `docs/packaged_model.md` has the figures.
+
+    Args:
+        points: (P, 3) as in `POINTS`, any unit.
+        height: of the body, the same unit.
+    """
+    at, moved = {name: points[i] for i, name in enumerate(POINTS)}, points.copy()
+    lift = height * SHOULDER_LIFT * unit(at["neck"] - at["pelvis"])
+    spread = height * HIP_SPREAD * unit(at["left_hip"] - at["right_hip"])
+    for side, outwards in (("left", spread), ("right", -spread)):
+        moved[POINTS.index(f"{side}_shoulder")] += lift
+        moved[POINTS.index(f"{side}_hip")] += outwards
+    return moved
+
+
+def unit(way: np.ndarray) -> np.ndarray:
+    """Return a way (3,) at length 1; a way of length 0 stays."""
+    return way / max(float(np.linalg.norm(way)), 1e-9)
 
 
 def rotation(axis: int, angle: np.ndarray | float) -> np.ndarray:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from dcpose.synthetic.motion import POINTS
+from dcpose.synthetic.motion import POINTS, unit
 from dcpose.synthetic.wardrobe import Bones
 
 SPINE = ("spine05", "spine04", "spine03", "spine02", "spine01")
@@ -18,8 +18,6 @@ NECK = ("neck01", "neck02", "neck03")
 FORWARD, BACKWARD = np.array([0.0, 0.0, 1.0]), np.array([0.0, 0.0, -1.0])
 STRAIGHT = 0.15
 """A limb whose lower part leaves the line of the upper one by a smaller share does not bend."""
-SHOULDER_LIFT = 0.025
-"""From the bone's joint to the label, as a share of the body's height."""
 FOOT = {"heel": np.array([0.0, -0.04, -0.03]), "toe": np.array([0.0, -0.04, 0.1])}
 """From the ankle, as shares of the body's height."""
 
@@ -113,10 +111,8 @@ def points_of(skeleton: Skeleton, pose: Pose) -> np.ndarray:
     place = {"neck": joint("neck01"), "head_bottom": joint("neck02")}
     place |= {"head_top": moved("head", skeleton.crown), "nose": moved("head", skeleton.nose)}
     place["head"] = (place["head_top"] + joint("head")) / 2
-    # people label shoulders on top, not where the bone turns
-    lift = SHOULDER_LIFT * skeleton.height * _unit(joint("neck01") - joint("root"))
     for side, mark in (("left", "L"), ("right", "R")):
-        place[f"{side}_shoulder"] = joint(f"upperarm01.{mark}") + lift
+        place[f"{side}_shoulder"] = joint(f"upperarm01.{mark}")
         place[f"{side}_elbow"] = joint(f"lowerarm01.{mark}")
         place[f"{side}_wrist"] = joint(f"wrist.{mark}")
         knuckle = skeleton.tails[at[f"finger3-1.{mark}"]]
@@ -141,7 +137,7 @@ def _arm(
     upper = at[f"{side}_elbow"] - at[f"{side}_shoulder"]
     lower = at[f"{side}_wrist"] - at[f"{side}_elbow"]
     # the shoulder follows a raised arm a little
-    raised = max(float(_unit(upper) @ torso[:, 1]), -0.3) + 0.3
+    raised = max(float(unit(upper) @ torso[:, 1]), -0.3) + 0.3
     shoulder = _about(torso[:, 2], (0.25 if side == "left" else -0.25) * raised) @ torso
     rest_upper = skeleton.between(f"upperarm01.{mark}", f"lowerarm01.{mark}")
     rest_lower = skeleton.between(f"lowerarm01.{mark}", f"wrist.{mark}")
@@ -162,8 +158,8 @@ def _fingers(skeleton: Skeleton, mark: str, wrist: np.ndarray, bend: float) -> T
     thumb = skeleton.tails[at[f"finger1-3.{mark}"]] - skeleton.heads[at[f"finger2-1.{mark}"]]
     for finger in range(2, 6):
         tip = skeleton.tails[at[f"finger{finger}-3.{mark}"]]
-        along = _unit(tip - skeleton.heads[at[f"finger{finger}-1.{mark}"]])
-        sideways = _unit(_across(across, along))
+        along = unit(tip - skeleton.heads[at[f"finger{finger}-1.{mark}"]])
+        sideways = unit(_across(across, along))
         palm = _across(_across(thumb, along), sideways)  # the thumb's tip lies below the palm
         for joint in range(1, 4):
             turn = _about(np.cross(along, palm), bend * joint)
@@ -186,10 +182,6 @@ def _leg(skeleton: Skeleton, at: Turns, side: str, pelvis: np.ndarray) -> Turns:
     return turns
 
 
-def _unit(way: np.ndarray) -> np.ndarray:
-    return way / max(float(np.linalg.norm(way)), 1e-9)
-
-
 def _across(way: np.ndarray, axis: np.ndarray) -> np.ndarray:
     """Return the part of a way that is perpendicular to an axis of length 1."""
     return way - (way @ axis) * axis
@@ -199,8 +191,8 @@ def _axes(
     up: np.ndarray, left: np.ndarray | None = None, forward: np.ndarray | None = None
 ) -> np.ndarray:
     """Return left, up and forward axes as columns: one of left and forward as given, up near it."""
-    kept = _unit(left if left is not None else forward)  # type: ignore[arg-type]
-    up = _unit(_across(up, kept))
+    kept = unit(left if left is not None else forward)  # type: ignore[arg-type]
+    up = unit(_across(up, kept))
     if left is not None:
         return np.stack([kept, up, np.cross(kept, up)], axis=1)
     return np.stack([np.cross(up, kept), up, kept], axis=1)
@@ -208,12 +200,12 @@ def _axes(
 
 def _about(axis: np.ndarray, angle: float) -> np.ndarray:
     """Return the rotation about an axis by an angle, radians."""
-    return cv2.Rodrigues(_unit(axis) * angle)[0]
+    return cv2.Rodrigues(unit(axis) * angle)[0]
 
 
 def _shortest(start: np.ndarray, end: np.ndarray) -> np.ndarray:
     """Return the smallest rotation that takes one direction to another."""
-    start, end = _unit(start), _unit(end)
+    start, end = unit(start), unit(end)
     axis = np.cross(start, end)
     return _about(axis, np.arctan2(np.linalg.norm(axis), start @ end))
 
@@ -236,8 +228,8 @@ def _hinge(
         lower: (3,) where its lower part points.
     """
     turn = _shortest(parent @ rest, upper) @ parent
-    axis = _unit(upper)
-    bend = _across(_unit(lower), axis)
+    axis = unit(upper)
+    bend = _across(unit(lower), axis)
     certain = float(np.clip((np.linalg.norm(bend) - STRAIGHT) / 0.2, 0, 1))
     now = _across(turn @ side, axis)
     angle = np.arctan2(np.cross(now, bend) @ axis, now @ bend)

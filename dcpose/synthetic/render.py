@@ -58,6 +58,7 @@ class Stance:
 
     Attributes:
         points: (P, 2) image pixels, P as in `POINTS`.
+        labels: the same where people label them.
         depth: (P,) metres towards the camera, relative to the person's place.
         torso: (3, 3) columns are the left, up, forward axes in camera axes (x right, y up, z near).
         head: (3, 3) the same for the head.
@@ -66,6 +67,7 @@ class Stance:
     """
 
     points: np.ndarray
+    labels: np.ndarray
     depth: np.ndarray
     torso: np.ndarray
     head: np.ndarray

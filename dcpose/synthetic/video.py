@@ -253,7 +253,7 @@ class Video:
         return sprite
 
     def _hides(self, sprite: Sprite, frame: int) -> bool:
-        points = np.concatenate([s.points[LABELLED_POINTS] for s in self._stance_of[frame]])
+        points = np.concatenate([s.labels[LABELLED_POINTS] for s in self._stance_of[frame]])
         return bool((sprite.coverage_at(points) > 0.2).any())
 
     def _note_hidden(self, by: int, frame: int, people: np.ndarray, sprite: Sprite) -> None:
@@ -262,7 +262,7 @@ class Video:
         By 2: furniture, which stays where it is.
         """
         for person in people:
-            points = self._stance_of[frame][person].points[LABELLED_POINTS]
+            points = self._stance_of[frame][person].labels[LABELLED_POINTS]
             self._hidden[by, person, frame, LABELLED] |= sprite.coverage_at(points) > 0.5
 
     def _expose(self, picture: np.ndarray, frame: int, burst: bursts.Burst | None) -> np.ndarray:
@@ -289,7 +289,7 @@ class Video:
         boxes, heads = np.zeros((2, people, self.frames, 4))
         for frame, stances in enumerate(self._stance_of):
             for person, stance in enumerate(stances):
-                joints[person, frame, LABELLED, :2] = stance.points[LABELLED_POINTS]
+                joints[person, frame, LABELLED, :2] = stance.labels[LABELLED_POINTS]
                 behind = self._hidden[2, person, frame, LABELLED]
                 boxes[person, frame] = self._box(stance, self.actors[person].body, behind)
                 heads[person, frame] = _head_box(stance, self.actors[person].body)
@@ -312,7 +312,7 @@ class Video:
         around = 0.03 * body.height * stance.scale
         points = stance.points
         if behind.any() and not behind.all():
-            points = points[np.array(LABELLED_POINTS)[~behind]]
+            points = stance.labels[LABELLED_POINTS][~behind]
         low, high = points.min(axis=0) - around, points.max(axis=0) + around
         extra = 0.07 * (high - low)
         low = np.clip(low - extra, 0, self.image_wh)

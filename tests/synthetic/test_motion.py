@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from dcpose.synthetic.actions import ACTIONS
-from dcpose.synthetic.motion import POINTS, animate, draw_body, rotation
+from dcpose.synthetic.motion import POINTS, animate, as_labelled, draw_body, rotation
 
 BONES = [
     ("shoulder", "elbow"), ("elbow", "wrist"), ("hip", "knee"), ("knee", "ankle"), ("heel", "toe"),
@@ -57,6 +57,22 @@ def test_walking_legs_take_turns():
     lead = at["left_ankle"][:, 0] - at["right_ankle"][:, 0]
     assert lead.max() > 0.3
     assert lead.min() < -0.3
+
+
+def test_people_label_shoulders_higher_and_hips_wider_apart():
+    points = np.zeros((len(POINTS), 3))
+    at = {name: points[i] for i, name in enumerate(POINTS)}
+    at["neck"][:] = (0, 0, 0.5)  # lies on its back
+    at["left_hip"][:], at["right_hip"][:] = (0.1, 0, 0), (-0.1, 0, 0)
+    labels = as_labelled(points, 2.0)
+    assert not points[POINTS.index("left_shoulder")].any()
+    moved = {n: move for n, move in zip(POINTS, labels - points, strict=True) if move.any()}
+    assert sorted(moved) == ["left_hip", "left_shoulder", "right_hip", "right_shoulder"]
+    # 0.025 and 0.012 of 2 metres
+    np.testing.assert_allclose(moved["left_shoulder"], (0, 0, 0.05))
+    np.testing.assert_allclose(moved["right_shoulder"], (0, 0, 0.05))
+    np.testing.assert_allclose(moved["left_hip"], (0.024, 0, 0))
+    np.testing.assert_allclose(moved["right_hip"], (-0.024, 0, 0))
 
 
 def test_rotation_turns_up_into_forward_about_x():

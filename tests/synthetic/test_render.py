@@ -15,7 +15,8 @@ def standing(yaw: float, action: str = "talk", seed: int = 1):
     motion = animate(action, body, np.full(3, yaw), rng)
     place = motion.points[0]
     points = np.array([120.0, 260.0]) + 120 * place[:, :2] * (1, -1)
-    stance = Stance(points, place[:, 2], motion.torso[0], motion.head[0], 120.0, np.asarray)
+    torso, head = motion.torso[0], motion.head[0]
+    stance = Stance(points, points, place[:, 2], torso, head, 120.0, np.asarray)
     return stance, body, look
 
 
