@@ -52,7 +52,8 @@ def limits():
 def told():
     """Function (read, named, found) -> None: `read()` ends in our error, in one line.
 
-    The error is a ValueError, its text names the file (`named`) and what was found there.
+    The error is a ValueError, its text names the file (`named`) and what was found there
+    (None: anything).
     """
 
     def check(read, named, found):

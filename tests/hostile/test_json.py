@@ -90,7 +90,7 @@ def test_no_document(name, told, tmp_path):
     path = tmp_path / "a.json"
     path.write_bytes({**NO_JSON, **NO_OBJECT}[name])
     for read in READERS.values():
-        told(lambda read=read: read(path), path, "valid JSON" if name in NO_JSON else "")
+        told(lambda read=read: read(path), path, "valid JSON" if name in NO_JSON else None)
 
 
 @pytest.mark.parametrize("reader", READERS)

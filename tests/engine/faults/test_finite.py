@@ -82,8 +82,8 @@ def test_all_batches_of_a_step_are_written_down(tmp_path):
 def test_steps_up_to_the_limit_are_skipped_and_counted(tmp_path, caplog, monkeypatch):
     moved = []
     trainer = exploding_at(2, 5)(make_trainer(tmp_path, nonfinite_limit=2, ema_decay=0.5))
-    step = trainer.state.optimizer.step
-    trainer.state.optimizer.step = lambda *a, **k: (moved.append(trainer.state.step), step(*a, **k))
+    optimizer = trainer.state.optimizer
+    optimizer.register_step_pre_hook(lambda *_: moved.append(trainer.state.step))
     trainer.fit()
     assert moved == [1, 3, 4, 6, 7, 8, 9]
     assert load_checkpoint(trainer.run.last)["skipped_steps"] == 2
