@@ -135,7 +135,7 @@ def _dress(
     if size > CLOSE * image_height and rng.uniform() < 0.7:
         middle = image_height * rng.uniform(0.3, 0.7)
         feet[:, 1] += middle + rng.uniform(0.3, 0.95) * size - feet[len(feet) // 2, 1]
-    figure = draw_figure(wardrobe, actor.body.height, rng, prints, setting.hats)
+    figure = draw_figure(wardrobe, actor.body.height, rng, setting.hats, prints)
     moving = MovingFigure(figure, actor.motion, actor.body.height, light, rng)
     return replace(actor, motion=moving.motion, feet=feet, figure=moving, distance=distance)
 

@@ -55,8 +55,8 @@ def draw_figure(
     wardrobe: Wardrobe,
     height: float,
     rng: np.random.Generator,
+    hats: float,
     prints: Sequence[np.ndarray] = (),
-    hats: float = 0.12,
 ) -> Figure:
     """Draw body, clothes, hair and colours of a person.
 
@@ -64,8 +64,8 @@ def draw_figure(
         wardrobe: has them.
         height: of the person, metres: small people are children.
         rng: draws everything.
-        prints: pictures for clothes, see `recolor`.
         hats: share of the people who have one.
+        prints: pictures for clothes, see `recolor`.
     """
     sex = str(rng.choice(["male", "female"]))
     age = "child" if height < GROWN else str(rng.choice(["young", "young", "old"]))

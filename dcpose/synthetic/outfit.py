@@ -40,7 +40,7 @@ HAIR_TONES = (
 """Black, brown, light brown, blond, gray and red."""
 
 
-def draw_outfit(sex: str, rng: np.random.Generator, hats: float = 0.12) -> list[tuple[str, str]]:
+def draw_outfit(sex: str, rng: np.random.Generator, hats: float) -> list[tuple[str, str]]:
     """Draw what a person wears: kind and name of each thing, as `Wardrobe.garment` takes them.
 
     Args:

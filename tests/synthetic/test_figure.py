@@ -31,7 +31,7 @@ def wardrobe(package):
 
 
 def drawn(wardrobe, seed=0, height=1.7):
-    return draw_figure(wardrobe, height, np.random.default_rng(seed))
+    return draw_figure(wardrobe, height, np.random.default_rng(seed), hats=0.12)
 
 
 # ---------------------------------------------------------------- the package
@@ -212,7 +212,7 @@ def test_shadows_fall_on_what_lies_behind():
 @pytest.mark.parametrize("sex", ["male", "female"])
 def test_everything_worn_exists(wardrobe, sex):
     rng = np.random.default_rng(0)
-    outfits = [draw_outfit(sex, rng) for _ in range(200)]
+    outfits = [draw_outfit(sex, rng, 0.12) for _ in range(200)]
     for kind, name in {thing for worn in outfits for thing in worn}:
         assert wardrobe.garment(kind, name).textures
     assert len({tuple(worn) for worn in outfits}) > 100
