@@ -141,18 +141,27 @@ def describe_boxes(cfg: Config, split: Split) -> str:
     return f"{detections} ({detector})" if detector else detections
 
 
-def build_clip_options(cfg: Config, training: bool) -> ClipOptions:
-    """Return how crops are made of the frames that the model wants, or `data.offsets` names."""
+def build_clip_options(cfg: Config, training: bool, annotated: bool = False) -> ClipOptions:
+    """Return how crops are made of the frames that the model wants, or `data.offsets` names.
+
+    Args:
+        cfg: says it.
+        training: for training samples; else outside training.
+        annotated: boxes are those of the annotations, whose margin `test.box_enlarge` is without.
+    """
     wanted = METHODS[cfg.model.name].network.clip
     frames = cfg.data.offsets or (wanted.training if training else wanted.test)
     # nobody waits for a frame that is not looked at; where gaps vary, its distance still counts
     causal = not cfg.model.looks_ahead and cfg.data.max_gap == 1
     if frames == "neighbors" and not training and causal:
         frames = "past"
-    tested = None if training else cfg.test.box_enlarge
+    box_enlarge = cfg.data.box_enlarge
+    if not training and cfg.test.box_enlarge is not None:
+        margin = DATASETS[cfg.data.layout].box_margin if annotated else 1.0
+        box_enlarge = cfg.test.box_enlarge / margin
     return ClipOptions(
         crop_wh=cfg.data.crop_wh,
-        box_enlarge=cfg.data.box_enlarge if tested is None else tested,
+        box_enlarge=box_enlarge,
         max_gap=cfg.data.max_gap,
         missing_neighbors=cfg.data.missing_neighbors,
         affine=cfg.data.affine,

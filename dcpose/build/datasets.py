@@ -62,6 +62,8 @@ class Dataset:
         skeleton: joints, where the config names no file.
         form: of leaderboard files; None where there is no leaderboard.
         fixed_joints: labels have these joints in this order; else files name theirs.
+        box_margin: how many times as long as boxes that touch the person, as those of detectors
+            do, annotated boxes are.
     """
 
     read: Callable[..., list[VideoAnnotation]]
@@ -70,6 +72,7 @@ class Dataset:
     skeleton: Skeleton = POSETRACK
     form: Form | None = None
     fixed_joints: bool = False
+    box_margin: float = 1.0
 
 
 def _read_posetrack(of: DataSplit, findings: Findings | None = None) -> list[VideoAnnotation]:
@@ -140,6 +143,8 @@ def _posetrack(form: Form) -> Dataset:
         lambda truth, found, _, joints: evaluate_by_content(truth, found, joints),
         _per_video_files,
         form=form,
+        # annotated boxes have 1.3 times the extent of the joints, boxes that touch people some 1.08
+        box_margin=1.2,
     )
 
 

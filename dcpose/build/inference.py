@@ -43,7 +43,9 @@ def build_stream(
     Raises:
         ValueError: if neighbours of another video are asked for and there is none.
     """
-    options = build_clip_options(cfg, training=False)
+    first = next((person for crowd in people.values() for person in crowd), None)
+    annotated = first is not None and first.joints is not None
+    options = build_clip_options(cfg, training=False, annotated=annotated)
 
     def stream_of(
         walked: Sequence[VideoAnnotation], crowds: Mapping[str, Sequence[PersonRecord]]
