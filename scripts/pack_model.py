@@ -1,8 +1,11 @@
 """Write weights that come with the package, in float16, and their card.
 
-python scripts/pack_model.py --pose RUN/checkpoints/last.pt --facts FILE [--out DIR]
+python scripts/pack_model.py --pose RUN/checkpoints/last.pt [MORE ...] --facts FILE [--out DIR]
 python scripts/pack_model.py --dcpose RUN/checkpoints/last.pt --facts FILE [--out DIR]
 python scripts/pack_model.py --detector RUN/last.pt --facts FILE [--out DIR]
+
+Of several checkpoints the mean of their weights is written (Wortsman et al. 2022, model soups):
+trainings that start from the same network.
 
 FACTS is YAML: for `pose`, `dcpose` and `person_detector`, what their cards say besides: how they
 were trained, on what, the licences of all inputs, the measured figures and the limits.
@@ -38,7 +41,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     parser = documented_parser(__doc__)
     which = parser.add_mutually_exclusive_group(required=True)
-    which.add_argument("--pose", type=Path, help="checkpoint of the single-frame network")
+    which.add_argument(
+        "--pose", type=Path, nargs="+", help="checkpoints of the single-frame network"
+    )
     which.add_argument("--dcpose", type=Path, help="checkpoint of DCPose on it")
     which.add_argument("--detector", type=Path, help="file of the detector's run")
     parser.add_argument("--facts", type=Path, required=True, help="YAML for the cards")
@@ -47,13 +52,35 @@ def main(argv: Sequence[str] | None = None) -> int:
     facts = yaml.safe_load(args.facts.read_text(encoding="utf-8"))
     if args.pose or args.dcpose:
         name = "pose" if args.pose else "dcpose"
-        trained = load_checkpoint(args.pose or args.dcpose)
-        config = {"config": config_keys(trained["config"])}
-        write_model(args.out, name, trained["model"], config | facts[name])
+        config, state = mean_of(args.pose or [args.dcpose])
+        write_model(args.out, name, state, {"config": config} | facts[name])
     else:
         state = torch.load(args.detector, weights_only=True)["model"]
         write_model(args.out, "person_detector", state, facts["person_detector"])
     return 0
+
+
+def mean_of(files: Sequence[Path]) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Return what inference has to know of the runs of checkpoints, and the mean of their weights.
+
+    Raises:
+        ValueError: if they are of different networks.
+    """
+    trained = [load_checkpoint(file) for file in files]
+    config, state = config_keys(trained[0]["config"]), dict(trained[0]["model"])
+    for file, other in zip(files[1:], trained[1:], strict=True):
+        found = config_keys(other["config"])
+        differing = sorted(key for key in config | found if config.get(key) != found.get(key))
+        if differing:
+            raise ValueError(
+                f"{file}: differs from {files[0]} in {', '.join(differing)}; a mean is of the "
+                "weights of one network"
+            )
+    for key, value in state.items():
+        if value.is_floating_point():
+            mean = torch.stack([one["model"][key].double() for one in trained]).mean(dim=0)
+            state[key] = mean.to(value.dtype)
+    return config, state
 
 
 def config_keys(config: Mapping[str, Any]) -> dict[str, Any]:

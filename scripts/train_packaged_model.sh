@@ -47,27 +47,27 @@ stage() { # NAME DATA START [OVERRIDE]: trains configs/packaged/NAME.yaml on DAT
         --run-dir "$runs/$1" --resume seed="$seed" data.root="$2" model.backbone.weights="$3" "${@:4}"
 }
 
-echo "== 1/14 render videos"
+echo "== 1/15 render videos"
 python scripts/make_synthetic_posetrack.py --out "$data" --seed "$seed" --scenes anywhere \
     --train-videos 250 --val-videos 40 --frames 6 --size 480 360 "${photos[@]}"
 
-echo "== 2/14 render stills"
+echo "== 2/15 render stills"
 python scripts/make_synthetic_posetrack.py --out "$stills" --seed "$seed" --scenes both \
     --train-videos 1500 --train-frames 1 --val-videos 8 --frames 4 --size 400 300 "${photos[@]}"
 
-echo "== 3/14 train a pyramid on the features of ImageNet"
+echo "== 3/15 train a pyramid on the features of ImageNet"
 stage neck "$data" "$imagenet"
 
-echo "== 4/14 train the single-frame network"
+echo "== 4/15 train the single-frame network"
 stage single_frame "$data" "$runs/neck/checkpoints/last.pt"
 
-echo "== 5/14 train it on with stills"
+echo "== 5/15 train it on with stills"
 stage stills "$stills" "$runs/single_frame/checkpoints/last.pt"
 
-echo "== 6/14 finish it on tighter crops"
+echo "== 6/15 finish it on tighter crops"
 stage finish "$stills" "$runs/stills/checkpoints/last.pt"
 
-echo "== 7/14 render people with bodies and clothes"
+echo "== 7/15 render people with bodies and clothes"
 python scripts/make_synthetic_posetrack.py --out "$dressed" --seed "$seed" --scenes both \
     --bodies "$bodies" --train-videos 3850 --train-frames 1 --val-videos 0 --frames 4 \
     --size 400 300 "${photos[@]}"
@@ -77,35 +77,40 @@ python scripts/make_synthetic_posetrack.py --out "$tables" --seed "$seed" --scen
 python scripts/make_synthetic_posetrack.py --out "$videos" --seed "$seed" --scenes both \
     --bodies "$bodies" --train-videos 200 --val-videos 40 --frames 6 --size 400 300 "${photos[@]}"
 
-echo "== 8/14 train on with them"
+echo "== 8/15 train on with them"
 all="data.sets=[{root: $dressed}, {root: $tables}, {root: $stills}]"
 stage bodies "$videos" "$runs/finish/checkpoints/last.pt" "$all"
 
-echo "== 9/14 train on with them on larger crops"
+echo "== 9/15 train on with them on larger crops"
 stage larger "$videos" "$runs/bodies/checkpoints/last.pt" "$all"
 
-echo "== 10/14 render people in any pose, and train on with them in place of the painted ones"
+echo "== 10/15 render people in any pose, and train on with them in place of the painted ones"
 python scripts/make_synthetic_posetrack.py --out "$varied" --seed "$seed" --scenes varied \
-    --bodies "$bodies" --train-videos 2870 --train-frames 1 --val-videos 0 --frames 4 \
+    --bodies "$bodies" --train-videos 5370 --train-frames 1 --val-videos 0 --frames 4 \
     --size 400 300 "${photos[@]}"
-stage varied "$videos" "$runs/larger/checkpoints/last.pt" \
-    "data.sets=[{root: $dressed}, {root: $tables}, {root: $varied}]"
+bodies_alone="{root: $dressed}, {root: $tables}, {root: $varied}"
+stage varied "$videos" "$runs/larger/checkpoints/last.pt" "data.sets=[$bodies_alone]"
 
-echo "== 11/14 train DCPose on it"
-stage dcpose "$videos" "$runs/varied/checkpoints/last.pt" train.cache_encodings="$runs/encodings"
+echo "== 11/15 train on from there twice: with everybody, and with bodies alone"
+varied_end="$runs/varied/checkpoints/last.pt"
+stage everyone "$videos" "$varied_end" "data.sets=[$bodies_alone, {root: $stills}]"
+stage more_varied "$videos" "$varied_end" "data.sets=[$bodies_alone]"
 
-echo "== 12/14 pack both networks"
-python scripts/pack_model.py --pose "$runs/varied/checkpoints/last.pt" \
-    --facts scripts/packaged_facts.yaml --out "$out"
+echo "== 12/15 pack the mean of the three"
+python scripts/pack_model.py --facts scripts/packaged_facts.yaml --out "$out" \
+    --pose "$runs"/{varied,everyone,more_varied}/checkpoints/last.pt
+
+echo "== 13/15 train DCPose on it, and pack it"
+stage dcpose "$videos" "$out/pose.safetensors" train.cache_encodings="$runs/encodings"
 python scripts/pack_model.py --dcpose "$runs/dcpose/checkpoints/last.pt" \
     --facts scripts/packaged_facts.yaml --out "$out"
 
-echo "== 13/14 render crowds, and train the person detector on the features of the pose network"
+echo "== 14/15 render crowds, and train the person detector on the features of the pose network"
 python scripts/make_synthetic_posetrack.py --out "$crowd" --seed "$seed" --scenes crowd \
     --train-videos 500 --train-frames 1 --val-videos 0 --frames 4 --size 480 360 "${photos[@]}"
 python scripts/train_person_detector.py --data "$data" "$stills" "$crowd" "${photos[@]}" \
     --pose "$out/pose.safetensors" --out "$runs/detector" --seed "$seed"
 
-echo "== 14/14 pack the person detector"
+echo "== 15/15 pack the person detector"
 python scripts/pack_model.py --detector "$runs/detector/last.pt" \
     --facts scripts/packaged_facts.yaml --out "$out"
