@@ -55,9 +55,23 @@ def test_poses_are_those_of_val(
     model = dcpose.build_model(cfg, tiny_weights)
     predict_split(cfg, model, "val", run_here / "val", CPU)
     estimator = dcpose.PoseEstimator(cfg, tiny_weights, device="cpu")
+    assert_same_poses(estimator, cfg, run_here / "val", frames_at_once, moved)
+
+
+def test_poses_are_those_of_val_where_it_takes_the_margin_of_boxes_off(
+    tiny_cfg, tiny_weights, run_here
+):
+    cfg = dcpose.load_config(tiny_cfg, ["test.box_enlarge=1.5"])
+    predict_split(cfg, dcpose.build_model(cfg, tiny_weights), "val", run_here / "val", CPU)
+    overrides = ["test.box_enlarge=1.25"]  # annotated boxes of PoseTrack: 1.2
+    estimator = dcpose.PoseEstimator(tiny_cfg, tiny_weights, device="cpu", overrides=overrides)
+    assert_same_poses(estimator, cfg, run_here / "val")
+
+
+def assert_same_poses(estimator, cfg, predictions, frames_at_once=1, moved=False):
     compared = outside = 0
     for video in read_videos(cfg, "val"):
-        content = json.loads((run_here / "val" / f"{video.name}.json").read_text())
+        content = json.loads((predictions / f"{video.name}.json").read_text())
         images = [read_frame(video.frame_path(number)) for number in video.frame_range]
         boxes = [
             np.array([p.box_xywh for p in video.people if p.frame == number])
