@@ -110,7 +110,7 @@ def test_replaced_neighbours(script, arguments, folder, run_here):
 
 
 @pytest.mark.parametrize(
-    ("name", "kind"), [("dcpose_hrnet_tuned", "reversed"), ("tar", "other_video")]
+    ("name", "kind"), [("dcpose_hrnet_tuned", "other_video"), ("tar", "reversed")]
 )
 def test_measures_what_validation_measures(name, kind, folder, run_here):
     trial = folder / "out" / name / "seed0"
