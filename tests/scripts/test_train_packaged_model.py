@@ -62,11 +62,14 @@ def test_every_stage_trains_from_the_one_before_and_the_last_is_packed(
     torch.testing.assert_close(done["dcpose"][head], mean.half().float())
 
     assert pack.main(["--dcpose", str(start), *facts]) == 0
-    trained = dcpose.PoseEstimator("configs/packaged/dcpose.yaml", start, "cpu", overrides=TINY)
-    packed = dcpose.PoseEstimator(tmp_path / "dcpose.json", device="cpu")
-    card = json.loads((tmp_path / "dcpose.json").read_text())
-    assert card["bytes"] == (tmp_path / "dcpose.safetensors").stat().st_size
     image = np.random.default_rng(0).integers(0, 256, (90, 120, 3), np.uint8)
     box = np.array([[10.0, 20.0, 60.0, 60.0]])
-    first, second = (estimator.image(image, box).people for estimator in (trained, packed))
-    np.testing.assert_allclose(second.joint_scores, first.joint_scores, atol=2e-3)
+    sources = {"pose": ("more_varied", tmp_path / "pose.safetensors"), "dcpose": ("dcpose", start)}
+    for name, (stage, weights) in sources.items():
+        card = json.loads((tmp_path / f"{name}.json").read_text())
+        assert card["bytes"] == (tmp_path / f"{name}.safetensors").stat().st_size
+        cfg = f"configs/packaged/{stage}.yaml"
+        trained = dcpose.PoseEstimator(cfg, weights, "cpu", overrides=TINY)
+        packed = dcpose.PoseEstimator(tmp_path / f"{name}.json", device="cpu")
+        first, second = (estimator.image(image, box).people for estimator in (trained, packed))
+        np.testing.assert_allclose(second.joint_scores, first.joint_scores, atol=2e-3)
