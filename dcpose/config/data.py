@@ -79,8 +79,9 @@ class AugmentConfig(Section):
         rotates = self.rotation_prob > 0 and self.rotation_deg > 0
         shifts = self.shift_prob > 0 and self.shift > 0
         moves = self.flip_prob or rotates or self.scale or self.half_body_prob or shifts
-        pixels = self.color, self.blur, self.low_resolution, self.noise, self.cutout, self.jpeg
-        return not (moves or self.cut_prob or any((*pixels, self.texture)))
+        colors = self.color, self.noise, self.jpeg, self.texture
+        pixels = self.blur, self.low_resolution, self.cutout, *colors
+        return not (moves or self.cut_prob or any(pixels))
 
 
 class TrainSet(Section):
